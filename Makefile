@@ -1,0 +1,40 @@
+# Zhuque: `make` lists what it can do. A fresh clone needs Python 3.11, git and make.
+
+PYTHON ?= python3
+VENV := build/venv/bin
+ARGS ?=
+
+export ZHUQUE_TOOLCHAIN := $(CURDIR)/build/toolchain/bin
+export PATH := $(CURDIR)/$(VENV):$(ZHUQUE_TOOLCHAIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test lint types pytest format demo clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make build/venv and build/toolchain; done at once when they are there
+	@$(PYTHON) host/toolchain.py
+
+test: lint types pytest ## Everything that CI runs; ARGS="-k wire" goes to pytest
+
+lint: setup ## Style and likely mistakes
+	@$(VENV)/ruff check --quiet .
+	@$(VENV)/ruff format --quiet --check .
+
+types: setup ## Static types of the host
+	@$(VENV)/mypy
+
+pytest: setup ## The tests alone; ARGS="-k wire" goes to pytest
+	@$(VENV)/python -m pytest $(ARGS)
+
+format: setup ## Put the sources in form
+	@$(VENV)/ruff check --quiet --fix-only .
+	@$(VENV)/ruff format .
+
+demo: setup ## Two hours of one charge point, in under a minute
+	@$(VENV)/python -m zhuque.sim.demo
+
+clean: ## Remove everything that was made
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis host/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

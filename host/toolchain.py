@@ -1,0 +1,482 @@
+"""Makes what the project needs to run from source, under build/: `python3 host/toolchain.py [--check]`.
+
+    build/venv            the project, editable, with its test tools
+    build/toolchain/bin   micropython, micropython-i386, mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_passwd
+
+Strategy: a program on PATH that is new enough is linked. Otherwise, on Debian and Ubuntu, its packages and the
+libraries they need are downloaded by apt with a state of its own, unpacked by `dpkg-deb -x`, and run through their own
+dynamic loader, so that a newer release's program runs here. No root; the system and its apt are left as they are.
+
+Rules: the standard library only, for it runs before anything is installed. A step that is done leaves a stamp of what
+it was made from, and is not repeated while that holds. A folder appears whole or not at all: it is filled beside its
+place and renamed. One run at a time: a second one waits, and then finds the work done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import importlib.util
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / "build"
+VENV = BUILD / "venv"
+TOOLCHAIN = BUILD / "toolchain"
+BIN = TOOLCHAIN / "bin"
+
+# Releases that carry MicroPython 1.22 or later, in the order in which they are tried.
+NEWER_SUITES = {"debian": ("trixie", "forky"), "ubuntu": ("noble", "plucky", "questing", "resolute")}
+COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
+BY_HAND = "install by hand: Python 3.11 with venv and pip, MicroPython 1.22 or later, mosquitto 2.0 or later with its clients"
+
+
+class SetupError(Exception):
+    """What stops the set-up; its text is one line for a person."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Programs that come together: how they are recognised on PATH, and the packages that hold them."""
+
+    name: str
+    programs: tuple[str, ...]  # names under build/toolchain/bin; the first one is probed
+    packages: tuple[str, ...]
+    probe: tuple[str, ...]  # arguments with which the first program tells its version
+    version: str  # finds major and minor in what it printed
+    minimum: tuple[int, int]
+    newer_suite: bool = False  # this machine's own release may be too old for it
+    architecture: str = ""  # "" is this machine's
+
+
+MICROPYTHON = Tools(
+    name="micropython",
+    programs=("micropython",),
+    packages=("micropython",),
+    probe=("-c", "import sys, vfs, asyncio, deflate; print(sys.version, sys.maxsize)"),
+    version=r"MicroPython v(\d+)\.(\d+)",
+    minimum=(1, 22),
+    newer_suite=True,
+)
+MICROPYTHON_I386 = Tools(
+    name="micropython-i386",
+    programs=("micropython-i386",),
+    packages=("micropython",),
+    probe=MICROPYTHON.probe,
+    version=r"MicroPython v(\d+)\.(\d+).* 2147483647$",
+    minimum=(1, 22),
+    newer_suite=True,
+    architecture="i386",
+)
+MOSQUITTO = Tools(
+    name="mosquitto",
+    programs=("mosquitto", "mosquitto_pub", "mosquitto_sub", "mosquitto_passwd"),
+    packages=("mosquitto", "mosquitto-clients"),
+    probe=("-h",),
+    version=r"mosquitto version (\d+)\.(\d+)",
+    minimum=(2, 0),
+)
+
+
+def say(line: str) -> None:
+    """One line of progress, at once."""
+    print(line, flush=True)
+
+
+# --- stamps, folders, processes --------------------------------------------------------------------------------------
+
+
+def digest(*parts: object) -> str:
+    """What a step was made from, as a short hash."""
+    return hashlib.sha256("\0".join(map(str, parts)).encode()).hexdigest()[:16]
+
+
+def stamped(name: str, made_from: str) -> bool:
+    """True when step `name` was finished from just this."""
+    stamp = BUILD / "stamps" / name
+    return stamp.is_file() and stamp.read_text() == made_from
+
+
+def put_stamp(name: str, made_from: str) -> None:
+    """Step `name` is finished."""
+    stamp = BUILD / "stamps" / name
+    stamp.parent.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(made_from)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder on the file system of build/ that goes away; what is kept of it is renamed out of it."""
+    with tempfile.TemporaryDirectory(dir=BUILD, prefix=".part-") as folder:
+        yield Path(folder)
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Holds the lock of build/, and clears what an interrupted run left."""
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another set-up is running here: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in BUILD.glob(".part-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> str:
+    """What the command printed; SetupError with the line that says why it failed."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
+        why = next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])
+        raise SetupError(f"{Path(command[0]).name}: {why}")
+    return done.stdout
+
+
+# --- programs that are already there ---------------------------------------------------------------------------------
+
+
+def version_of(tools: Tools, program: str | Path) -> tuple[int, int] | None:
+    """Major and minor of the program, or None when it does not run or is something else."""
+    try:
+        done = subprocess.run([program, *tools.probe], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    found = re.search(tools.version, done.stdout.strip(), re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def link_from_path(tools: Tools) -> bool:
+    """Links the programs found on PATH; False when one is missing or too old."""
+    others = [folder for folder in os.get_exec_path() if Path(folder) != BIN]
+    path = os.pathsep.join([*others, "/usr/local/sbin", "/usr/sbin"])
+    found = [shutil.which(program, path=path) for program in tools.programs]
+    if not all(found) or (version_of(tools, str(found[0])) or (0, 0)) < tools.minimum:
+        return False
+    for program, target in zip(tools.programs, found, strict=True):
+        (BIN / program).unlink(missing_ok=True)
+        (BIN / program).symlink_to(str(target))
+    say(f"{tools.name}: {found[0]}")
+    return True
+
+
+# --- programs from packages ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where this machine gets its packages: the mirror and the key it trusts for it, as its own apt has them."""
+
+    uris: str
+    trust: str  # the lines of a deb822 stanza that say whom to trust
+
+    def stanza(self, suite: str, components: str) -> str:
+        return f"Types: deb\nURIs: {self.uris}\nSuites: {suite}\nComponents: {components}\nTargets: Packages\n{self.trust}"
+
+
+@dataclass(frozen=True)
+class Release:
+    """The distribution, after /etc/os-release."""
+
+    family: str  # debian or ubuntu
+    codename: str
+
+    @classmethod
+    def of_this_machine(cls) -> Release:
+        try:
+            fields = platform.freedesktop_os_release()
+        except OSError:
+            fields = {}
+        kin = [fields.get("ID", ""), *fields.get("ID_LIKE", "").split()]
+        family = next((name for name in ("ubuntu", "debian") if name in kin), "")
+        if not family or not shutil.which("apt-get") or not shutil.which("dpkg-deb"):
+            raise SetupError("packages are fetched on Debian and Ubuntu only")
+        own = {"ubuntu": "UBUNTU_CODENAME", "debian": "DEBIAN_CODENAME"}[family]
+        return cls(family, fields.get(own) or fields.get("VERSION_CODENAME", "sid"))
+
+    def suites(self, newer: bool) -> tuple[str, ...]:
+        """The suites to try, in order."""
+        if not newer:
+            return (self.codename,)
+        suites = NEWER_SUITES[self.family]
+        return suites[suites.index(self.codename) :] if self.codename in suites else suites
+
+
+def stanzas_of(text: str) -> Iterator[dict[str, str]]:
+    """The stanzas of a deb822 file: field names in lower case, continuation lines kept as they are."""
+    kept = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    for block in re.split(r"\n\s*\n", kept):
+        fields = re.findall(r"^([\w-]+):[ \t]*(.*(?:\n[ \t].*)*)", block, re.MULTILINE)
+        yield {name.lower(): value for name, value in fields}
+
+
+def one_line_stanzas(text: str) -> Iterator[dict[str, str]]:
+    """The lines `deb [option=value …] uri suite component …` of a sources.list, as stanzas."""
+    for kind, options, uri, suite in re.findall(r"^\s*(deb)\s+(?:\[(.*?)\]\s*)?(\S+)\s+(\S+)", text, re.MULTILINE):
+        pairs = (option.split("=", 1) for option in options.split() if "=" in option)
+        yield {"types": kind, "uris": uri, "suites": suite} | {name.lower(): value for name, value in pairs}
+
+
+def machine_source(release: Release, etc: Path = Path("/etc/apt")) -> Source:
+    """The source that this machine's own release comes from."""
+    stanzas: list[dict[str, str]] = []
+    for file in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
+        if file.suffix == ".sources":
+            stanzas += stanzas_of(file.read_text())
+        elif file.suffix == ".list" and file.is_file():
+            stanzas += one_line_stanzas(file.read_text())
+    aliases = {release.codename, "stable", "testing", "unstable", "sid"}
+    for stanza in stanzas:
+        active = "deb" in stanza.get("types", "").split() and stanza.get("enabled", "yes").lower() != "no"
+        if active and stanza.get("uris") and aliases & set(stanza.get("suites", "").split()):
+            trust = "".join(f"{name}: {stanza[name]}\n" for name in ("signed-by", "trusted") if name in stanza)
+            return Source(stanza["uris"], trust)
+    raise SetupError(f"apt's sources name no mirror of {release.codename}")
+
+
+class Apt:
+    """apt on one suite, with state and cache in `folder`: it reads the system's configuration and changes nothing."""
+
+    def __init__(self, folder: Path, stanza: str, architecture: str) -> None:
+        for needed in ("state/lists/partial", "cache/archives/partial", "sources"):
+            (folder / needed).mkdir(parents=True)
+        (folder / "sources/suite.sources").write_text(stanza)
+        (folder / "status").touch()  # nothing is installed: so every library is named, and none of the system's is used
+        options = {
+            "Dir::State": folder / "state",
+            "Dir::State::status": folder / "status",
+            "Dir::Cache": folder / "cache",
+            "Dir::Etc::sourcelist": "/dev/null",
+            "Dir::Etc::sourceparts": folder / "sources",
+            "Dir::Etc::preferences": "/dev/null",
+            "Dir::Etc::preferencesparts": "/dev/null",
+            "APT::Sandbox::User": "root",  # drops nothing when root, means nothing otherwise
+            "APT::Update::Error-Mode": "any",
+            "Acquire::Languages": "none",
+            "Acquire::Retries": "3",
+            "Acquire::http::Timeout": "30",
+            "Debug::NoLocking": "true",
+        }
+        if architecture:
+            options |= {"APT::Architecture": architecture, "APT::Architectures": architecture}
+        # A file, not -o: it is read last, after the system's own files, and so also replaces their lists.
+        configuration = folder / "apt.conf"
+        clear = "#clear APT::Architectures;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
+        configuration.write_text(clear + "".join(f'{name} "{value}";\n' for name, value in options.items()))
+        self._environment = {"APT_CONFIG": str(configuration)}
+        self._options = [f"-o{name}={value}" for name, value in options.items()]
+
+    def get(self, *arguments: str, cwd: Path = ROOT) -> str:
+        """Runs apt-get."""
+        return run("apt-get", "-q", *self._options, *arguments, cwd=cwd, environment=self._environment)
+
+    def unpack(self, packages: Sequence[str], into: Path) -> None:
+        """Unpacks the packages and the libraries that they need."""
+        self.get("update")
+        plan = self.get("--simulate", "--no-install-recommends", "install", *packages)
+        closure = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
+        wanted = [name for name in closure if name in packages or name.startswith("lib")]
+        downloads = into.parent / "downloads"
+        downloads.mkdir()
+        self.get("download", *wanted, cwd=downloads)
+        into.mkdir()
+        for package in sorted(downloads.glob("*.deb")):
+            run("dpkg-deb", "-x", package, into)
+
+
+def fetch(packages: Sequence[str], place: Path, newer_suite: bool = False, architecture: str = "") -> str:
+    """Puts the unpacked packages at `place`, and returns the suite that they came from."""
+    release = Release.of_this_machine()
+    source = machine_source(release)
+    reasons = []
+    for suite in release.suites(newer_suite):
+        with scratch() as folder:
+            try:
+                apt = Apt(folder / "apt", source.stanza(suite, COMPONENTS[release.family]), architecture)
+                apt.unpack(packages, folder / "root")
+            except SetupError as error:
+                reasons.append(f"{suite}: {error}")
+                continue
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(place, ignore_errors=True)
+            (folder / "root").rename(place)
+            return suite
+    raise SetupError("; ".join(reasons))
+
+
+def wrapper_for(program: Path, place: Path) -> str:
+    """A shell script that runs the program with the loader and the libraries that were unpacked with it."""
+    loader = min(place.rglob("ld-linux*.so.*"), key=lambda path: (path.is_symlink(), len(path.parts)), default=None)
+    if loader is None:
+        raise SetupError(f"no dynamic loader came with {program.name}")
+    folders = sorted({library.parent for library in place.rglob("lib*.so.*")}, key=lambda path: len(path.parts))
+
+    def here(path: Path) -> str:
+        return '"$tools"/' + shlex.quote(str(path.relative_to(TOOLCHAIN)))
+
+    library_path = ":".join(here(folder) for folder in folders)
+    return f'#!/bin/sh\ntools=${{0%/*}}/..\nexec {here(loader)} --library-path {library_path} {here(program)} "$@"\n'
+
+
+def fetch_tools(tools: Tools) -> None:
+    """Fetches the packages and writes the wrappers, once they were seen to run."""
+    say(f"{tools.name}: fetching")
+    place = TOOLCHAIN / tools.name
+    suite = fetch(tools.packages, place, tools.newer_suite, tools.architecture)
+    for name in tools.programs:
+        own_name = tools.packages[0] if len(tools.programs) == 1 else name
+        program = next((path for path in place.glob(f"usr/*bin/{own_name}")), None)
+        if program is None:
+            raise SetupError(f"{suite} has no {own_name}")
+        (BIN / name).unlink(missing_ok=True)
+        (BIN / name).write_text(wrapper_for(program, place))
+        (BIN / name).chmod(0o755)
+    version = version_of(tools, BIN / tools.programs[0])
+    if version is None or version < tools.minimum:
+        for name in tools.programs:
+            (BIN / name).unlink()
+        raise SetupError("it does not run here" if version is None else f"{suite} has only {version[0]}.{version[1]}")
+    say(f"{tools.name}: {version[0]}.{version[1]} from {suite}")
+
+
+# --- the steps -------------------------------------------------------------------------------------------------------
+
+
+def tools_done(tools: Tools) -> bool:
+    """The programs are there, made by this recipe."""
+    return stamped(tools.name, digest(tools)) and all((BIN / name).is_file() for name in tools.programs)
+
+
+def make_tools(tools: Tools) -> None:
+    """Links or fetches the programs."""
+    if tools_done(tools):
+        return
+    BIN.mkdir(parents=True, exist_ok=True)
+    if not link_from_path(tools):
+        fetch_tools(tools)
+    put_stamp(tools.name, digest(tools))
+
+
+def make_i386() -> None:
+    """The 32-bit MicroPython has the board's object model; where it cannot run, its tests are skipped."""
+    reason_file = TOOLCHAIN / "no-i386"
+    if tools_done(MICROPYTHON_I386):
+        return
+    if not reason_file.is_file():
+        try:
+            if platform.machine() != "x86_64":
+                raise SetupError(f"not on {platform.machine()}")
+            make_tools(MICROPYTHON_I386)
+            return
+        except SetupError as error:
+            reason_file.write_text(str(error))
+    say(f"micropython-i386: its tests are skipped ({reason_file.read_text()}); `make clean` to try again")
+
+
+def venv_made_from() -> str:
+    """Another Python or a moved tree needs a new virtual environment."""
+    return digest(sys.version, ROOT)
+
+
+def project_made_from() -> str:
+    """A changed pyproject.toml needs a new installation."""
+    return digest(venv_made_from(), (ROOT / "pyproject.toml").read_text())
+
+
+def venv_done() -> bool:
+    """The virtual environment is there, with pip."""
+    return stamped("venv", venv_made_from()) and (VENV / "bin/python").exists()
+
+
+def make_venv() -> None:
+    """Makes build/venv, with pip from Debian's package where Python has no ensurepip."""
+    if venv_done():
+        return
+    say("venv: creating")
+    if importlib.util.find_spec("ensurepip"):
+        run(sys.executable, "-m", "venv", "--clear", VENV)
+    else:
+        wheels = TOOLCHAIN / "python-wheels"
+        fetch(["python3-pip-whl"], wheels)
+        pip = next(wheels.rglob("pip-*.whl"), None)
+        if pip is None:
+            raise SetupError("the package python3-pip-whl holds no wheel of pip")
+        run(sys.executable, "-m", "venv", "--clear", "--without-pip", VENV)
+        run(VENV / "bin/python", pip / "pip", "install", "--no-index", pip)
+    put_stamp("venv", venv_made_from())
+
+
+def project_done() -> bool:
+    """The project is installed as pyproject.toml says."""
+    return venv_done() and stamped("project", project_made_from())
+
+
+def make_project() -> None:
+    """Installs the project, editable, with its test tools."""
+    if project_done():
+        return
+    say("venv: installing the project and its test tools")
+    pip = (VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input")
+    run(*pip, "install", "--quiet", "--editable", ".[test]")
+    put_stamp("project", project_made_from())
+
+
+def missing() -> list[str]:
+    """The steps that are not done."""
+    left = [tools.name for tools in (MICROPYTHON, MOSQUITTO) if not tools_done(tools)]
+    if not tools_done(MICROPYTHON_I386) and not (TOOLCHAIN / "no-i386").is_file():
+        left.append(MICROPYTHON_I386.name)
+    return left if project_done() else [*left, "venv"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: all is there. 1: something is missing, and one line says what."""
+    parser = argparse.ArgumentParser(description="Makes build/venv and build/toolchain.")
+    parser.add_argument("--check", action="store_true", help="only say what is missing; change nothing")
+    if parser.parse_args(arguments).check:
+        left = missing()
+        say(f"missing: {', '.join(left)} (run `make setup`)" if left else "all is there")
+        return 1 if left else 0
+    step = "python"
+    try:
+        if sys.version_info < (3, 11):
+            raise SetupError(f"this is Python {platform.python_version()}")
+        with only_one():
+            for step, make in (
+                ("micropython", lambda: make_tools(MICROPYTHON)),
+                ("micropython-i386", make_i386),
+                ("mosquitto", lambda: make_tools(MOSQUITTO)),
+                ("venv", make_venv),
+                ("venv", make_project),
+            ):
+                make()
+    except (SetupError, OSError) as error:
+        print(f"{step}: {error}; {BY_HAND}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
