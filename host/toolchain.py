@@ -40,7 +40,7 @@ BIN = TOOLCHAIN / "bin"
 # Releases that carry MicroPython 1.22 or later, in the order in which they are tried.
 NEWER_SUITES = {"debian": ("trixie", "forky"), "ubuntu": ("noble", "plucky", "questing", "resolute")}
 COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
-BY_HAND = "install by hand: Python 3.11 with venv and pip, MicroPython 1.22 or later, mosquitto 2.0 or later with its clients"
+BY_HAND = "install by hand what is missing of: Python 3.11 with venv and pip, MicroPython 1.22, mosquitto 2.0"
 
 
 class SetupError(Exception):
@@ -138,12 +138,12 @@ def only_one() -> Iterator[None]:
         yield
 
 
-def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | None = None) -> str:
+def run(*command: str | Path, cwd: Path = ROOT) -> str:
     """What the command printed; SetupError with the line that says why it failed."""
     done = subprocess.run(
         command,
         cwd=cwd,
-        env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        env={**os.environ, "LC_ALL": "C.UTF-8"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -161,7 +161,9 @@ def run(*command: str | Path, cwd: Path = ROOT, environment: dict[str, str] | No
 def version_of(tools: Tools, program: str | Path) -> tuple[int, int] | None:
     """Major and minor of the program, or None when it does not run or is something else."""
     try:
-        done = subprocess.run([program, *tools.probe], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+        done = subprocess.run(
+            [program, *tools.probe], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     found = re.search(tools.version, done.stdout.strip(), re.MULTILINE)
@@ -193,7 +195,15 @@ class Source:
     trust: str  # the lines of a deb822 stanza that say whom to trust
 
     def stanza(self, suite: str, components: str) -> str:
-        return f"Types: deb\nURIs: {self.uris}\nSuites: {suite}\nComponents: {components}\nTargets: Packages\n{self.trust}"
+        """The same mirror's `suite`, in deb822 form; package lists only."""
+        fields = {
+            "Types": "deb",
+            "URIs": self.uris,
+            "Suites": suite,
+            "Components": components,
+            "Targets": "Packages",
+        }
+        return "".join(f"{name}: {value}\n" for name, value in fields.items()) + self.trust
 
 
 @dataclass(frozen=True)
@@ -234,7 +244,9 @@ def stanzas_of(text: str) -> Iterator[dict[str, str]]:
 
 def one_line_stanzas(text: str) -> Iterator[dict[str, str]]:
     """The lines `deb [option=value …] uri suite component …` of a sources.list, as stanzas."""
-    for kind, options, uri, suite in re.findall(r"^\s*(deb)\s+(?:\[(.*?)\]\s*)?(\S+)\s+(\S+)", text, re.MULTILINE):
+    for kind, options, uri, suite in re.findall(
+        r"^\s*(deb)\s+(?:\[(.*?)\]\s*)?(\S+)\s+(\S+)", text, re.MULTILINE
+    ):
         pairs = (option.split("=", 1) for option in options.split() if "=" in option)
         yield {"types": kind, "uris": uri, "suites": suite} | {name.lower(): value for name, value in pairs}
 
@@ -251,7 +263,9 @@ def machine_source(release: Release, etc: Path = Path("/etc/apt")) -> Source:
     for stanza in stanzas:
         active = "deb" in stanza.get("types", "").split() and stanza.get("enabled", "yes").lower() != "no"
         if active and stanza.get("uris") and aliases & set(stanza.get("suites", "").split()):
-            trust = "".join(f"{name}: {stanza[name]}\n" for name in ("signed-by", "trusted") if name in stanza)
+            trust = "".join(
+                f"{name}: {stanza[name]}\n" for name in ("signed-by", "trusted") if name in stanza
+            )
             return Source(stanza["uris"], trust)
     raise SetupError(f"apt's sources name no mirror of {release.codename}")
 
@@ -263,7 +277,9 @@ class Apt:
         for needed in ("state/lists/partial", "cache/archives/partial", "sources"):
             (folder / needed).mkdir(parents=True)
         (folder / "sources/suite.sources").write_text(stanza)
-        (folder / "status").touch()  # nothing is installed: so every library is named, and none of the system's is used
+        (
+            folder / "status"
+        ).touch()  # nothing counts as installed: every library is named, none of the system's used
         options = {
             "Dir::State": folder / "state",
             "Dir::State::status": folder / "status",
@@ -281,16 +297,17 @@ class Apt:
         }
         if architecture:
             options |= {"APT::Architecture": architecture, "APT::Architectures": architecture}
-        # A file, not -o: it is read last, after the system's own files, and so also replaces their lists.
-        configuration = folder / "apt.conf"
-        clear = "#clear APT::Architectures;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n"
-        configuration.write_text(clear + "".join(f'{name} "{value}";\n' for name, value in options.items()))
-        self._environment = {"APT_CONFIG": str(configuration)}
-        self._options = [f"-o{name}={value}" for name, value in options.items()]
+        # A file of our own is read last, after the system's: so it can also clear their lists.
+        lists = ("APT::Architectures", "APT::Update::Post-Invoke", "APT::Update::Post-Invoke-Success")
+        lines = [f"#clear {name};" for name in lists] + [
+            f'{name} "{value}";' for name, value in options.items()
+        ]
+        self._configuration = folder / "apt.conf"
+        self._configuration.write_text("\n".join(lines) + "\n")
 
     def get(self, *arguments: str, cwd: Path = ROOT) -> str:
         """Runs apt-get."""
-        return run("apt-get", "-q", *self._options, *arguments, cwd=cwd, environment=self._environment)
+        return run("apt-get", "-q", "-c", self._configuration, *arguments, cwd=cwd)
 
     def unpack(self, packages: Sequence[str], into: Path) -> None:
         """Unpacks the packages and the libraries that they need."""
@@ -328,10 +345,14 @@ def fetch(packages: Sequence[str], place: Path, newer_suite: bool = False, archi
 
 def wrapper_for(program: Path, place: Path) -> str:
     """A shell script that runs the program with the loader and the libraries that were unpacked with it."""
-    loader = min(place.rglob("ld-linux*.so.*"), key=lambda path: (path.is_symlink(), len(path.parts)), default=None)
+    loader = min(
+        place.rglob("ld-linux*.so.*"), key=lambda path: (path.is_symlink(), len(path.parts)), default=None
+    )
     if loader is None:
         raise SetupError(f"no dynamic loader came with {program.name}")
-    folders = sorted({library.parent for library in place.rglob("lib*.so.*")}, key=lambda path: len(path.parts))
+    folders = sorted(
+        {library.parent for library in place.rglob("lib*.so.*")}, key=lambda path: len(path.parts)
+    )
 
     def here(path: Path) -> str:
         return '"$tools"/' + shlex.quote(str(path.relative_to(TOOLCHAIN)))
@@ -357,7 +378,9 @@ def fetch_tools(tools: Tools) -> None:
     if version is None or version < tools.minimum:
         for name in tools.programs:
             (BIN / name).unlink()
-        raise SetupError("it does not run here" if version is None else f"{suite} has only {version[0]}.{version[1]}")
+        raise SetupError(
+            "it does not run here" if version is None else f"{suite} has only {version[0]}.{version[1]}"
+        )
     say(f"{tools.name}: {version[0]}.{version[1]} from {suite}")
 
 
@@ -459,21 +482,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         left = missing()
         say(f"missing: {', '.join(left)} (run `make setup`)" if left else "all is there")
         return 1 if left else 0
-    step = "python"
     try:
-        if sys.version_info < (3, 11):
+        if sys.version_info < (3, 11):  # noqa: UP036 - it is the first thing that runs, by any Python
             raise SetupError(f"this is Python {platform.python_version()}")
         with only_one():
-            for step, make in (
-                ("micropython", lambda: make_tools(MICROPYTHON)),
-                ("micropython-i386", make_i386),
-                ("mosquitto", lambda: make_tools(MOSQUITTO)),
-                ("venv", make_venv),
-                ("venv", make_project),
-            ):
-                make()
+            make_tools(MICROPYTHON)
+            make_i386()
+            make_tools(MOSQUITTO)
+            make_venv()
+            make_project()
     except (SetupError, OSError) as error:
-        print(f"{step}: {error}; {BY_HAND}", file=sys.stderr)
+        print(f"set-up failed: {error}; {BY_HAND}", file=sys.stderr)
         return 1
     return 0
 

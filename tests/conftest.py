@@ -1,0 +1,42 @@
+"""Fixtures for all tests: the programs of the toolchain, a free port, a broker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from zhuque.sim.broker import Broker
+from zhuque.sim.broker import free_port as find_free_port
+from zhuque.sim.tools import ToolMissingError, find_micropython
+
+
+@pytest.fixture(scope="session")
+def micropython() -> Path:
+    """MicroPython for Unix, 64-bit. Without it the test fails: `make setup` provides it everywhere."""
+    return find_micropython()
+
+
+@pytest.fixture(scope="session", params=["micropython", "micropython-i386"])
+def mpy(request: pytest.FixtureRequest) -> Path:
+    """Each MicroPython in turn; the 32-bit one is not to be had on every machine, so its tests may be skipped."""
+    if request.param == "micropython":
+        return find_micropython()
+    try:
+        return find_micropython(i386=True)
+    except ToolMissingError:
+        pytest.skip("no 32-bit MicroPython on this machine")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on."""
+    return find_free_port()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A mosquitto of the test's own, running."""
+    with Broker(tmp_path / "broker") as running:
+        yield running
