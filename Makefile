@@ -5,7 +5,7 @@ VENV := build/venv/bin
 ARGS ?=
 
 export ZHUQUE_TOOLCHAIN := $(CURDIR)/build/toolchain/bin
-export PATH := $(CURDIR)/$(VENV):$(ZHUQUE_TOOLCHAIN):$(PATH)
+export PATH := $(ZHUQUE_TOOLCHAIN):$(PATH)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup test lint types pytest format demo clean
@@ -20,7 +20,7 @@ test: lint types pytest ## Everything that CI runs; ARGS="-k wire" goes to pytes
 
 lint: setup ## Style and likely mistakes
 	@$(VENV)/ruff check --quiet .
-	@$(VENV)/ruff format --quiet --check .
+	@$(VENV)/ruff format --check .
 
 types: setup ## Static types of the host
 	@$(VENV)/mypy

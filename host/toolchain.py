@@ -28,7 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,6 @@ BIN = TOOLCHAIN / "bin"
 # Releases that carry MicroPython 1.22 or later, in the order in which they are tried.
 NEWER_SUITES = {"debian": ("trixie", "forky"), "ubuntu": ("noble", "plucky", "questing", "resolute")}
 COMPONENTS = {"debian": "main", "ubuntu": "main universe"}
-BY_HAND = "install by hand what is missing of: Python 3.11 with venv and pip, MicroPython 1.22, mosquitto 2.0"
 
 
 class SetupError(Exception):
@@ -57,6 +56,9 @@ class Tools:
     probe: tuple[str, ...]  # arguments with which the first program tells its version
     version: str  # finds major and minor in what it printed
     minimum: tuple[int, int]
+    by_hand: str = field(
+        repr=False
+    )  # what a person installs where it cannot be fetched; not part of the stamp
     newer_suite: bool = False  # this machine's own release may be too old for it
     architecture: str = ""  # "" is this machine's
 
@@ -68,6 +70,7 @@ MICROPYTHON = Tools(
     probe=("-c", "import sys, vfs, asyncio, deflate; print(sys.version, sys.maxsize)"),
     version=r"MicroPython v(\d+)\.(\d+)",
     minimum=(1, 22),
+    by_hand="MicroPython for Unix, 1.22 or later",
     newer_suite=True,
 )
 MICROPYTHON_I386 = Tools(
@@ -77,6 +80,7 @@ MICROPYTHON_I386 = Tools(
     probe=MICROPYTHON.probe,
     version=r"MicroPython v(\d+)\.(\d+).* 2147483647$",
     minimum=(1, 22),
+    by_hand="MicroPython for Unix, 1.22 or later",
     newer_suite=True,
     architecture="i386",
 )
@@ -87,6 +91,7 @@ MOSQUITTO = Tools(
     probe=("-h",),
     version=r"mosquitto version (\d+)\.(\d+)",
     minimum=(2, 0),
+    by_hand="mosquitto 2.0 or later and its clients",
 )
 
 
@@ -151,7 +156,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> str:
     if done.returncode:
         lines = (done.stderr.strip() or done.stdout.strip() or f"exit code {done.returncode}").splitlines()
         why = next((line for line in lines if line.startswith(("E:", "ERROR:"))), lines[-1])
-        raise SetupError(f"{Path(command[0]).name}: {why}")
+        raise SetupError(f"{Path(command[0]).name}: {why.removeprefix('E: ').removeprefix('ERROR: ')}")
     return done.stdout
 
 
@@ -398,7 +403,12 @@ def make_tools(tools: Tools) -> None:
         return
     BIN.mkdir(parents=True, exist_ok=True)
     if not link_from_path(tools):
-        fetch_tools(tools)
+        try:
+            fetch_tools(tools)
+        except SetupError as error:
+            raise SetupError(
+                f"install {tools.by_hand} by hand: it cannot be fetched here ({error})"
+            ) from error
     put_stamp(tools.name, digest(tools))
 
 
@@ -442,7 +452,12 @@ def make_venv() -> None:
         run(sys.executable, "-m", "venv", "--clear", VENV)
     else:
         wheels = TOOLCHAIN / "python-wheels"
-        fetch(["python3-pip-whl"], wheels)
+        try:
+            fetch(["python3-pip-whl"], wheels)
+        except SetupError as error:
+            raise SetupError(
+                f"install Python's venv and pip by hand: they cannot be fetched ({error})"
+            ) from error
         pip = next(wheels.rglob("pip-*.whl"), None)
         if pip is None:
             raise SetupError("the package python3-pip-whl holds no wheel of pip")
@@ -462,7 +477,12 @@ def make_project() -> None:
         return
     say("venv: installing the project and its test tools")
     pip = (VENV / "bin/python", "-m", "pip", "--disable-pip-version-check", "--no-input")
-    run(*pip, "install", "--quiet", "--editable", ".[test]")
+    try:
+        run(*pip, "install", "--quiet", "--editable", ".[test]")
+    except SetupError as error:
+        raise SetupError(
+            f"pip cannot install what pyproject.toml names; is there a network? ({error})"
+        ) from error
     put_stamp("project", project_made_from())
 
 
@@ -484,7 +504,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if left else 0
     try:
         if sys.version_info < (3, 11):  # noqa: UP036 - it is the first thing that runs, by any Python
-            raise SetupError(f"this is Python {platform.python_version()}")
+            raise SetupError(f"install Python 3.11 or later by hand: this is {platform.python_version()}")
         with only_one():
             make_tools(MICROPYTHON)
             make_i386()
@@ -492,7 +512,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make_venv()
             make_project()
     except (SetupError, OSError) as error:
-        print(f"set-up failed: {error}; {BY_HAND}", file=sys.stderr)
+        print(f"set-up failed: {error}", file=sys.stderr)
         return 1
     return 0
 
