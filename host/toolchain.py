@@ -249,30 +249,43 @@ def stanzas_of(text: str) -> Iterator[dict[str, str]]:
 
 def one_line_stanzas(text: str) -> Iterator[dict[str, str]]:
     """The lines `deb [option=value …] uri suite component …` of a sources.list, as stanzas."""
-    for kind, options, uri, suite in re.findall(
-        r"^\s*(deb)\s+(?:\[(.*?)\]\s*)?(\S+)\s+(\S+)", text, re.MULTILINE
-    ):
+    line = r"^\s*deb\s+(?:\[(.*?)\]\s*)?(\S+)\s+(\S+)\s+([^#\n]+)"
+    for options, uri, suite, components in re.findall(line, text, re.MULTILINE):
         pairs = (option.split("=", 1) for option in options.split() if "=" in option)
-        yield {"types": kind, "uris": uri, "suites": suite} | {name.lower(): value for name, value in pairs}
+        fields = {"types": "deb", "uris": uri, "suites": suite, "components": components}
+        yield fields | {name.lower(): value for name, value in pairs}
+
+
+def serves(stanza: dict[str, str], suites: set[str]) -> bool:
+    """The stanza is in use, and is for binary packages of one of the suites."""
+    in_use = stanza.get("enabled", "yes").lower() != "no" and "deb" in stanza.get("types", "").split()
+    return in_use and "uris" in stanza and not suites.isdisjoint(stanza.get("suites", "").split())
 
 
 def machine_source(release: Release, etc: Path = Path("/etc/apt")) -> Source:
-    """The source that this machine's own release comes from."""
+    """The source that this machine's own release comes from.
+
+    A vendor's archive may call its suite like the release. It has no updates to it, so a source that has is preferred.
+    """
     stanzas: list[dict[str, str]] = []
     for file in [etc / "sources.list", *sorted((etc / "sources.list.d").glob("*"))]:
         if file.suffix == ".sources":
             stanzas += stanzas_of(file.read_text())
         elif file.suffix == ".list" and file.is_file():
             stanzas += one_line_stanzas(file.read_text())
-    aliases = {release.codename, "stable", "testing", "unstable", "sid"}
-    for stanza in stanzas:
-        active = "deb" in stanza.get("types", "").split() and stanza.get("enabled", "yes").lower() != "no"
-        if active and stanza.get("uris") and aliases & set(stanza.get("suites", "").split()):
-            trust = "".join(
-                f"{name}: {stanza[name]}\n" for name in ("signed-by", "trusted") if name in stanza
-            )
-            return Source(stanza["uris"], trust)
-    raise SetupError(f"apt's sources name no mirror of {release.codename}")
+    names = {release.codename, "stable", "testing", "unstable", "sid"}
+    updated = {stanza["uris"] for stanza in stanzas if serves(stanza, {f"{name}-updates" for name in names})}
+    usable = [
+        stanza
+        for stanza in stanzas
+        if serves(stanza, names) and "main" in stanza.get("components", "").split()
+    ]
+    if not usable:
+        raise SetupError(f"apt's sources name no mirror of {release.codename}")
+    best = min(usable, key=lambda stanza: stanza["uris"] not in updated)
+    return Source(
+        best["uris"], "".join(f"{name}: {best[name]}\n" for name in ("signed-by", "trusted") if name in best)
+    )
 
 
 class Apt:
@@ -495,7 +508,7 @@ def missing() -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: all is there. 1: something is missing, and one line says what."""
+    """0: all is there. 1: something is missing, and one line says what. 130: interrupted."""
     parser = argparse.ArgumentParser(description="Makes build/venv and build/toolchain.")
     parser.add_argument("--check", action="store_true", help="only say what is missing; change nothing")
     if parser.parse_args(arguments).check:
@@ -511,6 +524,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make_tools(MOSQUITTO)
             make_venv()
             make_project()
+    except KeyboardInterrupt:
+        return 130
     except (SetupError, OSError) as error:
         print(f"set-up failed: {error}", file=sys.stderr)
         return 1

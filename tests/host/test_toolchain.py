@@ -82,6 +82,18 @@ def test_one_line_sources(toolchain: ModuleType, tmp_path: Path) -> None:
     assert (source.uris, source.trust) == ("http://mirror.invalid/ubuntu", "signed-by: /keys/ubuntu.gpg\n")
 
 
+def test_a_vendors_archive_is_not_taken_for_the_release(toolchain: ModuleType, tmp_path: Path) -> None:
+    text = (
+        "deb http://vendor.invalid/tools jammy stable\n"
+        "deb http://ppa.invalid/tools/ubuntu jammy main\n"
+        "deb http://mirror.invalid/ubuntu jammy main # the release\n"
+        "deb http://mirror.invalid/ubuntu jammy-updates main\n"
+    )
+    etc = apt_folder(tmp_path, "sources.list", text)
+    source = toolchain.machine_source(toolchain.Release("ubuntu", "jammy"), etc)
+    assert source.uris == "http://mirror.invalid/ubuntu"
+
+
 @pytest.mark.parametrize("text", ["", "Types: deb\nEnabled: no\nURIs: http://m.invalid\nSuites: bookworm\n"])
 def test_no_mirror_is_an_error_that_names_the_release(
     toolchain: ModuleType, tmp_path: Path, text: str
