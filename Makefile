@@ -19,7 +19,7 @@ setup: ## Make build/venv and build/toolchain; done at once when they are there
 test: lint types pytest ## Everything that CI runs; ARGS="-k wire" goes to pytest
 
 lint: setup ## Style and likely mistakes
-	@$(VENV)/ruff check --quiet .
+	@$(VENV)/ruff check --quiet --output-format concise .
 	@$(VENV)/ruff format --check .
 
 types: setup ## Static types of the host
