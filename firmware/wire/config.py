@@ -46,11 +46,11 @@ _BOARD = (
 class Settings:
     """A checked file: `settings["limits.rated_ma"]` gives the value or its default, `section` a nested dict."""
 
-    def __init__(self, data: "dict[str, object]", table) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, data: dict, table) -> None:
         self._data = data
         self._defaults = {path: default for path, _, _, _, default in table}
 
-    def __getitem__(self, path: str):  # type: ignore[no-untyped-def]
+    def __getitem__(self, path: str):
         value = _find(self._data, path)
         if value is not None:
             return value
@@ -59,33 +59,33 @@ class Settings:
             raise KeyError(path)
         return default
 
-    def section(self, name: str) -> "dict[str, object]":
+    def section(self, name: str) -> dict:
         """The nested dict of that name, empty where there is none."""
         value = self._data.get(name)
         return value if isinstance(value, dict) else {}
 
 
-def config(data: "dict[str, object]") -> Settings:
+def config(data: dict) -> Settings:
     """The settings of a config.json."""
     return Settings(data, _CONFIG)
 
 
-def board(data: "dict[str, object]") -> Settings:
+def board(data: dict) -> Settings:
     """The settings of a board.json."""
     return Settings(data, _BOARD)
 
 
-def check_config(data: object) -> "list[str]":
+def check_config(data: object) -> list:
     """Every problem of a config.json, one line each; empty when it can be used."""
     return _check(data, _CONFIG)
 
 
-def check_board(data: object) -> "list[str]":
+def check_board(data: object) -> list:
     """Every problem of a board.json that is common to all boards; drivers check their own sections."""
     return _check(data, _BOARD)
 
 
-def _find(data, path):  # type: ignore[no-untyped-def]
+def _find(data, path):
     for key in path.split("."):
         if not isinstance(data, dict):
             return None
@@ -93,7 +93,7 @@ def _find(data, path):  # type: ignore[no-untyped-def]
     return data
 
 
-def _check(data, table):  # type: ignore[no-untyped-def]
+def _check(data, table):
     if not isinstance(data, dict):
         return ["not a JSON object"]
     problems = []
@@ -109,7 +109,7 @@ def _check(data, table):  # type: ignore[no-untyped-def]
     return problems
 
 
-def _judge(value, kind, low, high):  # type: ignore[no-untyped-def]
+def _judge(value, kind, low, high):
     if kind == "name":
         return "" if is_name(value) else "must be 1 to 32 of a-z, 0-9 and '-', is {}".format(repr(value))
     if type(value) is not kind:

@@ -51,7 +51,7 @@ class WireError(ValueError):
         self.id = id
 
 
-def dump(message: "dict[str, object]") -> bytes:
+def dump(message: dict) -> bytes:
     """The message as compact JSON in UTF-8; ValueError above MAX_MESSAGE bytes."""
     payload = json.dumps(message, separators=(",", ":")).encode()
     if len(payload) > MAX_MESSAGE:
@@ -59,20 +59,20 @@ def dump(message: "dict[str, object]") -> bytes:
     return payload
 
 
-def load(payload: "bytes | bytearray | memoryview") -> "dict[str, object]":
+def load(payload: "bytes | bytearray | memoryview") -> dict:
     """The JSON object in `payload`; WireError `too_large` or `bad_json`."""
     if len(payload) > MAX_MESSAGE:
         raise WireError("too_large", "{} bytes, at most {}".format(len(payload), MAX_MESSAGE))
     try:
         message = json.loads(str(payload, "utf-8"))
     except (ValueError, RuntimeError) as e:  # RuntimeError: nested deeper than the stack
-        raise WireError("bad_json", "not JSON in UTF-8: {}".format(e))  # noqa: B904 - the board has no chaining
+        raise WireError("bad_json", "not JSON in UTF-8: {}".format(e)) from e
     if not isinstance(message, dict):
         raise WireError("bad_json", "not a JSON object")
     return message
 
 
-def field(message: "dict[str, object]", name: str, kind: str, required: bool = True) -> object:
+def field(message: dict, name: str, kind: str, required: bool = True):
     """The value of a key, checked: kind is int (0 to 2**53 - 1), str, bool, dict or list; '?' appended allows null.
 
     A key that is not required reads as None when absent. WireError `bad_field` names the key and what was wrong.
@@ -88,14 +88,14 @@ def field(message: "dict[str, object]", name: str, kind: str, required: bool = T
     found = type(value).__name__
     if found != want:
         raise WireError("bad_field", "{} must be {}, is {}".format(name, want, found))
-    if want == "int" and not 0 <= value <= _INT_MAX:  # type: ignore[operator]
+    if want == "int" and not 0 <= value <= _INT_MAX:
         raise WireError("bad_field", "{} is out of range: {}".format(name, value))
-    if want == "str" and len(value.encode()) > _MAX_LENGTH.get(name, 120):  # type: ignore[attr-defined]
+    if want == "str" and len(value.encode()) > _MAX_LENGTH.get(name, 120):
         raise WireError("bad_field", "{} is longer than {} bytes".format(name, _MAX_LENGTH.get(name, 120)))
     return value
 
 
-def command(payload: "bytes | bytearray | memoryview") -> "dict[str, object]":
+def command(payload: "bytes | bytearray | memoryview") -> dict:
     """A command with every known key present (None where absent); WireError with the command's id where readable."""
     message = load(payload)
     id = None
@@ -107,15 +107,15 @@ def command(payload: "bytes | bytearray | memoryview") -> "dict[str, object]":
         if op not in OPS:
             raise WireError("unknown_op", str(op))
         out = {"id": id, "op": op}
-        for name, kind, required in _COMMAND_FIELDS[op] + _COMMON_FIELDS:  # type: ignore[index]
+        for name, kind, required in _COMMAND_FIELDS[op] + _COMMON_FIELDS:
             out[name] = field(message, name, kind, required)
     except WireError as e:
-        e.id = id  # type: ignore[assignment]
+        e.id = id
         raise
     return out
 
 
-def reply(id: "str | None", error: "str | None" = None, detail: "str | None" = None) -> "dict[str, object]":
+def reply(id: "str | None", error: "str | None" = None, detail: "str | None" = None) -> dict:
     """The answer to a command: ok, or an error of codes.REPLY_ERRORS with a detail for a person."""
     if error is None:
         return {"id": id, "ok": True}
@@ -125,4 +125,4 @@ def reply(id: "str | None", error: "str | None" = None, detail: "str | None" = N
 def stored(payload: "bytes | bytearray | memoryview") -> "tuple[str, int]":
     """(epoch, seq) of a collector's confirmation; WireError when it is not one."""
     message = load(payload)
-    return field(message, "epoch", "str"), field(message, "seq", "int")  # type: ignore[return-value]
+    return field(message, "epoch", "str"), field(message, "seq", "int")

@@ -28,7 +28,7 @@ _TOTALS = (
     ("peak_mw", "u"),
 )
 
-FIELDS = {
+FIELDS: dict = {
     "boot": (("reset_cause", codes.RESET_CAUSES), ("firmware", "t"), ("board", "t"), ("outage_s", "u")),
     # `time` of the head is the time now; `was` the time the clock showed before it was set, null if it showed none.
     "clock": (("was", "u"),),
@@ -41,7 +41,9 @@ FIELDS = {
         ("max_energy_mwh", "u"),
     ),
     # Energy so far; `cause` null at a half hour, else why the session was suspended or, with `resumed`, continued.
-    "session_checkpoint": (("socket", "u"), ("session", "s")) + _TOTALS + (("cause", codes.CAUSES), ("resumed", "u")),
+    "session_checkpoint": (("socket", "u"), ("session", "s"))
+    + _TOTALS
+    + (("cause", codes.CAUSES), ("resumed", "u")),
     "session_end": (
         ("socket", "u"),
         ("session", "s"),
@@ -71,23 +73,23 @@ def session_id(epoch: str, seq: int) -> str:
     return "{}-{}".format(epoch, seq)
 
 
-def encode(record: "dict[str, object]", epoch: str) -> bytes:
+def encode(record: dict, epoch: str) -> bytes:
     """The record's bytes on flash; ValueError for a value its field cannot hold or above MAX_ENCODED bytes."""
     kind = record["kind"]
     out = bytearray()
-    out.append(codes.RECORD_KINDS.index(kind))  # type: ignore[arg-type]
-    for name, form in HEAD + FIELDS[kind]:  # type: ignore[index]
+    out.append(codes.RECORD_KINDS.index(kind))
+    for name, form in HEAD + FIELDS[kind]:
         value = record.get(name)
         if value is None:
             out.append(0)
         elif form == "u":
-            _put_varint(out, value + 1)  # type: ignore[operator]
+            _put_varint(out, value + 1)
         elif form == "t":
-            raw = value.encode()  # type: ignore[attr-defined]
+            raw = value.encode()
             _put_varint(out, len(raw) + 1)
             out.extend(raw)
         elif form == "s":
-            _put_session(out, value, epoch)  # type: ignore[arg-type]
+            _put_session(out, value, epoch)
         else:
             out.append(1 + form.index(value))
     if len(out) > MAX_ENCODED:
@@ -95,11 +97,11 @@ def encode(record: "dict[str, object]", epoch: str) -> bytes:
     return bytes(out)
 
 
-def decode(raw: "bytes | bytearray | memoryview", epoch: str, seq: int) -> "dict[str, object]":
+def decode(raw: "bytes | bytearray | memoryview", epoch: str, seq: int) -> dict:
     """The record that `encode` wrote, with its epoch and seq; ValueError where the bytes are none."""
     try:
         kind = codes.RECORD_KINDS[raw[0]]
-        record = {"epoch": epoch, "seq": seq}  # type: dict[str, object]
+        record = {"epoch": epoch, "seq": seq}
         at = 1
         for name, form in HEAD:
             record[name], at = _take(raw, at, form, epoch)
@@ -107,7 +109,7 @@ def decode(raw: "bytes | bytearray | memoryview", epoch: str, seq: int) -> "dict
         for name, form in FIELDS[kind]:
             record[name], at = _take(raw, at, form, epoch) if at < len(raw) else (None, at)
     except (IndexError, UnicodeError) as e:
-        raise ValueError("not a record: {}".format(e))  # noqa: B904 - the board has no chaining
+        raise ValueError("not a record: {}".format(e)) from e
     return record
 
 
@@ -130,7 +132,7 @@ def _put_session(out: bytearray, session: str, epoch: str) -> None:
     _put_varint(out, int(seq))
 
 
-def _take(raw, at, form, epoch):  # type: ignore[no-untyped-def]
+def _take(raw, at, form, epoch):
     """(value, position after it) of one field."""
     if raw[at] == 0:
         return None, at + 1
@@ -150,7 +152,7 @@ def _take(raw, at, form, epoch):  # type: ignore[no-untyped-def]
     return form[raw[at] - 1], at + 1
 
 
-def _take_varint(raw, at):  # type: ignore[no-untyped-def]
+def _take_varint(raw, at):
     value = shift = 0
     while True:
         byte = raw[at]

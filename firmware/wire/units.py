@@ -5,6 +5,15 @@ Celsius), `_ms`, `_s`. A stock ESP32 keeps integers up to 2**30 - 1 without touc
 may not touch it: so a product is scaled before it is formed.
 """
 
+try:
+    from micropython import const
+except ImportError:  # CPython: the host, and the tests that run on both
+
+    def const(value: int) -> int:
+        """The value; on the board the compiler puts it in place of the name."""
+        return value
+
+
 SMALL_INT_MAX = (1 << 30) - 1
 
 # Seconds from 1970-01-01 to 2000-01-01, both UTC: the ESP32 port of MicroPython counts from the latter.

@@ -1,0 +1,114 @@
+"""Commands as they come over the wire: checked, journalled, obeyed, answered; each id once.
+
+`execute` always returns a reply. A command that changes something is in the journal before its effect, so that after a
+restart its id is known; one that cannot be journalled is refused.
+"""
+
+from wire import messages
+from wire.messages import WireError, reply
+
+from .recovery import KEPT_IDS
+
+# Remote resets of one socket within a day: beyond that somebody has to look at it.
+RESETS_A_DAY = 3
+_DAY_S = 86400
+
+
+class Commands:
+    """Obeys for one point; `memory` is the recovery.Memory of what was obeyed before a restart."""
+
+    def __init__(self, point, memory):
+        self.point = point
+        self._answers = [
+            (id, None) for id in memory.ids
+        ]  # (id, reply), oldest first; None: before the restart
+        self._resets = memory.resets
+        self._ops = {"start": self._start, "stop": self._stop, "reset": self._reset, "ping": self._ping}
+
+    def execute(self, payload, uptime_ms, unix):
+        """The reply to a raw command; never raises for what the sender did."""
+        try:
+            command = messages.command(payload)
+        except WireError as e:
+            return reply(e.id, e.code, e.detail)
+        known = self._known(command["id"])
+        if known:
+            return known
+        answer = self._obey(command, uptime_ms, unix)
+        self._answers.append((command["id"], answer))
+        if len(self._answers) > KEPT_IDS:
+            self._answers.pop(0)
+        return answer
+
+    def _known(self, id):
+        for seen, answer in self._answers:
+            if seen == id:
+                return answer or reply(id)
+        return None
+
+    def _obey(self, command, uptime_ms, unix):
+        id = command["id"]
+        op = self._ops.get(command["op"])
+        if op is None:
+            return reply(id, "unknown_op", command["op"] + " is not implemented by this firmware")
+        if command["expires"] is not None and unix is not None and unix > command["expires"]:
+            return reply(id, "expired", "expired {} s ago".format(unix - command["expires"]))
+        socket = command.get("socket")
+        if socket is not None and not 1 <= socket <= len(self.point.sessions):
+            return reply(id, "no_such_socket", "sockets are 1 to {}".format(len(self.point.sessions)))
+        refused = op(command, None if socket is None else socket - 1, uptime_ms, unix)
+        return reply(id, *refused) if refused else reply(id)
+
+    def _journal(self, command, uptime_ms, unix):
+        """Put the command on record before its effect; returns (error, detail) when that cannot be."""
+        if not self.point.journal.ready(2):
+            return "journal", "the journal has no room before its next erase; try again in a few seconds"
+        self.point.record(
+            "command",
+            uptime_ms,
+            unix,
+            id=command["id"],
+            op=command["op"],
+            socket=command.get("socket"),
+            actor=command["actor"],
+        )
+        return None
+
+    def _start(self, command, i, uptime_ms, unix):
+        for limit in ("max_duration_s", "max_energy_mwh"):
+            if command[limit] == 0:
+                return "bad_field", limit + " is 0; leave it out for no limit of its own"
+        return (
+            self.point.why_not_start(i)
+            or self._journal(command, uptime_ms, unix)
+            or self.point.start(
+                i,
+                command["account"],
+                "remote",
+                command["max_duration_s"],
+                command["max_energy_mwh"],
+                uptime_ms,
+                unix,
+            )
+        )
+
+    def _stop(self, command, i, uptime_ms, unix):
+        return self._journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
+
+    def _reset(self, command, i, uptime_ms, unix):
+        # One without a time counts until the clock is known, and then from now on.
+        if unix is not None:
+            self._resets = [
+                (s, unix if t is None else t) for s, t in self._resets if t is None or unix - t < _DAY_S
+            ]
+        if len([r for r in self._resets if r[0] == i]) >= RESETS_A_DAY:
+            return "too_many_resets", "{} today: have somebody look at the socket".format(RESETS_A_DAY)
+        refused = self._journal(command, uptime_ms, unix) or self.point.reset(
+            i, False, command["actor"], "remote", uptime_ms, unix
+        )
+        if not refused:
+            self._resets.append((i, unix))
+        return refused
+
+    def _ping(self, command, i, uptime_ms, unix):
+        return None

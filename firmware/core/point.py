@@ -1,0 +1,368 @@
+"""One charge point: sessions, energy and journal around the protection.
+
+`update` is the session loop's one call, twice a second; `command` takes what came over the wire. Both are given the
+time: uptime in milliseconds and Unix seconds, None while the clock is not set. What is journalled is journalled
+before its effect: a start before the relay is asked for, a command before it is obeyed.
+"""
+
+from wire.records import session_id
+from wire.units import const
+from wire.version import VERSION
+
+from . import protection as guard
+from . import recovery
+from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
+
+CHECKPOINT_MS = const(60_000)
+HALF_HOUR_S = const(1800)
+OUTAGE_KNOWN_WITHIN_MS = const(180_000)
+# A clock that moved by more than this against the uptime has been set.
+_CLOCK_STEP_S = const(2)
+
+
+class Point:
+    """`journal` is recovered; `meter` gives rms_floor_ma; `problems` are texts that forbid closing any relay."""
+
+    def __init__(self, board, config, protection, reading, energy, journal, meter, roll):
+        n = protection.sockets
+        self.board_name = board["name"]
+        self.protection = protection
+        self.reading = reading
+        self.energy = energy
+        self.journal = journal
+        self.roll = roll
+        self.boot = 0
+        self.state = "starting"
+        self.problems = []
+        self.max_duration_s = config["session.max_duration_s"]
+        resume_ms = 1000 * config["session.resume_after_outage_s"]
+        self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
+        self.locked_since = [None] * n
+        self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
+        self.outage_from = None  # Unix seconds of the last sign of life before this boot
+        self._uptime_ms = None
+        self._half_hour = None
+        self._clock_offset_s = None
+        self._checkpoint_ms = 0
+        self._dirty = False
+        self._lost_unstored = 0
+        self._damaged = 0
+
+    # The session loop -----------------------------------------------------------------------------------------------
+
+    def update(self, uptime_ms, unix):
+        """Everything that is due; called every half second. Renews the lease when it came through."""
+        dt_ms = 0 if self._uptime_ms is None else uptime_ms - self._uptime_ms
+        self._uptime_ms = uptime_ms
+        self._watch_clock(uptime_ms, unix)
+        self._settle_outages(uptime_ms, unix)
+        self._take_trips(uptime_ms, unix)
+        for i in range(self.protection.sockets):
+            self._update_socket(i, dt_ms, uptime_ms, unix)
+        self._half_hours(uptime_ms, unix)
+        self._checkpoint(uptime_ms, unix)
+        self._care_for_journal(uptime_ms, unix)
+        self.protection.renew()
+
+    def record(self, kind, uptime_ms, unix, **fields):
+        """Append a record; returns its seq."""
+        fields["kind"] = kind
+        fields["boot"] = self.boot
+        fields["uptime_ms"] = uptime_ms
+        fields["time"] = unix
+        self._dirty = True
+        return self.journal.append(fields)
+
+    def _watch_clock(self, uptime_ms, unix):
+        """A `clock` record whenever the clock was set: the host dates back by it what had no time."""
+        if unix is None:
+            return
+        offset = unix - uptime_ms // 1000
+        was = self._clock_offset_s
+        if was is None or abs(offset - was) > _CLOCK_STEP_S:
+            self.record("clock", uptime_ms, unix, was=None if was is None else was + uptime_ms // 1000)
+            self._clock_offset_s = offset
+
+    def clock_known(self, uptime_ms, unix):
+        """The clock survived the restart: no `clock` record is due for it."""
+        if unix is not None:
+            self._clock_offset_s = unix - uptime_ms // 1000
+
+    def _settle_outages(self, uptime_ms, unix):
+        if unix is None and uptime_ms < OUTAGE_KNOWN_WITHIN_MS:
+            return
+        known = unix is not None and self.outage_from is not None
+        outage_ms = max(0, 1000 * (unix - self.outage_from) - uptime_ms) if known else None
+        for session in self.sessions:
+            if session.outage_open:
+                session.outage(outage_ms)
+
+    def _take_trips(self, uptime_ms, unix):
+        event = self.protection.take_event()
+        while event:
+            i, bits, current_ma, power_mw, voltage_mv = event
+            self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
+            event = self.protection.take_event()
+
+    def record_trip(self, i, bits, uptime_ms, unix, current_ma=None, power_mw=None, voltage_mv=None):
+        """Journal a trip; a welded relay raises the point's alarm too."""
+        session = self.sessions[i]
+        if self.protection.latched[i] & bits:
+            self.locked_since[i] = unix
+        self.record(
+            "trip",
+            uptime_ms,
+            unix,
+            socket=i + 1,
+            cause=guard.name(bits),
+            session=session.id if session.is_open else None,
+            current_ma=current_ma,
+            power_mw=power_mw and max(0, power_mw),
+            voltage_mv=voltage_mv,
+        )
+        if bits & guard.RELAY_WELDED:
+            self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="raised", socket=i + 1)
+
+    def _update_socket(self, i, dt_ms, uptime_ms, unix):
+        session = self.sessions[i]
+        heard = self.reading.slow_ok[i]
+        mwh = self.energy.take(i, self.reading.count[i]) if heard else 0
+        if not session.is_open:
+            self.stray_mwh[i] += mwh
+            self._rest(i, session)
+            return
+        current_ma = self.reading.current_ma[i] if heard else None
+        hold, latched = self._against(i, session)
+        what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
+        if session.reason:
+            self.protection.want(i, False)
+        if what == "end":
+            self._end(i, session, uptime_ms, unix)
+        elif what == "suspend":
+            self._session_record("session_checkpoint", i, uptime_ms, unix, cause=session.cause)
+        elif what == "resume":
+            self._resume(i, session, uptime_ms, unix)
+
+    def _against(self, i, session):
+        """(hold, latched): the names of the causes that keep this socket open, None where there is none."""
+        protection = self.protection
+        hold = guard.name(protection.held[i])
+        latched = guard.name(protection.latched[i])
+        if protection.fault:
+            latched = latched or "internal"
+        elif session.state in (ARMED, CHARGING) and not protection.wanted >> i & 1:
+            hold = hold or "meter_stale"  # opened and cleared again between two calls
+        return hold, latched
+
+    def _rest(self, i, session):
+        """A socket without a session: locked, unavailable or idle, as protection says."""
+        locked = self.protection.latched[i]
+        usable = self.protection.ready and not self.protection.held[i] and not self.protection.fault
+        if locked:
+            if session.state != LOCKED:
+                session.event("lock")
+        elif usable and session.state == UNAVAILABLE:
+            session.event("regain")
+        elif not usable and session.state in (IDLE, ENDED):
+            session.event("lose")
+
+    def _resume(self, i, session, uptime_ms, unix):
+        """The reclose is in the journal before the relay is asked for."""
+        if not self.journal.ready(1):
+            return
+        session.resume()
+        self._session_record("session_checkpoint", i, uptime_ms, unix, resumed=session.recloses)
+        self.protection.want(i, True)
+
+    def _end(self, i, session, uptime_ms, unix):
+        if session.worn_out and guard.bit(session.reason):
+            self.protection.lock(i, guard.bit(session.reason))
+        self._session_record(
+            "session_end",
+            i,
+            uptime_ms,
+            unix,
+            reason=session.reason,
+            account=session.account,
+            source=session.source,
+            started=session.started,
+        )
+        session.end()
+        self.energy.drop_rest(i)
+        self._rest(i, session)
+
+    def _session_record(self, kind, i, uptime_ms, unix, **fields):
+        session = self.sessions[i]
+        self.record(
+            kind,
+            uptime_ms,
+            unix,
+            socket=i + 1,
+            session=session.id,
+            duration_s=session.charge_ms // 1000,
+            suspended_s=session.suspended_ms // 1000,
+            energy_mwh=session.energy_mwh,
+            peak_ma=session.peak_ma,
+            peak_mw=session.peak_mw,
+            **fields,
+        )
+
+    def _half_hours(self, uptime_ms, unix):
+        """Energy so far at each UTC half hour: time-of-use prices come from it. Without a clock, of uptime."""
+        now_s = uptime_ms // 1000 if unix is None else unix
+        half_hour = (unix is None, now_s // HALF_HOUR_S)
+        was = self._half_hour
+        self._half_hour = half_hour
+        if was is None or was == half_hour:
+            return
+        for i, session in enumerate(self.sessions):
+            if session.is_open:
+                self._session_record("session_checkpoint", i, uptime_ms, unix)
+            elif self.stray_mwh[i]:
+                self.record("session_checkpoint", uptime_ms, unix, socket=i + 1, energy_mwh=self.stray_mwh[i])
+                self.stray_mwh[i] = 0
+
+    # Flash ----------------------------------------------------------------------------------------------------------
+
+    def _checkpoint(self, uptime_ms, unix):
+        """Every minute while a session is open, and once after the last change."""
+        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS:
+            return
+        if not self.is_charging and not self._dirty:
+            return
+        if self.journal.write_checkpoint(recovery.pack(self, unix)):
+            self._checkpoint_ms = uptime_ms
+            self._dirty = False
+            for i, session in enumerate(self.sessions):
+                if self.protection.word >> i & 1:
+                    session.proven = True
+
+    def _care_for_journal(self, uptime_ms, unix):
+        """Erase ahead while nothing forbids it, and say what the journal lost."""
+        journal = self.journal
+        if journal.wants_erase and self.protection.may_stall():
+            journal.prepare()
+        if journal.lost_unstored != self._lost_unstored:
+            lost = journal.lost_unstored - self._lost_unstored
+            self._lost_unstored = journal.lost_unstored
+            self.alarm("journal_unstored_lost", uptime_ms, unix, "{} records".format(lost))
+        if journal.damaged != self._damaged:
+            self._damaged = journal.damaged
+            self.alarm("journal_damaged", uptime_ms, unix, "{} records unreadable".format(journal.damaged))
+
+    def alarm(self, alarm, uptime_ms, unix, detail):
+        """Raise an alarm of the point itself."""
+        self.record("alarm", uptime_ms, unix, alarm=alarm, state="raised", detail=detail)
+
+    # Commands -------------------------------------------------------------------------------------------------------
+
+    def start(self, i, account, source, max_duration_s, max_energy_mwh, uptime_ms, unix):
+        """Open a session on socket i; the record comes first. Returns None or (error, detail)."""
+        session = self.sessions[i]
+        refused = self.why_not_start(i)
+        if refused:
+            return refused
+        longest_s = min(max_duration_s or self.max_duration_s, self.max_duration_s)
+        id = session_id(self.journal.epoch, self.journal.next_seq)
+        self.record(
+            "session_start",
+            uptime_ms,
+            unix,
+            socket=i + 1,
+            session=id,
+            account=account,
+            source=source,
+            max_duration_s=longest_s,
+            max_energy_mwh=max_energy_mwh,
+        )
+        session.start(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
+        self.energy.drop_rest(i)
+        self.protection.want(i, True)
+        return None
+
+    def why_not_start(self, i):
+        """(error, detail) when a session cannot start on socket i now, else None."""
+        session = self.sessions[i]
+        if self.problems or not self.protection.ready:
+            return "not_ready", "; ".join(self.problems) or "the point is " + self.state
+        if session.is_open:
+            return "socket_busy", "session {} is {}".format(session.id, session.state)
+        if self.protection.latched[i]:
+            since = self.locked_since[i]
+            cause = guard.name(self.protection.latched[i])
+            return "socket_locked", "{} since {}".format(
+                cause, "before the clock was set" if since is None else since
+            )
+        if self.protection.held[i] or self.protection.fault:
+            return "not_ready", "{} on this socket".format(
+                guard.name(self.protection.held[i]) or "internal fault"
+            )
+        if not self.journal.ready(1):
+            return "journal", "the journal has no room before its next erase; try again in a few seconds"
+        return None
+
+    def stop(self, i, reason):
+        """End the session of socket i. Returns None or (error, detail)."""
+        session = self.sessions[i]
+        if not session.is_open:
+            return "no_session", "socket {} is {}".format(i + 1, session.state)
+        session.stop(reason)
+        self.protection.want(i, False)
+        return None
+
+    def reset(self, i, local, actor, source, uptime_ms, unix):
+        """Clear socket i's lockout, with a record of who did it. Returns None or (error, detail)."""
+        bits = self.protection.latched[i]
+        error = self.protection.reset(i, local)
+        if error:
+            return error, guard.name(bits) or "socket {} is not locked".format(i + 1)
+        self.record(
+            "reset", uptime_ms, unix, socket=i + 1, cause=guard.name(bits), actor=actor, source=source
+        )
+        if bits & guard.RELAY_WELDED:
+            self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="cleared", socket=i + 1)
+        self.locked_since[i] = None
+        if self.sessions[i].state == LOCKED:
+            self.sessions[i].event("reset")
+        return None
+
+    # What the point says of itself ------------------------------------------------------------------------------------
+
+    def status(self, unix):
+        """The `status` message, without what only the network knows."""
+        journal = self.journal
+        return {
+            "online": True,
+            "boot": self.boot,
+            "epoch": journal.epoch,
+            "first_seq": journal.first_seq,
+            "last_seq": journal.last_seq,
+            "firmware": VERSION,
+            "board": self.board_name,
+            "sockets": self.protection.sockets,
+            "state": self.state,
+            "problems": self.problems,
+            "time": unix,
+        }
+
+    def telemetry(self, uptime_ms, unix):
+        """The `telemetry` message, without what only the tick and the network know."""
+        reading = self.reading
+        rows = []
+        for i, session in enumerate(self.sessions):
+            heard = reading.slow_ok[i]
+            rows.append(
+                [
+                    session.state,
+                    reading.current_ma[i] if heard else None,
+                    reading.power_mw[i] if heard else None,
+                    session.energy_mwh,
+                ]
+            )
+        voltage_mv = reading.voltage_mv if reading.voltage_ok else None
+        return {"time": unix, "uptime_ms": uptime_ms, "voltage_mv": voltage_mv, "sockets": rows}
+
+    @property
+    def is_charging(self):
+        """True while any session is open."""
+        return any([session.is_open for session in self.sessions])

@@ -1,0 +1,26 @@
+"""One set of converted measurements, filled in place by the meter driver at every tick.
+
+Two kinds of value: `fast_ma`, the RMS current of the last window of every socket, is read at every tick and decides
+about the relay; the slow set of a socket (filtered current, power, energy counter) and the voltage come in turn.
+A value counts only while its `_ok` is 1.
+"""
+
+from array import array
+
+
+class Reading:
+    """Preallocated, so that a tick stores into it without touching the heap. Index: socket, from 0."""
+
+    def __init__(self, sockets):
+        zeros = [0] * sockets
+        self.sockets = sockets
+        self.fast_ma = array("i", zeros)
+        self.fast_ok = bytearray(sockets)
+        self.current_ma = array("i", zeros)
+        self.power_mw = array("i", zeros)
+        self.count = array("i", zeros)  # the chip's energy counter, raw
+        self.slow_ok = bytearray(sockets)
+        self.voltage_mv = 0
+        self.voltage_ok = 0
+        self.polls = 0
+        self.errors = 0  # frames with a bad checksum or none at all

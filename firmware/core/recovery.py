@@ -1,0 +1,169 @@
+"""What a checkpoint holds, and how a point finds itself again after a restart.
+
+The newest checkpoint, then every record after it, then the lockouts that the tick left in RTC memory: together they
+are the sessions that were open, the lockouts, and the ids of commands already obeyed. Nothing here closes a relay:
+a recovered session is suspended until the length of the outage is known.
+"""
+
+import json
+
+from . import protection as guard
+from .trip_memo import unpack as unpack_memo
+
+# How far back the journal is searched for commands already obeyed.
+_SEARCH = 300
+KEPT_IDS = 64
+
+
+def pack(point, unix):
+    """The checkpoint of a point as bytes: open sessions, lockouts and when they began, the time."""
+    protection = point.protection
+    sessions = []
+    locks = []
+    for i, session in enumerate(point.sessions):
+        if session.is_open:
+            sessions.append([i] + session.snapshot(protection.word >> i & 1))
+        if protection.latched[i]:
+            locks.append([i, protection.latched[i], point.locked_since[i]])
+    state = {"boot": point.boot, "time": unix, "sessions": sessions, "locks": locks, "stray": point.stray_mwh}
+    return json.dumps(state, separators=(",", ":")).encode()
+
+
+def recover(point, reset_cause, memo, firmware, uptime_ms, unix):
+    """Bring the point to where it was and journal this boot; returns the Memory of the commands obeyed before it."""
+    journal = point.journal
+    last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
+    state = _unpack(journal.checkpoint)
+    found = _Found(point, state)
+    for record in journal.replay():
+        found.take(record)
+    point.boot = 1 + max(state.get("boot") or 0, (last and last["boot"]) or 0)
+    point.outage_from = found.alive
+    point.clock_known(uptime_ms, unix)
+    point.record(
+        "boot",
+        uptime_ms,
+        unix,
+        reset_cause=reset_cause,
+        firmware=firmware,
+        board=point.board_name,
+        outage_s=None if unix is None or found.alive is None else max(0, unix - found.alive),
+    )
+    found.apply()
+    _apply_memo(point, memo, uptime_ms, unix)
+    return _remember(journal)
+
+
+def _unpack(payload):
+    if payload is None:
+        return {}
+    try:
+        state = json.loads(payload)
+    except ValueError:
+        return {}
+    return state if isinstance(state, dict) else {}
+
+
+class _Found:
+    """Sessions, locks and the last sign of life, as the checkpoint and the records after it tell them."""
+
+    def __init__(self, point, state):
+        self.point = point
+        self.sessions = {row[0]: row[1:] for row in state.get("sessions", ())}
+        self.locks = {row[0]: (row[1], row[2]) for row in state.get("locks", ())}
+        self.alive = state.get("time")
+        for i, mwh in enumerate(state.get("stray", ())[: len(point.stray_mwh)]):
+            point.stray_mwh[i] = mwh
+
+    def take(self, record):
+        """One record after the checkpoint."""
+        if record["time"] is not None:
+            self.alive = record["time"]
+        i = (record.get("socket") or 0) - 1
+        if not 0 <= i < len(self.point.sessions):
+            return
+        kind = record["kind"]
+        if kind == "session_start":
+            self.sessions[i] = self._begun(record)
+        elif kind == "session_end":
+            self.sessions.pop(i, None)
+        elif kind == "session_checkpoint":
+            self._checkpointed(i, record)
+        elif kind == "trip":
+            bits, _ = self.locks.get(i, (0, None))
+            if record["cause"] != "internal":
+                self.locks[i] = (bits | guard.bit(record["cause"]), record["time"])
+        elif kind == "reset":
+            self.locks.pop(i, None)
+
+    def _begun(self, record):
+        """A snapshot, in the order of session._SAVED, of a session of which only the beginning is known."""
+        longest = record["max_duration_s"]
+        return [
+            record["session"],
+            record["account"],
+            record["source"],
+            record["time"],
+            None if longest is None else 1000 * longest,
+            record["max_energy_mwh"],
+        ] + [0] * 8
+
+    def _checkpointed(self, i, record):
+        """Newer totals; a reclose in the journal also means: not proven since."""
+        if record["session"] is None:
+            self.point.stray_mwh[i] = 0
+            return
+        row = self.sessions.get(i)
+        if row is None or row[0] != record["session"]:
+            return
+        row[6] = record["energy_mwh"]
+        row[7] = 1000 * record["duration_s"]
+        row[8] = 1000 * record["suspended_s"]
+        row[9] = record["peak_ma"]
+        row[10] = record["peak_mw"]
+        if record["resumed"] is not None:
+            row[12] = record["resumed"]
+            row[13] = 0
+
+    def apply(self):
+        """Hand all of it to the point."""
+        point = self.point
+        for i, row in self.sessions.items():
+            if i < len(point.sessions):
+                point.sessions[i].recover(row)
+        for i, (bits, since) in self.locks.items():
+            if i < len(point.sessions):
+                point.protection.restore(i, bits)
+                point.locked_since[i] = since
+
+
+def _apply_memo(point, memo, uptime_ms, unix):
+    """A trip that never reached the flash is journalled now."""
+    latched = unpack_memo(memo, len(point.sessions))
+    for i, bits in enumerate(latched or ()):
+        new = bits & ~point.protection.latched[i]
+        if new:
+            point.protection.restore(i, new)
+            point.record_trip(i, new, uptime_ms, unix)
+
+
+class Memory:
+    """`ids` of the last commands obeyed, oldest first; `resets`: (socket index, Unix seconds or None), remote ones."""
+
+    def __init__(self):
+        self.ids = []
+        self.resets = []
+
+
+def _remember(journal):
+    memory = Memory()
+    for seq in range(max(journal.first_seq, journal.last_seq - _SEARCH), journal.last_seq + 1):
+        record = journal.read(seq)
+        if record is None:
+            continue
+        if record["kind"] == "command":
+            memory.ids.append(record["id"])
+        elif record["kind"] == "reset" and record["source"] == "remote":
+            memory.resets.append((record["socket"] - 1, record["time"]))
+    memory.ids = memory.ids[-KEPT_IDS:]
+    return memory

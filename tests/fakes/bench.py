@@ -1,0 +1,97 @@
+"""A bench for the protection: ten sockets, a meter that says what the test sets, time that the test moves."""
+
+from core.limits import Limits
+from core.protection import METER_STALE, Protection
+from core.reading import Reading
+
+RATED_MA = 5000
+
+
+class Meter:
+    """The traits of a BL0910 on SPI, without the chip."""
+
+    window_ms = 20
+    stale_windows = 5
+    settle_ms = 0
+    floor_ma = 50
+    rms_floor_ma = 20
+
+
+class Bench:
+    """`ma` is what flows through a closed relay, `welded` what flows through an open one."""
+
+    def __init__(self, sockets=10, limits=None, awake=True):
+        self.sockets = sockets
+        self.reading = Reading(sockets)
+        self.protection = Protection(sockets, limits or Limits(RATED_MA, 1_000_000, 40_000), Meter())
+        self.protection.ready = True
+        self.ma = [0] * sockets
+        self.welded = [0] * sockets
+        self.mw = [0] * sockets
+        self.silent = [False] * sockets
+        self.slow_silent = [False] * sockets
+        self.lease = True
+        self.word = 0
+        self.ms = 0
+        if awake:
+            self.run(5200)
+            for i in range(sockets):
+                assert not self.protection.held[i] & METER_STALE
+                self.protection.theta[i] = 0
+
+    def read(self):
+        """What the driver would have stored at this tick."""
+        r = self.reading
+        for i in range(self.sockets):
+            closed = self.word >> i & 1
+            ma = self.ma[i] if closed else self.welded[i]
+            r.fast_ok[i] = 0 if self.silent[i] else 1
+            r.slow_ok[i] = 0 if self.silent[i] or self.slow_silent[i] else 1
+            if r.fast_ok[i]:
+                r.fast_ma[i] = ma
+            if r.slow_ok[i]:
+                r.current_ma[i] = ma
+                r.power_mw[i] = self.mw[i] if closed else 0
+        r.voltage_mv = 230_000
+        r.voltage_ok = 1
+
+    def tick(self, dt_ms=20):
+        """One tick, dt_ms after the last."""
+        self.ms += dt_ms
+        if self.lease:
+            self.protection.renew()
+        self.read()
+        self.word = self.protection.step(dt_ms, self.reading)
+        return self.word
+
+    def run(self, ms, dt_ms=20):
+        """Ticks for so long."""
+        for _ in range(ms // dt_ms):
+            self.tick(dt_ms)
+
+    def until_open(self, i, limit_ms, dt_ms=20):
+        """Milliseconds until socket i's relay opens, or None when it stays closed for limit_ms."""
+        begin = self.ms
+        while self.ms - begin < limit_ms:
+            if not self.tick(dt_ms) >> i & 1:
+                return self.ms - begin
+        return None
+
+    def close(self, i):
+        """Close socket i's relay and let the inrush time pass."""
+        self.protection.want(i, True)
+        self.run(1100)
+        assert self.word >> i & 1
+        return self
+
+    def cause(self, i):
+        """The name of what is latched on socket i."""
+        from core.protection import name
+
+        return name(self.protection.latched[i])
+
+    def held(self, i):
+        """The name of what is held against socket i."""
+        from core.protection import name
+
+        return name(self.protection.held[i])
