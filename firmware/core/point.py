@@ -25,7 +25,7 @@ class Point:
 
     def __init__(self, board, config, protection, reading, energy, journal, meter, roll):
         n = protection.sockets
-        self.board_name = board["name"]
+        self.board_name = board.get("name", "unknown")
         self.protection = protection
         self.reading = reading
         self.energy = energy

@@ -126,8 +126,8 @@ class Session:
         """Move along the table; IllegalEvent when the state does not know the event."""
         try:
             self.state = TRANSITIONS[self.state, event]
-        except KeyError as e:
-            raise IllegalEvent("{} in state {}".format(event, self.state)) from e
+        except KeyError:
+            raise IllegalEvent("{} in state {}".format(event, self.state))
 
     # Beginning ------------------------------------------------------------------------------------------------------
 

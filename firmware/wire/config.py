@@ -59,6 +59,11 @@ class Settings:
             raise KeyError(path)
         return default
 
+    def get(self, path: str, default):
+        """The value of the file, else the default given here: for reading a file that has problems."""
+        value = _find(self._data, path)
+        return default if value is None else value
+
     def section(self, name: str) -> dict:
         """The nested dict of that name, empty where there is none."""
         value = self._data.get(name)

@@ -66,7 +66,7 @@ def load(payload: "bytes | bytearray | memoryview") -> dict:
     try:
         message = json.loads(str(payload, "utf-8"))
     except (ValueError, RuntimeError) as e:  # RuntimeError: nested deeper than the stack
-        raise WireError("bad_json", "not JSON in UTF-8: {}".format(e)) from e
+        raise WireError("bad_json", "not JSON in UTF-8: {}".format(e))
     if not isinstance(message, dict):
         raise WireError("bad_json", "not a JSON object")
     return message

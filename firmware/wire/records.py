@@ -109,7 +109,7 @@ def decode(raw: "bytes | bytearray | memoryview", epoch: str, seq: int) -> dict:
         for name, form in FIELDS[kind]:
             record[name], at = _take(raw, at, form, epoch) if at < len(raw) else (None, at)
     except (IndexError, UnicodeError) as e:
-        raise ValueError("not a record: {}".format(e)) from e
+        raise ValueError("not a record: {}".format(e))
     return record
 
 

@@ -1,0 +1,246 @@
+"""The composition root: reads what the board is, builds the parts, wires them, starts them.
+
+Boot order: relays open (boot.py) -> files -> journal and what was before -> meter -> tick -> network. A file that is
+missing or absurd, or a meter that does not answer, is a state that `status` and the console show, never a reboot loop:
+the board then runs with every relay open.
+"""
+
+import asyncio
+import gc
+import json
+import os
+
+import esp32
+import machine
+import network
+
+from core import recovery
+from core.commands import Commands
+from core.energy import Energy
+from core.journal import Journal
+from core.limits import Limits, intersect
+from core.outbox import Outbox
+from core.point import Point
+from core.protection import Protection
+from core.reading import Reading
+from drivers.clock import Clock
+from drivers.flash_store import FlashStore
+from drivers.mqtt import MqttClient
+from drivers.wifi import Wifi
+from tasks.command import CommandTask
+from tasks.protect import ProtectTask
+from tasks.publish import Publisher
+from tasks.record import record_loop
+from wire import config as wire_config
+from wire.version import VERSION
+
+CPU_HZ = 240_000_000
+WATCHDOG_MS = 4000
+METER_RETRY_S = 10
+# A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
+_NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
+# Where board.json gives no usable limits nothing may close; these only keep the arithmetic defined.
+LOWEST_LIMITS = Limits(500, 50_000, 1000)
+_RESET_CAUSES = {
+    machine.PWRON_RESET: "power_on",
+    machine.HARD_RESET: "external",
+    machine.WDT_RESET: "watchdog",
+    machine.SOFT_RESET: "software",
+    machine.DEEPSLEEP_RESET: "deep_sleep",
+}
+
+
+class NoMeter:
+    """The traits of a meter where none could be built: nothing is ever read."""
+
+    window_ms = 20
+    stale_windows = 5
+    settle_ms = 0
+    floor_ma = 100
+    rms_floor_ma = 20
+    energy_mws_num = energy_mws_den = 1
+
+
+class NoRelays:
+    """Where none could be built there is nothing to open: boot.py has said so."""
+
+    def write(self, word):
+        """Nothing to write to."""
+
+
+def say(*words):
+    """A line on the console, where an installer and the flash command read it."""
+    print("zhuque:", *words)
+
+
+def read_json(name, check):
+    """(data, problems) of a file; the data are empty where it cannot be read."""
+    try:
+        with open(name) as file:
+            data = json.load(file)
+    except (OSError, ValueError) as e:
+        return {}, ["{} cannot be read ({}): provision the board again".format(name, e)]
+    return data if isinstance(data, dict) else {}, [name + ": " + problem for problem in check(data)]
+
+
+def driver(kind, section):
+    """The driver that board.json names, built by its `from_board`."""
+    module = __import__("drivers.{}_{}".format(kind, section["driver"]), None, None, ("from_board",))
+    return module.from_board(section, machine)
+
+
+def build(kind, board, problems, fallback):
+    """The driver, or the fallback and a problem."""
+    try:
+        return driver(kind, board.section(kind))
+    except Exception as e:  # noqa: BLE001 - whatever a wrong board.json leads to: it is said, and nothing closes
+        problems.append("board.json: {} cannot be built: {}".format(kind, repr(e)))
+        return fallback()
+
+
+def limits_of(settings):
+    """The Limits in a settings file."""
+    return Limits(
+        settings["limits.rated_ma"], settings["limits.max_power_mw"], settings["limits.point_current_ma"]
+    )
+
+
+def roll(low, high):
+    """A random integer from low to high."""
+    return low + int.from_bytes(os.urandom(2), "big") % (high - low + 1)
+
+
+class Board:
+    """Everything that was built, by name. `offline` is set where config.json does not say how to reach anybody."""
+
+    def __init__(self):
+        board_data, wrong_board = read_json("board.json", wire_config.check_board)
+        config_data, wrong_config = read_json("config.json", wire_config.check_config)
+        self.problems = wrong_board + wrong_config
+        self.board = board = wire_config.board(board_data)
+        self.config = config = wire_config.config(config_data)
+        self.offline = not config_data or any(
+            [problem.split(": ", 1)[1].startswith(_NEEDED_ONLINE) for problem in wrong_config]
+        )
+        self.meter = build("meter", board, self.problems, NoMeter)
+        self.relays = build("relay", board, self.problems, NoRelays)
+        limits = LOWEST_LIMITS if self.problems else intersect(limits_of(board), limits_of(config))
+        sockets = 0 if wrong_board else board["sockets"]
+        self.reading = Reading(sockets)
+        self.protection = Protection(sockets, limits, self.meter)
+        self.rtc = machine.RTC()
+        self.clock = Clock(self.rtc, config.get("provisioned", 0))
+        partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+        self.journal = Journal(FlashStore(partition), lambda: os.urandom(8).hex())
+        energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den)
+        self.point = Point(
+            board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
+        )
+        self.point.problems = self.problems
+
+    def recover(self):
+        """The journal and what was before; returns what core.commands needs of it."""
+        found = self.journal.recover()
+        memo = bytes(self.rtc.memory())
+        cause = _RESET_CAUSES.get(machine.reset_cause(), "unknown")
+        now = self.clock.uptime_ms(), self.clock.unix()
+        memory = recovery.recover(self.point, cause, memo, VERSION, *now)
+        for alarm, detail in found:
+            say("journal:", detail)
+            self.point.alarm(alarm, now[0], now[1], detail)
+        return memory
+
+    def start_tick(self):
+        """From here on the protection decides, twenty milliseconds at a time."""
+        watchdog = machine.WDT(timeout=WATCHDOG_MS)
+        self.protect = ProtectTask(self.protection, self.reading, self.relays, watchdog, self.rtc)
+        self.protect.start(machine.Timer(0))
+
+    async def meter_loop(self):
+        """Configure the meter, however long it takes to answer; then the self-test is passed."""
+        if self.problems:
+            self.point.state = "misconfigured"
+            return
+        while True:
+            try:
+                self.meter.configure()
+            except OSError as e:
+                self.point.state = "meter_fault"
+                self.point.problems = ["meter: {}".format(e)]
+                say(self.point.problems[0])
+                await asyncio.sleep(METER_RETRY_S)
+            else:
+                break
+        self.point.problems = []
+        self.protect.meter = self.meter
+        self.protection.ready = True
+        self.point.state = "ready"
+        say("ready")
+
+    async def run(self, memory):
+        """Everything that runs beside the tick, for ever."""
+        loops = [record_loop(self.point, self.clock, self.protect, machine.reset), self.meter_loop()]
+        if not self.offline:
+            loops.append(self.uplink(memory).run())
+        await asyncio.gather(*loops)
+
+    def uplink(self, memory):
+        """The publish task, with the command task behind it."""
+        config = self.config
+        wlan = network.WLAN(network.STA_IF)
+        wifi = Wifi(wlan, config["wifi.ssid"], config["wifi.password"])
+        commands = Commands(self.point, memory)
+        publisher = Publisher(
+            config,
+            wifi,
+            self.clock,
+            MqttClient,
+            Outbox(self.journal),
+            PointView(self),
+            None,
+            self.protection.may_stall,
+        )
+        publisher.on_command = CommandTask(commands, self.clock, publisher.reply)
+        return publisher
+
+
+class PointView:
+    """What the uplink may ask of the point."""
+
+    def __init__(self, parts):
+        self._parts = parts
+
+    def status(self):
+        """The `status` message but for the network's keys."""
+        return self._parts.point.status(self._parts.clock.unix())
+
+    def telemetry(self):
+        """The `telemetry` message; reading it starts the next span of blind_ms and tick_us."""
+        parts = self._parts
+        message = parts.point.telemetry(parts.clock.uptime_ms(), parts.clock.unix())
+        message["blind_ms"] = parts.protect.take_blind_ms()
+        message["tick_us"] = parts.protect.take_tick_us()
+        message["heap_free"] = gc.mem_free()
+        return message
+
+    @property
+    def is_charging(self):
+        """True while a session is open: telemetry comes more often."""
+        return self._parts.point.is_charging
+
+
+def main():
+    """Start; returns only by an exception, and then the watchdog restarts the board."""
+    machine.freq(CPU_HZ)
+    board = Board()
+    for problem in board.problems:
+        say(problem)
+    memory = board.recover()
+    point = board.point
+    say("{} {} boot {} epoch {}".format(point.board_name, VERSION, point.boot, point.journal.epoch))
+    board.start_tick()
+    asyncio.run(board.run(memory))
+
+
+if __name__ == "__main__":
+    main()

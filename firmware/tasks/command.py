@@ -1,0 +1,21 @@
+"""From the uplink to core/commands and back: a command is obeyed where it arrives, and answered."""
+
+import sys
+
+
+class CommandTask:
+    """Call it with a command's payload; `reply(message)` queues the answer."""
+
+    def __init__(self, commands, clock, reply):
+        self._commands = commands
+        self._clock = clock
+        self._reply = reply
+
+    def __call__(self, payload):
+        try:
+            answer = self._commands.execute(payload, self._clock.uptime_ms(), self._clock.unix())
+        except Exception as e:  # noqa: BLE001 - our own fault must not end the connection, and must be seen
+            sys.print_exception(e)
+            self._commands.point.protection.fail()
+            return
+        self._reply(answer)
