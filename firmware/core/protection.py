@@ -398,7 +398,7 @@ class Protection:
         self.events_put = self.events_put + 1 & 0xFFFFF
 
     def take_event(self):
-        """The next trip as (socket, bits, current_ma, power_mw, voltage_mv), or None. It allocates: not for the tick."""
+        """The next trip as (socket, bits, current_ma, power_mw, voltage_mv), or None. Allocates: not for the tick."""
         if self.events_taken == self.events_put:
             return None
         behind = self.events_put - self.events_taken & 0xFFFFF

@@ -101,7 +101,8 @@ def _find(data, path):
 def _check(data, table):
     if not isinstance(data, dict):
         return ["not a JSON object"]
-    problems = []
+    sections = sorted({path.split(".")[0] for path, _, _, _, _ in table if "." in path})
+    problems = [name + " is not an object" for name in sections if not isinstance(data.get(name, {}), dict)]
     for path, kind, low, high, default in table:
         value = _find(data, path)
         if value is None:

@@ -64,7 +64,11 @@ def load(payload: "bytes | bytearray | memoryview") -> dict:
     if len(payload) > MAX_MESSAGE:
         raise WireError("too_large", "{} bytes, at most {}".format(len(payload), MAX_MESSAGE))
     try:
-        message = json.loads(str(payload, "utf-8"))
+        text = str(payload, "utf-8").strip()
+        # Some releases of MicroPython take an object whose end is missing, and with it keys such as `expires`.
+        if not text.endswith("}"):
+            raise ValueError("the end is missing")
+        message = json.loads(text)
     except (ValueError, RuntimeError) as e:  # RuntimeError: nested deeper than the stack
         raise WireError("bad_json", "not JSON in UTF-8: {}".format(e))
     if not isinstance(message, dict):

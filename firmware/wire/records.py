@@ -83,6 +83,8 @@ def encode(record: dict, epoch: str) -> bytes:
         if value is None:
             out.append(0)
         elif form == "u":
+            if value < 0:
+                raise ValueError("{} is negative: {}".format(name, value))
             _put_varint(out, value + 1)
         elif form == "t":
             raw = value.encode()
@@ -114,8 +116,6 @@ def decode(raw: "bytes | bytearray | memoryview", epoch: str, seq: int) -> dict:
 
 
 def _put_varint(out: bytearray, value: int) -> None:
-    if value < 0:
-        raise ValueError("negative number in a record: {}".format(value))
     while value > 127:
         out.append(value & 127 | 128)
         value >>= 7

@@ -39,7 +39,7 @@ def ended(session, watts, seconds, **more):
 
 def test_every_transition_of_the_table_and_no_other():
     states = (life.IDLE, life.ARMED, life.CHARGING, life.SUSPENDED, life.ENDED, life.LOCKED, life.UNAVAILABLE)
-    events = sorted(set([event for _, event in life.TRANSITIONS]))
+    events = sorted({event for _, event in life.TRANSITIONS})
     for state in states:
         for event in events:
             session = Session(20, OUTAGE_MS)
@@ -200,7 +200,7 @@ def test_suspended_too_long_ends_with_the_cause():
 def test_three_recloses_and_no_more():
     session = begun()
     feed(session, 150, 60)
-    for n in range(3):
+    for _ in range(3):
         assert feed(session, None, 1, hold="meter_stale")[0] == "suspend"
         assert feed(session, 0, 100)[0] == "resume"
         session.resume()
