@@ -41,7 +41,7 @@ def test_every_code_of_every_tuple():
 
 
 def test_integers_around_each_length():
-    for bits in range(0, 50):
+    for bits in range(50):
         for value in ((1 << bits) - 1, 1 << bits, (1 << bits) + 1):
             raw = records.encode({"kind": "boot", "uptime_ms": value}, EPOCH)
             assert records.decode(raw, EPOCH, 1)["uptime_ms"] == value
