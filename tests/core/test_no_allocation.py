@@ -1,0 +1,136 @@
+"""The trip path allocates nothing, whatever the time since the last tick. The runtimes of the board prove it.
+
+`heap_lock` makes any allocation an exception; the 32-bit build has the board's small integers, so that it also shows a
+number that has grown out of them.
+"""
+
+try:
+    from micropython import heap_lock, heap_unlock
+except ImportError:  # CPython has nothing to prove: there the same steps only have to run
+
+    def heap_lock():
+        pass
+
+    heap_unlock = heap_lock
+
+from core import protection as guard
+from core import trip_memo
+from fakes.bench import RATED_MA, Bench
+
+STEPS_MS = (0, 1, 10, 20, 60, 61, 67, 68, 600, 2000, 2001, 7000, (1 << 29) - 1)
+
+
+def locked_steps(bench, prepare=None):
+    """One step of each length under the lock, each from the same prepared state."""
+    for dt_ms in STEPS_MS:
+        if prepare:
+            prepare()
+        bench.protection.renew()
+        bench.read()
+        heap_lock()
+        try:
+            bench.protection.step(dt_ms, bench.reading)
+        finally:
+            heap_unlock()
+
+
+def ready():
+    """A point with every relay closed and every socket loaded."""
+    bench = Bench()
+    for i in range(bench.sockets):
+        bench.protection.want(i, True)
+        bench.ma[i] = 3000
+        bench.mw[i] = 700_000
+    bench.run(11_000)
+    assert bench.word == 1023
+    return bench
+
+
+def test_quiet_and_loaded():
+    locked_steps(Bench())
+    locked_steps(ready())
+
+
+def test_every_trip():
+    bench = ready()
+    for where, i, value in (
+        (bench.ma, 0, 1 << 29),
+        (bench.protection.theta, 1, guard.THETA_TRIP),
+        (bench.mw, 2, 4_000_000),
+        (bench.silent, 3, True),
+        (bench.slow_silent, 4, True),
+        (bench.welded, 5, 30_000),
+    ):
+        where[i] = value
+        bench.protection.want(5, False)
+        locked_steps(bench)
+        locked_steps(bench)
+    seen = 0
+    for bits in bench.protection.latched:
+        seen |= bits
+    wanted = guard.OVERCURRENT_INSTANT | guard.OVERCURRENT | guard.OVERPOWER | guard.RELAY_WELDED
+    assert seen & wanted == wanted
+
+
+def test_theta_at_its_highest():
+    bench = ready()
+    bench.ma = [8 * RATED_MA] * bench.sockets
+
+    def hot():
+        for i in range(bench.sockets):
+            bench.protection.theta[i] = 64 * guard.THETA_ONE
+
+    locked_steps(bench, hot)
+
+
+def test_inputs_and_faults():
+    bench = ready()
+    heap_lock()
+    try:
+        bench.protection.renew()
+        bench.protection.want(0, False)
+        bench.protection.want(0, True)
+        bench.protection.announce_gap()
+        bench.protection.ran(21)
+        bench.protection.may_stall()
+        bench.protection.fail()
+    finally:
+        heap_unlock()
+    assert bench.protection.fault
+
+
+def test_the_lease_runs_out():
+    bench = ready()
+    bench.read()
+    heap_lock()
+    try:
+        for _ in range(300):
+            bench.protection.step(20, bench.reading)
+    finally:
+        heap_unlock()
+    assert bench.protection.fault and bench.protection.word == 0
+
+
+def test_trip_memo():
+    bench = ready()
+    bench.protection.restore(3, guard.OVERPOWER | guard.METER_STALE)
+    memo = bytearray(trip_memo.size(bench.sockets))
+    heap_lock()
+    try:
+        trip_memo.pack_into(memo, bench.protection.latched)
+    finally:
+        heap_unlock()
+    assert trip_memo.unpack(bytes(memo), bench.sockets) == list(bench.protection.latched)
+
+
+def test_trip_memo_that_is_none():
+    memo = bytearray(trip_memo.size(2))
+    trip_memo.pack_into(memo, [1 << 12, 1 << 4])
+    good = bytes(memo)
+    assert trip_memo.unpack(good, 2) == [1 << 12, 1 << 4]
+    assert trip_memo.unpack(None, 2) is None and trip_memo.unpack(b"", 2) is None
+    assert trip_memo.unpack(good, 3) is None and trip_memo.unpack(bytes(len(good)), 2) is None
+    for at in range(len(good)):
+        spoilt = bytearray(good)
+        spoilt[at] ^= 1
+        assert trip_memo.unpack(bytes(spoilt), 2) is None, at
