@@ -13,9 +13,10 @@ except ImportError:  # CPython has nothing to prove: there the same steps only h
 
     heap_unlock = heap_lock
 
+from fakes.bench import RATED_MA, Bench
+
 from core import protection as guard
 from core import trip_memo
-from fakes.bench import RATED_MA, Bench
 
 STEPS_MS = (0, 1, 10, 20, 60, 61, 67, 68, 600, 2000, 2001, 7000, (1 << 29) - 1)
 
