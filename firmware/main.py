@@ -14,7 +14,7 @@ import esp32
 import machine
 import network
 
-from core import recovery
+from core import recovery, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -212,12 +212,12 @@ class PointView:
 
     def status(self):
         """The `status` message but for the network's keys."""
-        return self._parts.point.status(self._parts.clock.unix())
+        return view.status(self._parts.point, self._parts.clock.unix())
 
     def telemetry(self):
         """The `telemetry` message; reading it starts the next span of blind_ms and tick_us."""
         parts = self._parts
-        message = parts.point.telemetry(parts.clock.uptime_ms(), parts.clock.unix())
+        message = view.telemetry(parts.point, parts.clock.uptime_ms(), parts.clock.unix())
         message["blind_ms"] = parts.protect.take_blind_ms()
         message["tick_us"] = parts.protect.take_tick_us()
         message["heap_free"] = gc.mem_free()

@@ -7,7 +7,6 @@ before its effect: a start before the relay is asked for, a command before it is
 
 from wire.records import session_id
 from wire.units import const
-from wire.version import VERSION
 
 from . import protection as guard
 from . import recovery
@@ -47,6 +46,11 @@ class Point:
         self._dirty = False
         self._lost_unstored = 0
         self._damaged = 0
+
+    @property
+    def is_charging(self):
+        """True while any session is open."""
+        return any([session.is_open for session in self.sessions])
 
     # The session loop -----------------------------------------------------------------------------------------------
 
@@ -325,44 +329,3 @@ class Point:
         if self.sessions[i].state == LOCKED:
             self.sessions[i].event("reset")
         return None
-
-    # What the point says of itself ------------------------------------------------------------------------------------
-
-    def status(self, unix):
-        """The `status` message, without what only the network knows."""
-        journal = self.journal
-        return {
-            "online": True,
-            "boot": self.boot,
-            "epoch": journal.epoch,
-            "first_seq": journal.first_seq,
-            "last_seq": journal.last_seq,
-            "firmware": VERSION,
-            "board": self.board_name,
-            "sockets": self.protection.sockets,
-            "state": self.state,
-            "problems": self.problems,
-            "time": unix,
-        }
-
-    def telemetry(self, uptime_ms, unix):
-        """The `telemetry` message, without what only the tick and the network know."""
-        reading = self.reading
-        rows = []
-        for i, session in enumerate(self.sessions):
-            heard = reading.slow_ok[i]
-            rows.append(
-                [
-                    session.state,
-                    reading.current_ma[i] if heard else None,
-                    reading.power_mw[i] if heard else None,
-                    session.energy_mwh,
-                ]
-            )
-        voltage_mv = reading.voltage_mv if reading.voltage_ok else None
-        return {"time": unix, "uptime_ms": uptime_ms, "voltage_mv": voltage_mv, "sockets": rows}
-
-    @property
-    def is_charging(self):
-        """True while any session is open."""
-        return any([session.is_open for session in self.sessions])

@@ -1,0 +1,34 @@
+"""What a point says of itself: the `status` and `telemetry` messages, but for what only the network or the tick knows."""
+
+from wire.version import VERSION
+
+
+def status(point, unix):
+    """The `status` message of a point that is online."""
+    journal = point.journal
+    return {
+        "online": True,
+        "boot": point.boot,
+        "epoch": journal.epoch,
+        "first_seq": journal.first_seq,
+        "last_seq": journal.last_seq,
+        "firmware": VERSION,
+        "board": point.board_name,
+        "sockets": point.protection.sockets,
+        "state": point.state,
+        "problems": point.problems,
+        "time": unix,
+    }
+
+
+def telemetry(point, uptime_ms, unix):
+    """The `telemetry` message; what the meter does not give now is null, never the value it gave last."""
+    reading = point.reading
+    rows = []
+    for i, session in enumerate(point.sessions):
+        heard = reading.slow_ok[i]
+        current_ma = reading.current_ma[i] if heard else None
+        power_mw = reading.power_mw[i] if heard else None
+        rows.append([session.state, current_ma, power_mw, session.energy_mwh])
+    voltage_mv = reading.voltage_mv if reading.voltage_ok else None
+    return {"time": unix, "uptime_ms": uptime_ms, "voltage_mv": voltage_mv, "sockets": rows}
