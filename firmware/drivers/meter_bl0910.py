@@ -22,7 +22,7 @@ a sine (4.7.3), so that a peaky current reads low in it; it needs MODE1 bit 22 f
 
 import time
 
-from wire.units import SMALL_INT_MAX, const, scale_factor
+from wire.units import SMALL_INT_MAX, const, scale, scale_factor
 
 CHANNELS = const(10)
 SATURATED = const(1 << 29)  # reported where the input is over range: above every threshold
@@ -142,6 +142,7 @@ class BL0910:
     def _set_frames(self, sockets, burst):
         frames = sockets + 5
         burst = burst or frames
+        self._slow_at = 6 * sockets + 6
         self._out = bytearray(6 * frames)
         self._in = bytearray(6 * frames)
         for i in range(frames):
@@ -246,23 +247,16 @@ class BL0910:
         if self._busy:
             self._unread(reading)
             return
-        turn = self._turn
-        address, expected = self._rounds[self._audit]
-        self._exchange(turn, address)
-        bad = self._take_fast(reading)
-        bad += self._take_slow(reading, turn)
-        at = 6 * (self.channels + 4)
-        value = self._value(at, address)
-        if value < 0:
-            bad += 1
-        elif value != expected:
-            self.wrong = (self.wrong + 1) & 0xFFFFFF
+        self._address()
+        self._exchange()
+        bad = (
+            self._take_fast(reading)
+            + self._take_voltage(reading)
+            + self._take_slow(reading)
+            + self._take_audit()
+        )
         if bad:
             reading.errors = (reading.errors + bad) & 0xFFFFFF
-        turn += 1
-        self._turn = 0 if turn == self.channels else turn
-        audit = self._audit + 1
-        self._audit = 0 if audit == len(self._rounds) else audit
 
     def _unread(self, reading):
         for i in range(self.channels):
@@ -270,85 +264,103 @@ class BL0910:
             reading.slow_ok[i] = 0
         reading.voltage_ok = 0
 
-    def _exchange(self, turn, address):
+    # Where MicroPython needs more than 11 words for what a function holds, it takes them from the heap at every call
+    # (and gives them back): hence small functions with few names, which a test counts. Those that take a reading return
+    # how many frames were bad.
+
+    def _address(self):
+        """Writes the registers whose turn it is into the frames that go out."""
         out = self._out
-        at = 6 * self.channels + 7
-        out[at] = _RMS + turn
-        out[at + 6] = _WATT + turn
-        out[at + 12] = _CF_COUNT + turn
-        out[at + 18] = address
-        cs = self._cs
-        transfer = self._transfer
+        at = self._slow_at + 1
+        out[at] = _RMS + self._turn
+        out[at + 6] = _WATT + self._turn
+        out[at + 12] = _CF_COUNT + self._turn
+        out[at + 18] = self._rounds[self._audit][0]
+
+    def _exchange(self):
         for part in self._parts:
-            cs(0)
-            transfer(part[0], part[1])
-            cs(1)
+            self._cs(0)
+            self._transfer(part[0], part[1])
+            self._cs(1)
 
     def _take_fast(self, reading):
-        """The fast currents; returns how many frames were bad."""
-        frames = self._in
-        ma = reading.fast_ma
-        ok = reading.fast_ok
-        k = self._fast_k
-        shift = self._fast_shift
-        limit = self._limit
-        base = _READ + _FAST_RMS + 1  # so that a good frame adds up to a multiple of 256
         bad = 0
-        at = 2
         for i in range(self.channels):
-            high = frames[at]
-            middle = frames[at + 1]
-            low = frames[at + 2]
-            if (base + i + high + middle + low + frames[at + 3]) & 255:
-                ok[i] = 0
-                bad += 1
-            else:
-                raw = high << 16 | middle << 8 | low
-                if raw >= limit:
-                    ma[i] = SATURATED
-                else:  # wire.units.scale, without the call
-                    ma[i] = ((raw >> 12) * k + (((raw & 4095) * k) >> 12)) >> shift
-                ok[i] = 1
-            at += 6
+            bad += self._take_channel(reading, i)
         return bad
 
-    def _take_slow(self, reading, turn):
-        """The voltage, and the slow set of channel `turn`; returns how many frames were bad."""
-        bad = 0
-        at = 6 * self.channels
-        raw = self._value(at, _RMS_VOLTAGE)
+    def _take_channel(self, reading, i):
+        raw = self._value(6 * i, _FAST_RMS + i)
+        if raw < 0:
+            reading.fast_ok[i] = 0
+            return 1
+        reading.fast_ma[i] = SATURATED if raw >= self._limit else scale(raw, self._fast_k, self._fast_shift)
+        reading.fast_ok[i] = 1
+        return 0
+
+    def _take_voltage(self, reading):
+        raw = self._value(self._slow_at - 6, _RMS_VOLTAGE)
         if raw < 0:
             reading.voltage_ok = 0
-            bad = 1
-        else:
-            k = self._volt_k
-            reading.voltage_mv = ((raw >> 12) * k + (((raw & 4095) * k) >> 12)) >> self._volt_shift
-            reading.voltage_ok = 1
-        current = self._value(at + 6, _RMS + turn)
-        power = self._value(at + 12, _WATT + turn)
-        count = self._value(at + 18, _CF_COUNT + turn)
-        if current < 0 or power < 0 or count < 0:
-            reading.slow_ok[turn] = 0
-            return bad + (current < 0) + (power < 0) + (count < 0)
-        k = self._rms_k
-        reading.current_ma[turn] = ((current >> 12) * k + (((current & 4095) * k) >> 12)) >> self._rms_shift
-        if power & 0x800000:  # two's complement: a shunt the wrong way round, or noise
-            power = 0
-        k = self._watt_k
-        reading.power_mw[turn] = ((power >> 12) * k + (((power & 4095) * k) >> 12)) >> self._watt_shift
-        reading.count[turn] = count
-        reading.slow_ok[turn] = 1
+            return 1
+        reading.voltage_mv = scale(raw, self._volt_k, self._volt_shift)
+        reading.voltage_ok = 1
+        return 0
+
+    def _take_slow(self, reading):
+        """The slow set of the channel whose turn it is; the turn passes on."""
+        turn = self._turn
+        self._turn = turn + 1 if turn + 1 < self.channels else 0
+        bad = (
+            self._take_current(reading, turn)
+            + self._take_power(reading, turn)
+            + self._take_count(reading, turn)
+        )
+        reading.slow_ok[turn] = not bad
         return bad
+
+    def _take_current(self, reading, turn):
+        raw = self._value(self._slow_at, _RMS + turn)
+        if raw < 0:
+            return 1
+        reading.current_ma[turn] = scale(raw, self._rms_k, self._rms_shift)
+        return 0
+
+    def _take_power(self, reading, turn):
+        raw = self._value(self._slow_at + 6, _WATT + turn)
+        if raw < 0:
+            return 1
+        if raw & 0x800000:  # below zero, in two's complement: a shunt the wrong way round, or noise
+            raw = 0
+        reading.power_mw[turn] = scale(raw, self._watt_k, self._watt_shift)
+        return 0
+
+    def _take_count(self, reading, turn):
+        raw = self._value(self._slow_at + 12, _CF_COUNT + turn)
+        if raw < 0:
+            return 1
+        reading.count[turn] = raw
+        return 0
+
+    def _take_audit(self):
+        """The configuration register whose turn it is; the turn passes on."""
+        item = self._rounds[self._audit]
+        self._audit = self._audit + 1 if self._audit + 1 < len(self._rounds) else 0
+        raw = self._value(self._slow_at + 18, item[0])
+        if raw < 0:
+            return 1
+        if raw != item[1]:
+            self.wrong = (self.wrong + 1) & 0xFFFFFF
+        return 0
 
     def _value(self, at, address):
         """The 24 bits of the frame at this offset, or -1 when its checksum is wrong."""
         frames = self._in
-        high = frames[at + 2]
-        middle = frames[at + 3]
-        low = frames[at + 4]
-        if (_READ + 1 + address + high + middle + low + frames[at + 5]) & 255:
+        raw = frames[at + 2] << 16 | frames[at + 3] << 8 | frames[at + 4]
+        # In a good frame all bytes add up to 255; the bits of `raw` above each byte do not reach the last eight.
+        if (_READ + 1 + address + (raw >> 16) + (raw >> 8) + raw + frames[at + 5]) & 255:
             return -1
-        return high << 16 | middle << 8 | low
+        return raw
 
 
 def from_board(section, Pin, SPI):

@@ -123,7 +123,7 @@ class BL0910Chip:
         self._corrupt = n
 
     def poke(self, register, value):
-        """Puts a value where nobody wrote it: in a reading until it is poked with None, elsewhere until it is written."""
+        """Puts a value where nobody wrote it: in a reading until poked with None, elsewhere until written."""
         if register >= 0x60:
             self._registers[register] = value
             self._configured()

@@ -1,0 +1,18 @@
+"""The driver tests once more on both MicroPythons, and those that only they can run: the tick takes no heap."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.runner import run_tests
+
+FILES = ("test_bl0910.py", "test_hc595.py", "heap_drivers.py")
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_on_micropython(mpy: Path, file: str) -> None:
+    done = run_tests(mpy, f"tests/drivers/{file}")
+    if done.returncode:
+        pytest.fail(f"{file} on {mpy.name}, exit code {done.returncode}:\n{done.stdout}", pytrace=False)
