@@ -11,20 +11,16 @@ Rules: a frame counts only with its checksum; a value without one is marked, nev
 no number reaches 2**30, no buffer is sliced. `configure` and `verify` belong to the same thread of control as the
 tick's timer, which may run between any two of their steps: while they work, `poll` reports every channel as unread.
 
-Sources: [1] the BL0910 data sheet, in Chinese, 74 pages, kept beside a public driver (Johnnybyzhang/ESP-BL0910):
-registers in chapter 4, SPI in 5.1. [2] Formulas with Vref 1.097 V and pin values in mV, alike in four public drivers:
-I_reg = 12875 I gain / Vref, V_reg = 13162 V gain / Vref, W_reg = 40.4125 I V cos gains / Vref**2,
-kWh a count = 4194304 x 0.032768 x 16 / (3.6e6 CFDIV Kp).
-What [1] says and the formulas do not: the fast value is the mean of |i|, scaled to about 0.55 of the RMS register for
-a sine (4.7.3), so that a peaky current reads low in it; it needs MODE1 bit 22 for alternating current (3.5); MODE bit
-19 clear is the mode of ten currents (4.4.1); after each frame of 48 clocks the chip waits for the next (5.1.3).
+Sources: bl0910_setup.py, which also knows the registers that are written once. The fast value is the mean of |i|: right
+for a sine, too low for a peaky current, in which only the slow RMS is right.
 """
 
 import time
 
-from wire.units import SMALL_INT_MAX, const, scale, scale_factor
+from wire.units import const, scale, scale_factor
 
-CHANNELS = const(10)
+from .bl0910_setup import CHANNELS, energy_of_count, rounds, scales, settings, untouched
+
 SATURATED = const(1 << 29)  # reported where the input is over range: above every threshold
 
 _READ = const(0x82)
@@ -35,51 +31,13 @@ _RMS_VOLTAGE = const(0x16)
 _FAST_RMS = const(0x17)
 _WATT = const(0x22)
 _CF_COUNT = const(0x2F)
-_GAIN1 = const(0x60)
-_GAIN2 = const(0x61)
-_PHASE = const(0x64)
-_RMSGN = const(0x6C)
-_RMSOS = const(0x77)
-_CREEP_POWER = const(0x88)
-_CREEP_RMS = const(0x8A)
-_FAST_CTRL = const(0x8B)
-_ADC_PD = const(0x93)
-_MODE1 = const(0x96)
-_MODE = const(0x98)
-_RST_ENG = const(0x9D)
 _WRPROT = const(0x9E)
 _RESET = const(0x9F)
-_CHGN = const(0xA0)
-_WATTGN = const(0xB6)
-_WATTOS = const(0xC0)
-_CFDIV = const(0xCE)
 
 _UNLOCK = const(0x005555)
-_RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; counters go on [1]
-_RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too [1]
-_RESET_MS = const(20)  # [1] gives no time; public drivers wait 10 to 100 ms
-
-_GAIN_CODES = {1: 0, 2: 1, 8: 2, 16: 3}
-_CFDIVS = (
-    0x01,
-    0x02,
-    0x04,
-    0x08,
-    0x10,
-    0x20,
-    0x40,
-    0x80,
-    0x100,
-    0x200,
-    0x400,
-)  # where counts are linear in it [1]
-_VAR_CREEP = const(0x04C << 12)  # the default of the half that we do not use
-_WINDOW_20_MS = const(1 << 21)
-_NO_ALARM = const(0x1FFFFF)  # the highest threshold: the chip's own over-current outputs stay low
-_HIGH_PASS = const(1 << 22)
-
-_INPUT_UV = const(494975)  # 700 mV peak at most [1], as RMS of a sine
-_USABLE_PERCENT = const(98)
+_RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; counters go on (data sheet)
+_RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too (data sheet)
+_RESET_MS = const(20)  # the data sheet gives no time; public drivers wait 10 to 100 ms
 
 
 class MeterError(OSError):
@@ -106,9 +64,9 @@ class BL0910:
             raise ValueError("meter.sockets must be 1 to 10, is {}".format(sockets))
         self.floor_ma = section["fast_floor_ma"]
         self.wrong = 0
-        self._settings = _settings(section)
-        self._audited = self._settings + _untouched()
-        self._rounds = _rounds(self._settings, _untouched())
+        self._settings = settings(section)
+        self._audited = self._settings + untouched()
+        self._rounds = rounds(self._settings, untouched())
         self._set_scales(section)
         self._set_frames(sockets, section.get("burst", 0))
         self._turn = 0
@@ -116,28 +74,16 @@ class BL0910:
         self._busy = False
 
     def _set_scales(self, section):
-        gain = section["current_gain"]
-        shunt = section["shunt_uohm"]
-        vref = section["vref_uv"]
-        low = section["divider_low_ohm"]
-        whole = low + section["divider_high_ohm"]
-        rms = vref / (12875 * gain * shunt)  # mA a count
+        rms, fast, volt, watt, full_scale_ma = scales(section)
         self._rms_k, self._rms_shift = scale_factor(rms)
-        fast = rms * 1000000 / section["fast_ratio_ppm"]
         self._fast_k, self._fast_shift = scale_factor(fast)
-        voltage_gain = section["voltage_gain"]
-        self._volt_k, self._volt_shift = scale_factor(vref / 13162 / 1000000 / voltage_gain * whole / low)
-        # W_reg = 40.4125 (mA uohm 1e-6) (mV low/whole) gains / (vref 1e-3)**2 for mA mV = uW
-        watt = (vref / 1000) * (vref / 1000) / 40412500 * 1000000 / shunt * whole / low / gain / voltage_gain
-        self._watt_k, self._watt_shift = scale_factor(watt / 1000)
-        self.full_scale_ma = _INPUT_UV * 10 * _USABLE_PERCENT // (gain * shunt)
-        self._limit = int(self.full_scale_ma / fast)
+        self._volt_k, self._volt_shift = scale_factor(volt)
+        self._watt_k, self._watt_shift = scale_factor(watt)
+        self.full_scale_ma = full_scale_ma
+        self._limit = int(full_scale_ma / fast)
         if self._limit >= 1 << 24:
             raise ValueError("meter: full scale does not fit the registers: raise shunt_uohm or current_gain")
-        # In whole numbers, for the board's floats have 24 bits: 2**22 x 0.032768 = 2**37 / 1e6.
-        num = (1 << 41) * vref * vref * whole
-        den = section["cfdiv"] * 404125 * gain * voltage_gain * shunt * low * 10**11
-        self.energy_mws_num, self.energy_mws_den = _fraction(num, den)
+        self.energy_mws_num, self.energy_mws_den = energy_of_count(section)
 
     def _set_frames(self, sockets, burst):
         frames = sockets + 5
@@ -208,7 +154,7 @@ class BL0910:
         return ""
 
     def _clear_bus(self):
-        """Six bytes FF put the chip's serial interface into its first state [1]."""
+        """Six bytes FF put the chip's serial interface into its first state (data sheet 5.1.6)."""
         for i in range(6):
             self._one_out[i] = 0xFF
         self._exchange_one()
@@ -377,56 +323,6 @@ def from_board(section, Pin, SPI):
         miso=Pin(bus["miso"]),
     )
     return BL0910(spi, cs, section)
-
-
-def _settings(section):
-    """What `configure` writes, in order: (register, value); the lock comes last."""
-    if section["cfdiv"] not in _CFDIVS:
-        raise ValueError("meter.cfdiv must be a power of two from 1 to 1024, is {}".format(section["cfdiv"]))
-    current = _gain_code(section, "current_gain")
-    voltage = _gain_code(section, "voltage_gain")
-    return (
-        (_GAIN1, current * 0x111110 | voltage),
-        (_GAIN2, current * 0x11111),
-        (_CREEP_POWER, _VAR_CREEP | section["power_creep"]),
-        (_CREEP_RMS, section["rms_creep"]),
-        (_FAST_CTRL, _WINDOW_20_MS | _NO_ALARM),
-        (_ADC_PD, 0),
-        (_MODE1, _HIGH_PASS),
-        (_MODE, 0),
-        (_RST_ENG, 0),
-        (_CFDIV, section["cfdiv"]),
-        (_WRPROT, 0),
-    )
-
-
-def _untouched():
-    """Calibration registers of the chip that stay at 0: calibration is ours, in core/calibration.py."""
-    ranges = ((_PHASE, 6), (_RMSGN, 11), (_RMSOS, 11), (_CHGN, 11), (_WATTGN, 10), (_WATTOS, 10))
-    return tuple([(first + i, 0) for first, count in ranges for i in range(count)])
-
-
-def _rounds(settings, untouched):
-    """The order in which polls check registers: a setting at every other one, so that each comes within 0.5 s."""
-    order = []
-    for i, item in enumerate(untouched):
-        order.append(settings[i % len(settings)])
-        order.append(item)
-    return tuple(order)
-
-
-def _gain_code(section, key):
-    if section[key] not in _GAIN_CODES:
-        raise ValueError("meter.{} must be 1, 2, 8 or 16, is {}".format(key, section[key]))
-    return _GAIN_CODES[section[key]]
-
-
-def _fraction(num, den):
-    """num / den as a fraction whose numerator is a small integer, to within 2**-29 where that is above 1."""
-    unit = 1 << 20
-    while unit > 1 and (num * unit + den // 2) // den > SMALL_INT_MAX:
-        unit >>= 1
-    return (num * unit + den // 2) // den, unit
 
 
 def _sleep_ms(ms):
