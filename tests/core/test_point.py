@@ -1,0 +1,307 @@
+"""A whole point: what is journalled, in which order, and what a restart makes of it. Runs on both runtimes."""
+
+from fakes.wall import NOON, Wall
+
+from core import protection as guard
+from core import view
+
+
+def charging(socket=3, watts=150, seconds=90, **more):
+    """A point with a session that has been running for so long."""
+    wall = Wall()
+    wall.watts[socket - 1] = watts
+    assert wall.start(socket, **more) == {"id": "c1", "ok": True}
+    wall.live(seconds)
+    assert wall.state(socket) == "charging"
+    return wall
+
+
+def kinds(wall):
+    return [record["kind"] for record in wall.records()]
+
+
+def test_a_session_from_start_to_stop():
+    wall = charging(seconds=600)
+    assert wall.command(id="c2", op="stop", socket=3, actor="operator:li") == {"id": "c2", "ok": True}
+    wall.live(2)
+    assert wall.state(3) == "ended" and wall.word == 0
+    assert kinds(wall) == ["boot", "command", "session_start", "command", "session_end"]
+    start = wall.records("session_start")[0]
+    end = wall.records("session_end")[0]
+    assert start["session"] == end["session"] == "9f3ac2d15b7e0c44-{}".format(start["seq"])
+    assert end["reason"] == "stopped_remote" and end["account"] == "r-1" and end["source"] == "remote"
+    assert end["started"] == start["time"] and end["time"] - end["started"] == end["duration_s"] + 1
+    assert end["energy_mwh"] == wall.drawn_mws[2] // 36_000 * 10
+    assert abs(end["energy_mwh"] - 150 * 600 / 3.6) < 100
+    assert end["peak_mw"] == 150_000 and end["peak_ma"] == 652
+
+
+def test_the_start_is_in_the_journal_before_the_relay_closes():
+    wall = Wall()
+    wall.start(1)
+    assert wall.word == 0 and kinds(wall)[-1] == "session_start"
+    wall.live(2)
+    assert wall.word == 1
+
+
+def test_refusals():
+    wall = charging()
+    busy = wall.start(3, id="c9")
+    assert busy["error"] == "socket_busy" and "charging" in busy["detail"]
+    assert wall.start(11, id="c3")["error"] == "no_such_socket"
+    assert wall.start(0, id="c4")["error"] == "no_such_socket"
+    assert wall.start(1, id="c5", expires=NOON - 1)["error"] == "expired"
+    assert wall.start(1, id="c6", max_duration_s=0)["error"] == "bad_field"
+    assert wall.command(id="c7", op="stop", socket=1)["error"] == "no_session"
+    assert wall.command(id="c8", op="reset", socket=1)["error"] == "not_locked"
+    assert wall.command(id="ca", op="identify")["error"] == "unknown_op"
+    assert wall.command(id="cb", op="ping") == {"id": "cb", "ok": True}
+    wall.point.problems = ["limits.rated_ma must be 500 to 16000, is 0"]
+    assert wall.start(1, id="cc") == {
+        "id": "cc",
+        "ok": False,
+        "error": "not_ready",
+        "detail": "limits.rated_ma must be 500 to 16000, is 0",
+    }
+
+
+def test_a_command_is_obeyed_once():
+    wall = charging()
+    before = len(wall.records())
+    assert wall.start(3) == {"id": "c1", "ok": True}
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(2)
+    assert wall.start(3) == {"id": "c1", "ok": True}, "the id is the same: nothing starts"
+    wall.live(2)
+    assert wall.state(3) == "ended" and len(wall.records()) == before + 2
+
+
+def test_ids_survive_a_restart():
+    wall = charging()
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(2)
+    after = wall.restart(outage_s=5, clock_survives=True)
+    after.live(6)
+    assert after.start(3) == {"id": "c1", "ok": True}
+    after.live(2)
+    assert after.state(3) == "idle"
+
+
+def test_a_trip_locks_ends_the_session_and_survives_restarts():
+    wall = charging(watts=800)
+    wall.watts[2] = 4000
+    wall.live(2)
+    assert wall.state(3) == "locked" and wall.word == 0
+    trip = wall.records("trip")[0]
+    end = wall.records("session_end")[0]
+    assert trip["cause"] == end["reason"] == "overcurrent_instant"
+    assert trip["socket"] == 3 and trip["session"] == end["session"] and trip["current_ma"] == 17391
+    refused = wall.start(3, id="c2")
+    assert refused["error"] == "socket_locked" and refused["detail"].startswith(
+        "overcurrent_instant since 1764"
+    )
+    for _ in range(2):
+        wall = wall.restart(outage_s=60)
+        wall.live(70)
+        assert wall.state(3) == "locked" and wall.start(3, id="c3-{}".format(wall.point.boot))["ok"] is False
+    assert wall.command(id="c4", op="reset", socket=3, actor="operator:li")["ok"]
+    assert wall.records("reset")[0]["actor"] == "operator:li"
+    assert wall.state(3) == "idle"
+    after = wall.restart()
+    after.live(6)
+    assert after.state(3) == "idle"
+
+
+def test_a_trip_that_only_the_rtc_memory_knows():
+    wall = charging()
+    wall.protection.lock(2, guard.OVERCURRENT)  # and the board dies before the session loop runs
+    after = wall.restart(clock_survives=True, memo=wall.memo())
+    assert after.records("trip")[-1]["cause"] == "overcurrent"
+    after.live(100)
+    assert after.state(3) == "locked" and after.records("session_end")[-1]["reason"] == "overcurrent"
+
+
+def test_three_remote_resets_a_day():
+    wall = Wall()
+    for n in range(4):
+        wall.protection.lock(0, guard.OVERPOWER)
+        wall.live(1)
+        answer = wall.command(id="r{}".format(n), op="reset", socket=1)
+        assert answer["ok"] == (n < 3), answer
+    assert answer["error"] == "too_many_resets"
+    after = wall.restart(outage_s=10, clock_survives=True)
+    after.live(6)
+    assert after.command(id="r9", op="reset", socket=1)["error"] == "too_many_resets"
+    after.clock += 86_400
+    assert after.command(id="r10", op="reset", socket=1)["ok"]
+
+
+def test_welded_locks_alarms_and_its_energy_is_journalled():
+    wall = charging()
+    wall.welded[2] = 650
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(4)
+    assert wall.state(3) == "locked"
+    alarm = wall.records("alarm")[0]
+    assert (alarm["alarm"], alarm["state"], alarm["socket"]) == ("relay_welded", "raised", 3)
+    assert wall.command(id="c3", op="reset", socket=3)["error"] == "local_only"
+    wall.live(1800)
+    stray = [r for r in wall.records("session_checkpoint") if r["session"] is None]
+    assert len(stray) == 1 and stray[0]["socket"] == 3 and stray[0]["energy_mwh"] > 0
+
+
+def test_silence_suspends_and_resumes():
+    wall = charging()
+    wall.silent[2] = True
+    wall.live(30)
+    assert wall.state(3) == "suspended" and wall.word == 0
+    wall.silent[2] = False
+    wall.live(15)
+    assert wall.state(3) in ("armed", "charging") and wall.word == 4
+    marks = wall.records("session_checkpoint")
+    assert [(m["cause"], m["resumed"]) for m in marks] == [("meter_stale", None), (None, 1)]
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(2)
+    end = wall.records("session_end")[0]
+    assert 34 <= end["suspended_s"] <= 46 and abs(end["duration_s"] + end["suspended_s"] - 135) <= 2
+
+
+def test_telemetry_shows_null_for_a_silent_meter():
+    wall = charging()
+    row = view.telemetry(wall.point, wall.uptime_ms, wall.clock)["sockets"][2]
+    assert row[0] == "charging" and row[1] == 652 and row[2] == 150_000 and row[3] > 3000
+    wall.silent[2] = True
+    wall.live(1)
+    assert view.telemetry(wall.point, wall.uptime_ms, wall.clock)["sockets"][2][1:3] == [None, None]
+
+
+def test_half_hours_are_checkpointed():
+    wall = charging(seconds=2 * 3600)
+    times = [r["time"] for r in wall.records("session_checkpoint")]
+    assert len(times) == 4 and all(time % 1800 <= 1 for time in times)
+
+
+def test_without_a_clock_half_hours_are_of_uptime():
+    wall = Wall(clock=None)
+    wall.watts[0] = 100
+    wall.start(1)
+    wall.live(3700)
+    marks = wall.records("session_checkpoint")
+    assert [r["uptime_ms"] // 1_800_000 for r in marks] == [1, 2] and marks[0]["time"] is None
+
+
+def test_a_clock_record_when_it_is_set_and_when_it_jumps():
+    wall = Wall(clock=None)
+    wall.live(60)
+    wall.clock = NOON
+    wall.live(60)
+    wall.clock += 3600
+    wall.live(60)
+    clocks = wall.records("clock")
+    assert len(clocks) == 2
+    assert clocks[0]["was"] is None and clocks[0]["time"] in (NOON, NOON + 1)
+    assert clocks[1]["time"] - clocks[1]["was"] in (3600, 3601)
+
+
+# Power cuts ----------------------------------------------------------------------------------------------------------
+
+
+def after_cut(outage_s, seconds=300):
+    """A session of so long, a power cut, and the point again with its clock set five seconds after power-up."""
+    wall = charging(seconds=seconds)
+    was = wall.point.sessions[2].energy_mwh
+    died = wall.clock
+    after = wall.restart()
+    after.live(5)
+    assert after.state(3) == "suspended" and after.word == 0
+    after.clock = died + outage_s + 5
+    after.watts[2] = 150
+    return after, was
+
+
+def test_a_short_power_cut_resumes_the_session():
+    wall, was = after_cut(120)
+    wall.live(60)
+    assert wall.state(3) == "charging" and wall.word == 4
+    session = wall.point.sessions[2]
+    assert session.energy_mwh > was - 2600, "at most a minute's energy is lost"
+    assert session.recloses == 1
+    wall.live(60)
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(2)
+    end = wall.records("session_end")[0]
+    assert end["session"] == "9f3ac2d15b7e0c44-3"
+    assert abs(end["time"] - end["started"] - end["duration_s"] - end["suspended_s"]) <= 3
+
+
+def test_a_long_power_cut_ends_it():
+    wall, was = after_cut(901)
+    wall.live(3)
+    end = wall.records("session_end")[0]
+    assert end["reason"] == "power_loss" and was - 2600 < end["energy_mwh"] <= was
+    assert wall.word == 0
+
+
+def test_an_outage_of_unknown_length_ends_it_after_three_minutes():
+    wall = charging(seconds=300)
+    after = wall.restart()
+    after.live(179)
+    assert after.state(3) == "suspended"
+    after.live(3)
+    assert after.records("session_end")[0]["reason"] == "power_loss"
+
+
+def test_a_fault_that_took_the_supply_down_is_not_met_again():
+    wall = charging(seconds=20)  # no checkpoint since the relay closed
+    died = wall.clock
+    after = wall.restart()
+    after.clock = died + 10
+    after.watts[2] = 150
+    after.live(120)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "power_loss"
+
+
+def test_a_cut_after_a_reclose_without_a_checkpoint_is_not_resumed_either():
+    wall, _ = after_cut(60)
+    wall.live(25)
+    assert wall.word == 4
+    died = wall.clock
+    after = wall.restart()
+    after.clock = died + 10
+    after.live(120)
+    assert after.records("session_end")[0]["reason"] == "power_loss"
+
+
+def test_an_internal_fault_ends_sessions_and_is_not_a_lockout():
+    wall = charging()
+    wall.protection.fail()
+    wall.live(2)
+    assert wall.word == 0 and wall.records("session_end")[0]["reason"] == "internal"
+    assert wall.records("trip")[0]["cause"] == "internal"
+    after = wall.restart(outage_s=1, clock_survives=True)
+    after.live(6)
+    assert after.state(3) == "idle" and after.start(3, id="c2")["ok"]
+
+
+def test_boot_numbers_and_outage():
+    wall = Wall()
+    wall.live(61)
+    for boot in (2, 3):
+        wall = wall.restart(outage_s=30, clock_survives=True)
+        record = wall.records("boot")[-1]
+        assert record["boot"] == boot and record["reset_cause"] == "software"
+        assert 29 <= record["outage_s"] <= 95
+
+
+def test_a_day_of_sessions_keeps_the_journal_within_its_ring():
+    wall = Wall()
+    wall.watts[4] = 100
+    for n in range(150):
+        assert wall.start(5, id="s{}".format(n))["ok"]
+        wall.live(5, dt_ms=250)
+        assert wall.command(id="e{}".format(n), op="stop", socket=5)["ok"]
+        wall.live(2, dt_ms=250)
+    ends = wall.records("session_end")
+    assert len({end["session"] for end in ends}) == len(ends) > 100
+    after = wall.restart()
+    assert after.point.boot == 2 and after.journal.last_seq == wall.journal.last_seq + 1
