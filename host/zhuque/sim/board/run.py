@@ -1,0 +1,182 @@
+"""One simulated board: `micropython run.py SETTINGS.json`, in a folder of its own.
+
+SETTINGS.json: `config` and `board` (written here as config.json and board.json), `firmware` (folder), `speed`,
+`start_unix`, `seed`, `events` (world.py). Files here: flash.bin, the journal partition; world.json, what goes on while the
+board restarts.
+
+Exit codes, after which whoever started it starts it again: 81 reset, 82 watchdog, 83 power cut. 0 when standard input
+ended. A firmware that hangs for good is ended by SIGALRM, a little after its watchdog would have.
+"""
+
+import json
+import os
+import sys
+
+import micropython_shim
+
+sys.modules["micropython"] = micropython_shim
+
+import esp32  # noqa: E402 - after its micropython
+import machine  # noqa: E402
+import outside  # noqa: E402
+import time  # noqa: E402
+import utime  # noqa: E402
+import wiring  # noqa: E402
+from clock import clock  # noqa: E402
+from world import World  # noqa: E402
+
+EXIT_RESET = 81
+EXIT_WATCHDOG = 82
+EXIT_POWER_CUT = 83
+JOURNAL_ADDRESS = 0x280000
+JOURNAL_SIZE = 1536 * 1024
+_PUMP_US = 200000  # how long the relays of a dead board stay closed
+_BOOT_US = 1000000  # until the first line of boot.py
+_SAVE_US = 1000000
+_EXITS = {machine.SOFT_RESET: EXIT_RESET, machine.WDT_RESET: EXIT_WATCHDOG}
+
+
+class Runner:
+    """The process: what was before it, and how it ends."""
+
+    def __init__(self, settings):
+        self._settings = settings
+        self._start_unix = settings["start_unix"]
+        self._alarm = _alarm()
+        self._saved = 0
+        self._armed = 0
+        before = _load("world.json") or {"now_us": 0, "off_us": 0, "cause": machine.PWRON_RESET}
+        board = settings["board"]
+        clock.begin(before["now_us"], settings["speed"])
+        self.world = World(
+            board["sockets"], settings.get("seed", 1), self._start_unix, outside.tell, self.power_cut
+        )
+        wiring.wire(board, self.world)
+        if "world" in before:
+            self.world.load(before["world"], before["now_us"])
+            self.world.drop_relays(before["now_us"])
+        else:
+            self._schedule(settings.get("events", []))
+        clock.world = self.world.advance
+        clock.keep_alive = self.keep_alive
+        outside.Orders(self.world, self.leave)
+        self._rtc(before)
+        self._off(before)
+
+    def _schedule(self, events):
+        for event in events:
+            self.world.later(event, int(event["at_s"] * 1000000))
+
+    def _off(self, before):
+        """The time without a supply, and that of the boot loader."""
+        clock.sleep_us(before["off_us"] + _BOOT_US)
+        clock.boot_us = clock.read()
+
+    def _rtc(self, before):
+        cold = before["cause"] == machine.PWRON_RESET
+        memory = b"" if cold else bytes.fromhex(before["rtc_memory"])
+        machine.begin(before["cause"], memory, self.reset)
+        time.rtc_zero_us = -(before["now_us"] + before["off_us"]) if cold else before["rtc_zero_us"]
+        if not cold:
+            chip = self.world.meter
+            chip._registers, chip._joules, chip._seen_j = before["meter"]
+            chip._configured()
+
+    def unix_us(self):
+        """Unix microseconds of the world."""
+        return self._start_unix * 1000000 + clock.now_us
+
+    def power_cut(self, for_us):
+        """The supply goes, for so long."""
+        self.world.drop_relays(clock.read())
+        self._end(EXIT_POWER_CUT, machine.PWRON_RESET, for_us)
+
+    def reset(self, cause):
+        """The CPU starts anew; the relays hold until the charge pump is empty."""
+        now = clock.read()
+        self.world.tell("reset", cause="watchdog" if cause == machine.WDT_RESET else "software")
+        self.world.drop_relays(now + _PUMP_US)
+        self._end(_EXITS[cause], cause, 0)
+
+    def leave(self, _why):
+        """Whoever started us is gone, or wants us to go."""
+        self._end(0, machine.PWRON_RESET, 0)
+
+    def _end(self, code, cause, off_us):
+        self._save(cause, off_us)
+        sys.exit(code)
+
+    def _save(self, cause, off_us):
+        chip = self.world.meter
+        state = {
+            "now_us": clock.now_us,
+            "off_us": off_us,
+            "cause": cause,
+            "rtc_zero_us": time.rtc_zero_us,
+            "rtc_memory": machine.rtc_memory().hex(),
+            "meter": [chip._registers, chip._joules, chip._seen_j],
+            "world": self.world.save(),
+        }
+        with open("world.new", "w") as file:
+            json.dump(state, file)
+        os.rename("world.new", "world.json")
+
+    def keep_alive(self):
+        """At every look outside: against a firmware that hangs, an alarm that ends the process, and a saved world."""
+        if clock.watchdog is None or self._alarm is None:
+            return
+        now = utime.ticks_us()
+        if now - self._armed > _SAVE_US:
+            self._armed = now
+            self._alarm(clock.watchdog.timeout_s + 2)
+            if now - self._saved > 10 * _SAVE_US:
+                self._saved = now
+                self._save(machine.WDT_RESET, 0)
+
+
+def _alarm():
+    try:
+        import ffi
+
+        return ffi.open(None).func("i", "alarm", "i")
+    except (ImportError, OSError):
+        return None
+
+
+def _load(path):
+    try:
+        with open(path) as file:
+            return json.load(file)
+    except OSError:
+        return None
+
+
+def _execute(path):
+    with open(path) as file:
+        exec(compile(file.read(), path, "exec"), {"__name__": "__main__"})
+
+
+def main(path):
+    """Runs the board until its process ends."""
+    settings = _load(path)
+    folder = settings["firmware"]
+    runner = Runner(settings)
+    server = outside.TimeServer(runner.unix_us)
+    settings["config"]["time"] = {"host": "127.0.0.1", "port": server.port}
+    for name in ("board", "config"):
+        with open(name + ".json", "w") as file:
+            json.dump(settings[name], file)
+    esp32.add_partition("journal", JOURNAL_ADDRESS, JOURNAL_SIZE, "flash.bin")
+    sys.path.append(folder)
+    outside.Console(runner.world.truth.unix)
+    runner.world.tell("boot", cause=machine.reset_cause())
+    for name in ("boot.py", "main.py"):
+        try:
+            _execute(folder + "/" + name)
+        except Exception as e:  # noqa: BLE001 - as on the board: printed, and the timers go on at the prompt
+            sys.print_exception(e)
+    while True:
+        clock.sleep_us(1000000)
+
+
+main(sys.argv[1])

@@ -1,0 +1,104 @@
+"""`socket` that a cut network silences: then nothing is sent, received or connected.
+
+A thin object around each real socket, whose bytes are real. Blocking calls would stop the virtual clock, so a socket that
+was not made non-blocking is refused; names are not looked up, as the firmware must not do either while relays are closed.
+"""
+
+import errno
+
+import usocket
+from usocket import (  # noqa: F401 - the module's interface
+    AF_INET,
+    AF_INET6,
+    SO_KEEPALIVE,
+    SO_REUSEADDR,
+    SOCK_DGRAM,
+    SOCK_STREAM,
+    SOL_SOCKET,
+)
+
+import network
+
+IPPROTO_TCP = 6
+IPPROTO_UDP = 17
+
+
+def getaddrinfo(host, port, *hints):
+    """As the real one, for numeric addresses alone."""
+    if not host.replace(".", "").isdigit():
+        raise OSError(-2)
+    return usocket.getaddrinfo(host, port, *hints)
+
+
+class socket:  # noqa: N801 - the module's interface
+    """As socket.socket."""
+
+    def __init__(self, family=AF_INET, kind=SOCK_STREAM, protocol=0):
+        self._open(usocket.socket(family, kind, protocol))
+
+    def _open(self, real):
+        self.real = real
+        # The calls that need no look at the network go straight through.
+        self.setblocking = real.setblocking
+        self.setsockopt = real.setsockopt
+        self.fileno = real.fileno
+        self.close = real.close
+        self.bind = real.bind
+        self.listen = real.listen
+
+    def settimeout(self, seconds):
+        """0 is non-blocking; anything else would stop the virtual clock."""
+        if seconds != 0:
+            raise OSError(errno.EOPNOTSUPP)
+        self.real.setblocking(False)
+
+    def connect(self, address):
+        """Raises EHOSTUNREACH while the network is cut."""
+        if network.is_cut():
+            raise OSError(errno.EHOSTUNREACH)
+        return self.real.connect(address)
+
+    def accept(self):
+        """(socket, address)."""
+        real, address = self.real.accept()
+        other = socket.__new__(socket)
+        other._open(real)
+        return other, address
+
+    def send(self, data):
+        """How many bytes were taken; EAGAIN while the network is cut, as when nobody acknowledges."""
+        if network.is_cut():
+            raise OSError(errno.EAGAIN)
+        return self.real.send(data)
+
+    def sendto(self, data, address):
+        """A datagram sent while the network is cut is lost."""
+        return len(data) if network.is_cut() else self.real.sendto(data, address)
+
+    def write(self, *data):
+        """How many bytes were taken, None when none could be."""
+        return None if network.is_cut() else self.real.write(*data)
+
+    def recv(self, size):
+        """Raises EAGAIN while the network is cut."""
+        if network.is_cut():
+            raise OSError(errno.EAGAIN)
+        return self.real.recv(size)
+
+    def recvfrom(self, size):
+        """Raises EAGAIN while the network is cut."""
+        if network.is_cut():
+            raise OSError(errno.EAGAIN)
+        return self.real.recvfrom(size)
+
+    def read(self, *size):
+        """None while the network is cut."""
+        return None if network.is_cut() else self.real.read(*size)
+
+    def readinto(self, *into):
+        """None while the network is cut."""
+        return None if network.is_cut() else self.real.readinto(*into)
+
+    def readline(self, *size):
+        """None while the network is cut."""
+        return None if network.is_cut() else self.real.readline(*size)

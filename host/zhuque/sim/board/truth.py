@@ -1,0 +1,88 @@
+"""Sessions as they were lived: what a bill would say if everything were known.
+
+A session begins when the contact closes after somebody asked for power, and ends when the bike is pulled out or when the
+contact opens. A contact that closes again with the same bike and without a new request goes on with the same session.
+Energy is what went through the contact, in double precision.
+"""
+
+
+class Truth:
+    """Times in microseconds of the world; `physics.energy_j` is the energy. Sockets from 0."""
+
+    def __init__(self, physics, start_unix):
+        self._physics = physics
+        self._start_unix = start_unix
+        self.sessions = []  # [socket, started_us, ended_us or -1, joules at the start, joules in it, account]
+        self._last = [-1] * physics.count  # index of the session that may go on
+        self._account = [None] * physics.count
+
+    def unix(self, us):
+        """Unix seconds, whole ones, of a time of the world."""
+        return self._start_unix + us // 1000000
+
+    def asked(self, i, account):
+        """Somebody scanned: what comes is a session of its own."""
+        self._account[i] = account
+        if self._last[i] >= 0 and self.sessions[self._last[i]][2] >= 0:
+            self._last[i] = -1
+
+    def closed(self, i, now_us):
+        """The contact closed."""
+        joules = self._physics.energy_j(i)
+        last = self._last[i]
+        if last < 0:
+            self._last[i] = len(self.sessions)
+            self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i]])
+        else:
+            session = self.sessions[last]
+            session[2] = -1
+            session[3] = joules - session[4]
+
+    def opened(self, i, now_us):
+        """The contact opened."""
+        self._end(i, now_us)
+
+    def unplugged(self, i, now_us):
+        """The bike is gone: this session is over for good, although the contact may still be closed."""
+        self._end(i, now_us)
+        self._last[i] = -1
+
+    def _end(self, i, now_us):
+        last = self._last[i]
+        if last >= 0 and self.sessions[last][2] < 0:
+            session = self.sessions[last]
+            session[2] = now_us
+            session[4] = self._physics.energy_j(i) - session[3]
+
+    def report(self):
+        """{"sockets": [...], "sessions": [...]} with energies in mWh and times in Unix seconds; an open one ends null."""
+        sockets = []
+        for i in range(self._physics.count):
+            sockets.append({"socket": i + 1, "energy_mwh": _mwh(self._physics.energy_j(i))})
+        return {"sockets": sockets, "sessions": [self._row(session) for session in self.sessions]}
+
+    def _row(self, session):
+        i, started, ended, base, joules, account = session
+        if ended < 0:
+            joules = self._physics.energy_j(i) - base
+        return {
+            "socket": i + 1,
+            "started": self.unix(started),
+            "ended": None if ended < 0 else self.unix(ended),
+            "energy_mwh": _mwh(joules),
+            "account": account,
+        }
+
+    def save(self):
+        """Everything, as JSON can hold it."""
+        return {"sessions": self.sessions, "last": self._last, "account": self._account}
+
+    def load(self, saved):
+        """What `save` gave."""
+        self.sessions = saved["sessions"]
+        self._last = saved["last"]
+        self._account = saved["account"]
+
+
+def _mwh(joules):
+    return round(joules / 3.6, 3)
