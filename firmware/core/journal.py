@@ -44,7 +44,7 @@ class Journal:
     def __init__(self, store, new_epoch):
         self._window = Window(store)
         self._new_epoch = new_epoch
-        self._base = max(2, store.blocks // 24)
+        self._base = max(2, store.blocks // 16)
         self._count = store.blocks - self._base
         if self._count < 4:
             raise ValueError("journal of {} blocks; at least 6 are needed".format(store.blocks))
@@ -133,9 +133,12 @@ class Journal:
         # Past what a torn program may have touched, seen or not: a whole frame for each that was torn.
         self._offset = offset + (used - offset + FRAME_MAX - 1) // FRAME_MAX * FRAME_MAX
         ring = (self._head + 1) % self._count
-        if not self._first[ring] and self._window.last_used(self._block(ring)) > HEADER + FRAME_MAX:
+        if not self._first[ring]:
+            # The newest block with its header rotten is read, but not written to. With one record it is an opening
+            # that was torn, and that record was never acknowledged.
             _, end, gap = self._scan(ring, expected)
-            if end > expected:  # the newest block, its header rotten: read, but not written to
+            is_longer = self._window.last_used(self._block(ring)) > HEADER + FRAME_MAX
+            if end > expected + 1 or (end > expected and is_longer):
                 self._head, self._serial, self._offset = ring, self._serial + 1, self._size
                 self._first[ring], expected, missing = expected, end, missing + gap + 1
         self.last_seq = expected - 1
@@ -335,25 +338,21 @@ class Journal:
             return seq, None
         ring, offset, expected = self._place(seq)
         begun = ring
-        for _ in range(2):
-            found = self._find(ring, offset, expected, seq)
-            if found > self.last_seq:  # half written, and written again elsewhere later
-                break
-            if found:
-                if found > seq:
-                    self._saw_damage(begun)
-                record = self._decode(found)
-                return (found + 1, None) if record is None else (found, record)
-            following = self._following(ring)
-            if following == _NONE:
-                break
-            # Without a header the block is searched from where the one before it ended.
-            expected = self._first[following] or max(seq, self._at[2])
-            ring, offset = following, HEADER
+        found = self._find(ring, offset, expected, seq)
+        if not found and ring != self._head:
+            # Without a header the next block is searched from where this one ended, unless a later one begins before seq.
+            ring = (ring + 1) % self._count
+            while not self._first[ring] and self._next_known(ring) <= seq:
+                ring = (ring + 1) % self._count
+            found = self._find(ring, HEADER, self._first[ring] or max(seq, self._at[2]), seq)
+        if found == seq or 0 < found <= self.last_seq:
+            if found > seq:
+                self._saw_damage(begun)
+            record = self._decode(found)
+            return (found + 1, None) if record is None else (found, record)
         self._saw_damage(begun)
-        if ring == self._head:
-            return self.last_seq + 1, None
-        return max(seq + 1, self._next_known(ring)), None
+        # Beyond last_seq: half written, and to be written again elsewhere.
+        return max(seq + 1, self.last_seq + 1 if found else self._next_known(ring)), None
 
     def replay(self):
         """Every readable record after the checkpoint, oldest first."""
@@ -403,10 +402,6 @@ class Journal:
         except ValueError:
             self._saw_damage(ring)
             return None
-
-    def _following(self, ring):
-        """The next block of the ring, or _NONE after the newest."""
-        return _NONE if ring == self._head else (ring + 1) % self._count
 
     def _next_known(self, ring):
         """The first seq of the next block after this one whose header is known."""

@@ -6,8 +6,9 @@ one way, on CPython in every way.
 
 import sys
 
-from core.journal import Journal
 from fakes.flash import CutAfter, Dice, Flash, PowerCut
+
+from core.journal import Journal
 
 _WAYS = ("before", "after", "bits", "part", "bits", "part")
 _EVERY_WAY = sys.implementation.name != "micropython"
@@ -17,7 +18,12 @@ _KINDS = ("session_start", "session_checkpoint", "trip", "session_end")
 
 def a_record(epoch, i):
     """A record of one of the usual kinds and sizes."""
-    record = {"kind": _KINDS[i % 4], "boot": 3, "uptime_ms": 1000 * i, "time": None if i % 5 == 0 else 1764000000 + i}
+    record = {
+        "kind": _KINDS[i % 4],
+        "boot": 3,
+        "uptime_ms": 1000 * i,
+        "time": None if i % 5 == 0 else 1764000000 + i,
+    }
     record["socket"] = i % 10 + 1
     record["session"] = "{}-{}".format(epoch, i + 1)
     if i % 4 == 0:
@@ -32,17 +38,23 @@ def a_record(epoch, i):
 class Diary:
     """Writes a journal, and remembers what it was promised."""
 
-    def __init__(self, flash, epoch="9f3ac2d15b7e0c44"):
+    def __init__(self, flash):
         self.flash = flash
-        self.new_epoch = lambda: epoch
         self.given = {}  # seq: record, whether durable or not
         self.promised = 0
         self.checkpoints = [None]  # that may be found: the last one kept, and the one being written
-        self.boot()
 
     def boot(self):
-        self.journal = Journal(self.flash, self.new_epoch)
+        self.journal = Journal(self.flash, lambda: "9f3ac2d15b7e0c44")
         return self.journal.recover()
+
+    def fork(self):
+        """The same memories over a copy of the flash, not booted."""
+        other = Diary(self.flash.copy())
+        other.given = dict(self.given)
+        other.promised = self.promised
+        other.checkpoints = list(self.checkpoints)
+        return other
 
     def append(self, i):
         journal = self.journal
@@ -86,7 +98,9 @@ class Diary:
         assert journal.damaged == 0
         assert journal.checkpoint in self.checkpoints
         replayed = [record["seq"] for record in journal.replay()]
-        assert replayed == list(range(max(journal.checkpoint_seq + 1, journal.first_seq), journal.last_seq + 1))
+        assert replayed == list(
+            range(max(journal.checkpoint_seq + 1, journal.first_seq), journal.last_seq + 1)
+        )
 
     def check_one(self, record, seq):
         assert record is not None, seq
@@ -98,17 +112,9 @@ class Diary:
 def resume(live, operation, how, seed):
     """The flash as the cut leaves it, a new boot on it; a second cut soon after; a third boot."""
     dice = Dice(seed)
-    diary = Diary.__new__(Diary)
-    diary.flash = live.flash.copy()
+    diary = live.fork()
     diary.flash.tear(operation, how, dice)
-    diary.new_epoch = live.new_epoch
-    diary.given = dict(live.given)
-    diary.promised = live.promised
-    diary.checkpoints = list(live.checkpoints)
-    first_seq = live.journal.first_seq
-    is_new = live.promised == 0
-    problems = diary.boot()
-    diary.check([] if is_new else problems, first_seq)
+    diary.check(diary.boot(), live.journal.first_seq)
     # The records that were not on flash are gone, and their seqs are free.
     diary.checkpoints = [diary.journal.checkpoint]
     diary.promised = diary.journal.last_seq
@@ -142,6 +148,7 @@ def settle(diary):
 
 def test_power_cut_at_every_operation_of_a_day():
     live = Diary(Flash(10, 512))
+    live.boot()
     cuts = [0]
 
     def cut_here(flash, operation):
@@ -162,6 +169,7 @@ def test_power_cut_at_every_operation_of_a_day():
 def test_cut_again_and_again_in_the_same_place():
     """Thirty boots in a row that each lose the power in their first operations."""
     diary = Diary(Flash(10, 512))
+    diary.boot()
     for i in range(20):
         diary.step(i)
     for n in range(60):

@@ -27,7 +27,7 @@ class Flash:
     def __init__(self, blocks=12, block_size=4096, fill=255):
         self.blocks = blocks
         self.block_size = block_size
-        self.data = [bytearray([fill]) * block_size for _ in range(blocks)]
+        self.data = [bytearray(bytes([fill]) * block_size) for _ in range(blocks)]
         self.reads = self.programs = self.erases = 0
         self.most_erases = [0] * blocks
         self.before = None

@@ -1,0 +1,385 @@
+"""The journal on a flash that does not fail: seq, room, reading, rot, the collector's word, and what it all costs.
+
+Power cuts are in test_journal_power.py.
+"""
+
+from both import raises
+from fakes.flash import Flash
+
+from core.journal import MAX_PENDING, Journal, JournalFull
+from core.outbox import Outbox
+
+EPOCH = "9f3ac2d15b7e0c44"
+OTHER = "00112233445566ff"
+
+
+def end_record(i):
+    """A session_end, the largest of the usual records."""
+    return {
+        "kind": "session_end",
+        "boot": 17,
+        "uptime_ms": 81234000 + i,
+        "time": 1764000123 + i,
+        "socket": i % 10 + 1,
+        "session": "{}-{}".format(EPOCH, max(1, i - 40)),
+        "reason": "full",
+        "account": "r-0412",
+        "source": "remote",
+        "started": 1763990000,
+        "duration_s": 10123,
+        "suspended_s": 0,
+        "energy_mwh": 402113 + i,
+        "peak_ma": 1020,
+        "peak_mw": 188000,
+    }
+
+
+def opened(flash, epoch=EPOCH):
+    journal = Journal(flash, lambda: epoch)
+    problems = journal.recover()
+    return journal, problems
+
+
+def filled(flash, n):
+    """A journal with n records, all durable."""
+    journal, _ = opened(flash)
+    for i in range(n):
+        while not journal.ready(1):
+            journal.prepare()
+        journal.append(end_record(i + 1))
+    return journal
+
+
+def seqs(journal):
+    return [record["seq"] for record in journal.replay()]
+
+
+def test_a_new_flash():
+    journal, problems = opened(Flash())
+    assert problems == []
+    assert (journal.epoch, journal.first_seq, journal.last_seq, journal.next_seq) == (EPOCH, 1, 0, 1)
+    assert (journal.checkpoint, journal.checkpoint_seq, journal.pending) == (None, 0, 0)
+    assert journal.read(0) is None and journal.read(1) is None
+    assert seqs(journal) == []
+
+
+def test_records_come_back_as_they_were_with_epoch_and_seq():
+    flash = Flash()
+    journal = filled(flash, 100)
+    again, problems = opened(flash, OTHER)
+    assert problems == []
+    assert (again.epoch, again.first_seq, again.last_seq, again.next_seq) == (EPOCH, 1, 100, 101)
+    for seq in (1, 100, 50, 51, 49, 78, 79, 80, 81):
+        expected = dict(end_record(seq), epoch=EPOCH, seq=seq)
+        assert journal.read(seq) == expected and again.read(seq) == expected
+    assert again.read(101) is None
+    assert seqs(again) == list(range(1, 101))
+
+
+def test_an_append_is_one_program_and_never_an_erase():
+    flash = Flash()
+    journal = filled(flash, 1)
+    erases = flash.erases
+    for i in range(2, 150):  # over two openings of a block
+        programs, reads = flash.programs, flash.reads
+        journal.append(end_record(i))
+        assert flash.programs == programs + 1 and flash.reads - reads <= 8
+        assert flash.erases == erases
+        if journal.wants_erase:
+            erases += 1
+            journal.prepare()
+            assert flash.erases == erases
+
+
+def test_without_erased_room_records_wait_and_nobody_sees_them():
+    flash = Flash(6, 512, fill=0)
+    journal, problems = opened(flash)
+    assert [alarm for alarm, _ in problems] == ["journal_unreadable"]
+    assert not journal.ready(1) and journal.wants_erase
+    for i in range(MAX_PENDING):
+        assert journal.append(end_record(i + 1)) == i + 1
+    assert (journal.pending, journal.last_seq, journal.next_seq) == (MAX_PENDING, 0, MAX_PENDING + 1)
+    assert journal.read(1) is None and seqs(journal) == [] and Outbox(journal).take() is None
+    assert "prepare()" in str(raises(JournalFull, journal.append, end_record(65)))
+    assert not journal.write_checkpoint(b"state")
+    assert flash.programs == 0 and flash.erases == 0
+    journal.prepare()
+    assert flash.erases == 1 and journal.last_seq > 0 and journal.pending > 0
+    written = journal.last_seq
+    assert journal.read(written)["energy_mwh"] == 402113 + written
+    assert journal.read(written + 1) is None
+    while journal.pending:
+        journal.prepare()
+    assert journal.last_seq == MAX_PENDING
+    assert journal.append(end_record(65)) == 65
+    assert journal.lost_unstored > 0  # the small ring could not hold them all
+
+
+def test_a_record_that_cannot_be_written_takes_no_seq():
+    journal = filled(Flash(), 3)
+    raises(ValueError, journal.append, dict(end_record(1), account="x" * 110))
+    raises(ValueError, journal.append, {"kind": "no such kind"})
+    assert journal.append(end_record(4)) == 4
+    assert journal.read(4)["seq"] == 4
+
+
+def test_the_largest_records():
+    flash = Flash()
+    journal = filled(flash, 0)
+    record = {"kind": "alarm", "boot": 1, "alarm": "internal", "state": "raised", "detail": ""}
+    while True:
+        try:
+            journal.append(dict(record, detail=record["detail"] + "d"))
+        except ValueError:
+            break
+        record["detail"] += "d"
+        if journal.wants_erase:
+            journal.prepare()
+    assert 100 < len(record["detail"]) < 120
+    last = journal.last_seq
+    assert last == len(record["detail"])
+    again, _ = opened(flash)
+    assert [r["detail"] for r in again.replay()] == ["d" * n for n in range(1, last + 1)]
+
+
+def test_the_ring_keeps_the_newest_and_counts_what_nobody_stored():
+    flash = Flash(10, 512)
+    journal = filled(flash, 400)
+    assert journal.last_seq == 400 and 320 < journal.first_seq < 345
+    assert journal.lost_unstored == journal.first_seq - 1
+    assert [r["seq"] for r in replay_all(journal)] == list(range(journal.first_seq, 401))
+    again, problems = opened(flash)
+    assert problems == [] and (again.first_seq, again.last_seq) == (journal.first_seq, 400)
+
+
+def test_what_is_stored_is_not_counted_as_lost():
+    journal = filled(Flash(10, 512), 30)
+    for i in range(31, 400):
+        while not journal.ready(1):
+            journal.prepare()
+        journal.append(end_record(i))
+        assert journal.confirm(EPOCH, i)
+    assert journal.first_seq > 300 and journal.lost_unstored == 0
+    for i in range(400, 500):
+        while not journal.ready(1):
+            journal.prepare()
+        journal.append(end_record(i))
+    assert journal.lost_unstored == journal.first_seq - 1 - 399
+
+
+def replay_all(journal):
+    journal.checkpoint_seq = 0
+    return list(journal.replay())
+
+
+def test_confirm_believes_only_what_can_be():
+    journal = filled(Flash(), 10)
+    assert (
+        not journal.confirm(OTHER, 5)
+        and not journal.confirm(EPOCH, 1 << 40)
+        and not journal.confirm(EPOCH, -1)
+    )
+    assert journal.stored_seq == 0
+    assert journal.confirm(EPOCH, 10) and journal.stored_seq == 10
+    assert journal.confirm(EPOCH, 4) and journal.stored_seq == 4  # the collector's database was restored
+
+
+def test_a_seq_that_the_collector_holds_is_not_given_again():
+    flash = Flash()
+    journal = filled(flash, 10)
+    assert journal.confirm(EPOCH, 13)
+    journal.prepare()
+    assert journal.append(end_record(14)) == 14
+    assert journal.read(14)["seq"] == 14 and journal.read(12) is None and journal.read(10)["seq"] == 10
+    again, problems = opened(flash)
+    assert problems == [] and again.last_seq == 14
+    assert seqs(again) == list(range(1, 11)) + [14]
+
+
+def test_checkpoints():
+    flash = Flash()
+    journal = filled(flash, 5)
+    for i in range(60):
+        payload = b"state %d " % i * (i + 1)
+        while not journal.write_checkpoint(payload):
+            journal.prepare()
+    journal.append(end_record(6))
+    journal.append(end_record(7))
+    again, _ = opened(flash)
+    assert again.checkpoint == payload and again.checkpoint_seq == 5
+    assert seqs(again) == [6, 7]
+    assert again.write_checkpoint(b"") and opened(flash)[0].checkpoint == b""
+    raises(ValueError, journal.write_checkpoint, bytes(2049))
+
+
+def test_checkpoints_keep_what_is_stored():
+    flash = Flash()
+    journal = filled(flash, 20)
+    journal.confirm(EPOCH, 17)
+    assert journal.write_checkpoint(b"x")
+    assert opened(flash)[0].stored_seq == 17
+
+
+def test_a_rotten_checkpoint_gives_way_to_the_one_before():
+    flash = Flash()
+    journal = filled(flash, 5)
+    assert journal.write_checkpoint(b"first")
+    journal.append(end_record(6))
+    assert journal.write_checkpoint(b"second")
+    flash.rot(0, flash.data[0].find(b"second"))
+    again, _ = opened(flash)
+    assert again.checkpoint == b"first" and again.checkpoint_seq == 5 and seqs(again) == [6]
+    assert again.write_checkpoint(b"third")
+    assert opened(flash)[0].checkpoint == b"third"
+
+
+def test_a_day_of_checkpoints_wears_the_flash_evenly():
+    """On the board's partition: a minute each for a year stays below a tenth of what a block stands."""
+    flash = Flash(384)
+    journal = filled(flash, 1)
+    for minute in range(400):
+        while not journal.write_checkpoint(bytes(1000)):
+            journal.prepare()
+    a_year = max(flash.most_erases) * 365 * 1440 // 400
+    assert 0 < a_year < 10000, a_year
+
+
+def test_rot_in_the_middle_costs_one_record():
+    flash = Flash()
+    journal = filled(flash, 60)
+    start = flash.data[2].find(b"r-0412", 1000)
+    for offset, bits in ((start, 1), (start - 10, 0x80)):  # a payload, and after it another of the same frame
+        flash.rot(2, offset, bits)
+    again, problems = opened(flash)
+    assert [alarm for alarm, _ in problems] == ["journal_damaged"]
+    gone = sorted(set(range(1, 61)) - set(seqs(again)))
+    assert len(gone) == 1 and again.last_seq == 60
+    assert again.read(gone[0]) is None and again.read(gone[0] + 1) == journal.read(gone[0] + 1)
+    assert again.append(end_record(61)) == 61
+
+
+def test_rotten_lengths_do_not_hide_what_follows():
+    flash = Flash()
+    journal = filled(flash, 150)
+    before = [journal.read(seq) for seq in range(1, 151)]
+    at = 24
+    for _ in range(5):
+        at += (8 + flash.data[2][at] + 3) & ~3
+    flash.rot(2, at, 0x3C)
+    fresh, problems = opened(flash)
+    assert problems == []  # not in the newest block: seen when it is read
+    assert fresh.damaged == 0
+    found = replay_all(fresh)
+    assert [r["seq"] for r in found] == [n for n in range(1, 151) if n != 6]
+    assert found == [r for r in before if r["seq"] != 6]
+    assert fresh.damaged == 1
+    assert fresh.read(6) is None and fresh.damaged == 1  # counted once
+
+
+def test_a_rotten_header_in_the_ring():
+    flash = Flash()
+    filled(flash, 300)
+    flash.rot(3, 5)
+    again, problems = opened(flash)
+    assert problems == [] and (again.first_seq, again.last_seq) == (1, 300)
+    assert seqs(again) == list(range(1, 301))
+    assert again.read(90)["seq"] == 90
+
+
+def test_a_rotten_header_of_the_newest_block_loses_no_seq():
+    flash = Flash()
+    journal = filled(flash, 170)
+    newest = 2 + journal._head
+    flash.rot(newest, 5)
+    again, problems = opened(flash)
+    assert [alarm for alarm, _ in problems] == ["journal_damaged"]
+    assert again.last_seq == 170 and seqs(again) == list(range(1, 171))
+    while not again.ready(1):
+        again.prepare()
+    assert again.append(end_record(171)) == 171
+    third, _ = opened(flash)
+    assert third.last_seq == 171 and seqs(third) == list(range(1, 172))
+
+
+def test_a_rotten_tail_below_a_checkpoint_gives_no_seq_twice():
+    flash = Flash()
+    journal = filled(flash, 50)
+    assert journal.write_checkpoint(b"state")
+    last = flash.data[2].find(bytes([50, 0]), journal._offset - 64)
+    flash.rot(2, last + 10)
+    again, problems = opened(flash)
+    assert [alarm for alarm, _ in problems] == ["journal_damaged"]
+    assert again.last_seq == 50 and again.read(50) is None
+    assert again.append(end_record(51)) == 51
+    third, problems = opened(flash)
+    assert third.last_seq == 51 and seqs(third) == [51] and problems == []
+
+
+def test_a_ring_that_cannot_be_read_begins_anew_and_says_so():
+    flash = Flash()
+    journal = filled(flash, 170)
+    assert journal.write_checkpoint(b"sessions")
+    for block in range(2, 12):
+        for offset in range(24):
+            flash.rot(block, offset, 0x55)
+    again, problems = opened(flash, OTHER)
+    assert [alarm for alarm, _ in problems] == ["journal_unreadable"]
+    assert (again.epoch, again.first_seq, again.last_seq) == (OTHER, 1, 0)
+    assert (again.checkpoint, again.checkpoint_seq, again.stored_seq) == (b"sessions", 0, 0)
+    while not again.ready(1):
+        again.prepare()
+    again.append(end_record(1))
+    third, problems = opened(flash)
+    assert problems == [] and (third.epoch, third.last_seq) == (OTHER, 1)
+
+
+def test_a_block_that_takes_no_program_is_stepped_over():
+    flash = Flash(10, 512)
+    flash.bad_blocks = (5,)
+    journal = filled(flash, 200)
+    kept = [record["seq"] for record in replay_all(journal)]
+    assert kept == list(range(journal.first_seq, 201)) and len(kept) > 30
+    again, problems = opened(flash)
+    assert problems == [] and again.last_seq == 200
+    assert [record["seq"] for record in replay_all(again)] == kept
+
+
+def test_a_block_that_cannot_be_read_costs_its_records_only():
+    flash = Flash()
+    filled(flash, 300)
+    flash.unreadable = (3,)
+    again, _ = opened(flash)
+    found = seqs(again)
+    assert (
+        again.last_seq == 300 and found[:50] == list(range(1, 51)) and found[-100:] == list(range(201, 301))
+    )
+    assert again.damaged == 1
+
+
+def test_too_small_a_partition_is_refused():
+    assert "at least 6" in str(raises(ValueError, Journal, Flash(5), lambda: EPOCH))
+
+
+def test_what_it_costs_on_the_boards_partition():
+    """384 blocks, the ring full: 20,000 records kept, boot and reading bounded."""
+    flash = Flash(384)
+    journal, _ = opened(flash)
+    for i in range(30000):
+        if not journal.ready(1):
+            journal.prepare()
+        reads = flash.reads
+        journal.append(end_record(i + 1))
+        assert flash.reads - reads <= 8
+    assert 30000 - journal.first_seq >= 20000
+    flash.reads = 0
+    again, problems = opened(flash)
+    assert problems == [] and again.last_seq == 30000
+    assert flash.reads <= 450, flash.reads
+    for seq in (again.first_seq, 30000, 20000, 25000, 24999, again.first_seq + 5):
+        flash.reads = 0
+        assert again.read(seq)["seq"] == seq
+        assert flash.reads <= 8, (seq, flash.reads)
+    flash.reads = 0
+    for seq in range(20000, 20800):
+        assert again.read(seq)["seq"] == seq
+    assert flash.reads <= 80, flash.reads  # in turn: by far less than one a record
