@@ -1,0 +1,94 @@
+"""Time: Unix seconds once known, and an uptime that does not wrap.
+
+The only place where seconds since 2000 (the ESP32) and since 1970 (everybody else) are told apart. The RTC survives a
+reset of the CPU, so the clock may be right from the start; a time before the board was provisioned is no time at all.
+"""
+
+import os
+import time
+
+from wire.units import EPOCH_2000_S, const
+
+from .datagram import ask
+
+NTP_PORT = const(123)
+_TIMEOUT_MS = const(3000)
+_FROM_1900_S = 2208988800  # 1900-01-01 to 1970-01-01
+_ERA_S = 4294967296  # the 32 bits of NTP seconds begin anew in 2036
+
+
+class SntpError(OSError):
+    """A time server's answer that cannot be used: the text says why."""
+
+
+class Clock:
+    """`rtc` is machine.RTC or alike; `not_before` in Unix seconds, the earliest time that is believed."""
+
+    def __init__(self, rtc, not_before):
+        self._rtc = rtc
+        self._not_before = not_before
+        self._epoch_s = EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0
+        self._ticks = time.ticks_ms()
+        self._uptime_ms = 0
+
+    @property
+    def is_set(self):
+        """True when the time is known."""
+        return self.unix() is not None
+
+    def unix(self):
+        """Unix seconds, or None until the clock is set."""
+        now = int(time.time()) + self._epoch_s
+        return now if now >= self._not_before else None
+
+    def set_unix(self, t, us=0):
+        """Sets the RTC to Unix seconds and microseconds; ValueError before `not_before`."""
+        if t < self._not_before:
+            raise ValueError("time {} is before the board was provisioned, {}".format(t, self._not_before))
+        year, month, day, hour, minute, second, weekday, _ = time.gmtime(t - self._epoch_s)[:8]
+        self._rtc.datetime((year, month, day, weekday, hour, minute, second, us))
+
+    def uptime_ms(self):
+        """Milliseconds since this object was made; to be called at least once a day, or a wrap is missed."""
+        now = time.ticks_ms()
+        self._uptime_ms += time.ticks_diff(now, self._ticks)
+        self._ticks = now
+        return self._uptime_ms
+
+    async def sntp(self, host, port=NTP_PORT):
+        """Asks a time server at a numeric address, sets the clock, returns Unix seconds. OSError after 3 s at most."""
+        request = bytearray(48)
+        request[0] = 0x23  # version 4, client
+        request[40:48] = os.urandom(
+            8
+        )  # comes back as the originate time stamp: nobody else can answer for it
+
+        def is_ours(answer):
+            return len(answer) >= 48 and answer[24:32] == request[40:48]
+
+        sent = time.ticks_ms()
+        answer = await ask(host, port, request, 68, is_ours, _TIMEOUT_MS)
+        t_s, t_ms = _server_time(answer)
+        t_ms += time.ticks_diff(time.ticks_ms(), sent) // 2
+        t_s += t_ms // 1000
+        try:
+            self.set_unix(t_s, t_ms % 1000 * 1000)
+        except ValueError as e:
+            raise SntpError("{}: {}; check the time server".format(host, e)) from e
+        return t_s
+
+
+def _server_time(answer):
+    """(Unix seconds, milliseconds) of the server's transmit time stamp; SntpError where it is none."""
+    if answer[0] & 7 != 4:
+        raise SntpError("not the answer of a time server (mode {})".format(answer[0] & 7))
+    if answer[1] == 0:
+        raise SntpError("the time server turns us away ({})".format(bytes(answer[12:16])))
+    if answer[1] > 15 or answer[0] >> 6 == 3:
+        raise SntpError("the time server itself does not know the time")
+    seconds = int.from_bytes(answer[40:44], "big")
+    if not any(answer[40:48]):
+        raise SntpError("the time server sent no time")
+    if seconds < 0x80000000:
+        seconds += _ERA_S
+    return seconds - _FROM_1900_S, (answer[44] << 8 | answer[45]) * 1000 >> 16

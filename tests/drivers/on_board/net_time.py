@@ -1,0 +1,80 @@
+"""The board's clock and resolver under test: `micropython net_time.py CASE PORT ARGUMENT...`, a JSON line an event."""
+
+import asyncio
+import json
+import sys
+import time
+
+import drivers.clock as module
+from drivers.clock import Clock
+from drivers.resolver import resolve
+
+
+def tell(event, *values):
+    print(json.dumps((event, *values)))
+
+
+class Rtc:
+    """machine.RTC as far as the clock needs it; it only keeps what it was set to."""
+
+    def datetime(self, value):
+        tell("rtc", *value)
+
+
+async def sntp(port, not_before):
+    clock = Clock(Rtc(), int(not_before))
+    started = time.ticks_ms()
+    try:
+        tell("time", await clock.sntp("127.0.0.1", port))
+    except OSError as e:
+        tell("failed", str(e), time.ticks_diff(time.ticks_ms(), started))
+
+
+async def name(port, asked):
+    started = time.ticks_ms()
+    try:
+        tell("address", await resolve(asked, "127.0.0.1", port))
+    except OSError as e:
+        tell("failed", str(e), time.ticks_diff(time.ticks_ms(), started))
+
+
+async def refuses(_port, not_before):
+    """What needs no server: a time before provisioning, and a name where only digits may be."""
+    clock = Clock(Rtc(), int(not_before))
+    tell("is_set", clock.is_set, clock.unix() is None)
+    try:
+        clock.set_unix(int(not_before) - 1)
+    except ValueError as e:
+        tell("failed", str(e))
+    try:
+        await clock.sntp("localhost")
+    except OSError as e:
+        tell("failed", str(e))
+
+
+async def wraps(_port, steps):
+    """Uptime over many wraps of ticks_ms, of which each call may see a day."""
+    ticks = [0]
+    real = time.ticks_diff
+
+    class Time:
+        gmtime = time.gmtime
+        time = time.time
+        ticks_diff = real
+
+        @staticmethod
+        def ticks_ms():
+            return ticks[0]
+
+    module.time = Time
+    clock = Clock(Rtc(), 0)
+    for _ in range(int(steps)):
+        ticks[0] = time.ticks_add(ticks[0], 86_400_000)
+        clock.uptime_ms()
+    tell("uptime_ms", clock.uptime_ms())
+
+
+CASES = {"sntp": sntp, "name": name, "refuses": refuses, "wraps": wraps}
+
+if __name__ == "__main__":
+    asyncio.run(CASES[sys.argv[1]](int(sys.argv[2]), sys.argv[3]))
