@@ -24,9 +24,11 @@ BASE = "zq/1/g/p/"
 
 @contextmanager
 def uplink(micropython: Path, port: int, case: str = "plain") -> Iterator[BoardScript]:
-    with udp_server(lambda request: [answer(request)]) as time_port:
-        with BoardScript(micropython, SCRIPT, case, port, time_port) as script:
-            yield script
+    with (
+        udp_server(lambda request: [answer(request)]) as time_port,
+        BoardScript(micropython, SCRIPT, case, port, time_port) as script,
+    ):
+        yield script
 
 
 @contextmanager

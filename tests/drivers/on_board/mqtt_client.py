@@ -13,8 +13,8 @@ COMMAND = "zq/1/g/p/command"
 RECORD = "zq/1/g/p/record"
 
 
-def tell(event, *values):
-    print(json.dumps((event, *values)))
+def tell(*event):
+    print(json.dumps(event))
 
 
 class Board:

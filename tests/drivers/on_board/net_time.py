@@ -10,8 +10,8 @@ from drivers.clock import Clock
 from drivers.resolver import resolve
 
 
-def tell(event, *values):
-    print(json.dumps((event, *values)))
+def tell(*event):
+    print(json.dumps(event))
 
 
 class Rtc:

@@ -11,8 +11,8 @@ from tasks.publish import Publisher
 from wire import config
 
 
-def tell(event, *values):
-    print(json.dumps((event, *values)))
+def tell(*event):
+    print(json.dumps(event))
 
 
 class Wifi:
