@@ -59,6 +59,7 @@ class NoMeter:
     floor_ma = 100
     rms_floor_ma = 20
     energy_mws_num = energy_mws_den = 1
+    wrong = 0
 
 
 class NoRelays:
@@ -157,10 +158,30 @@ class Board:
         self.protect.start(machine.Timer(0))
 
     async def meter_loop(self):
-        """Configure the meter, however long it takes to answer; then the self-test is passed."""
+        """Configure the meter, however long it takes to answer; and again when it no longer is what was written.
+
+        A meter that reset itself measures with other gains: until it is set up again every relay is open.
+        """
         if self.problems:
             self.point.state = "misconfigured"
             return
+        await self._set_up_meter()
+        self.protect.meter = self.meter
+        self.protection.ready = True
+        say("ready")
+        while True:
+            await asyncio.sleep_ms(500)
+            wrong = self.meter.wrong
+            if wrong != self._wrong:
+                self.protection.distrust(True)
+                say("meter: {} registers were found changed; it is set up again".format(wrong - self._wrong))
+                await asyncio.sleep_ms(100)  # the relays open at the next tick
+                await self._set_up_meter()
+                self.protection.distrust(False)
+                now = self.clock.uptime_ms(), self.clock.unix()
+                self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
+
+    async def _set_up_meter(self):
         while True:
             try:
                 self.meter.configure()
@@ -170,12 +191,10 @@ class Board:
                 say(self.point.problems[0])
                 await asyncio.sleep(METER_RETRY_S)
             else:
-                break
-        self.point.problems = []
-        self.protect.meter = self.meter
-        self.protection.ready = True
-        self.point.state = "ready"
-        say("ready")
+                self._wrong = self.meter.wrong
+                self.point.problems = []
+                self.point.state = "ready"
+                return
 
     async def run(self, memory):
         """Everything that runs beside the tick, for ever."""

@@ -1,4 +1,4 @@
-"""What a point says of itself: the `status` and `telemetry` messages, but for what only the network or the tick knows."""
+"""What a point says of itself: `status` and `telemetry`, but for what only the network or the tick knows."""
 
 from wire.version import VERSION
 

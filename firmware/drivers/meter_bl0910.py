@@ -309,18 +309,18 @@ class BL0910:
         return raw
 
 
-def from_board(section, Pin, SPI):
+def from_board(section, machine):
     """The driver on the pins of board.json's `meter`; the chip is not touched yet. Raises KeyError, ValueError."""
     bus = section["spi"]
-    cs = Pin(bus["cs"], Pin.OUT, value=1)
-    spi = SPI(
+    cs = machine.Pin(bus["cs"], machine.Pin.OUT, value=1)
+    spi = machine.SPI(
         bus["id"],
         baudrate=bus["baud"],
         polarity=0,
         phase=1,
-        sck=Pin(bus["sck"]),
-        mosi=Pin(bus["mosi"]),
-        miso=Pin(bus["miso"]),
+        sck=machine.Pin(bus["sck"]),
+        mosi=machine.Pin(bus["mosi"]),
+        miso=machine.Pin(bus["miso"]),
     )
     return BL0910(spi, cs, section)
 

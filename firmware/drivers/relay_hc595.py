@@ -53,19 +53,19 @@ class RelayHC595:
         self._sent = word
 
 
-def from_board(section, Pin, SPI):
+def from_board(section, machine):
     """The driver on the pins of board.json's `relay`, which opens every relay at once. Raises KeyError, ValueError."""
     bus = section["spi"]
-    latch = Pin(section["latch"], Pin.OUT, value=0)
-    pump = Pin(section["pump"], Pin.OUT, value=0)
-    spi = SPI(
+    latch = machine.Pin(section["latch"], machine.Pin.OUT, value=0)
+    pump = machine.Pin(section["pump"], machine.Pin.OUT, value=0)
+    spi = machine.SPI(
         bus["id"],
         baudrate=bus["baud"],
         polarity=0,
         phase=0,
-        sck=Pin(bus["sck"]),
-        mosi=Pin(bus["mosi"]),
-        miso=Pin(bus["miso"]),
+        sck=machine.Pin(bus["sck"]),
+        mosi=machine.Pin(bus["mosi"]),
+        miso=machine.Pin(bus["miso"]),
     )
     relays = RelayHC595(spi, latch, pump, section["sockets"])
     relays.off()

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from fakes.meter_bench import SECTION, Pin
+from fakes.meter_bench import SECTION, Machine, Pin
 
 from drivers import meter_bl0910, relay_hc595
 from zhuque.boards import FOLDER, BoardError, check, list_boards, load
@@ -74,10 +74,10 @@ class Nothing:
 
 def test_both_drivers_take_their_section_of_zq10() -> None:
     data = load("zq10").data
-    meter = meter_bl0910.from_board(data["meter"], Pin, Nothing)
+    meter = meter_bl0910.from_board(data["meter"], Machine(Pin, Nothing))
     assert meter.channels == 10 and meter.full_scale_ma >= 50000
     assert meter.floor_ma == 50 and meter.rms_floor_ma == 20 and meter.window_ms == 20
-    relay_hc595.from_board(data["relay"], Pin, Nothing)
+    relay_hc595.from_board(data["relay"], Machine(Pin, Nothing))
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_a_seq_that_the_collector_holds_is_not_given_again():
     assert journal.read(14)["seq"] == 14 and journal.read(12) is None and journal.read(10)["seq"] == 10
     again, problems = opened(flash)
     assert problems == [] and again.last_seq == 14
-    assert seqs(again) == list(range(1, 11)) + [14]
+    assert seqs(again) == [*range(1, 11), 14]
 
 
 def test_checkpoints():
@@ -237,7 +237,7 @@ def test_a_day_of_checkpoints_wears_the_flash_evenly():
     """On the board's partition: a minute each for a year stays below a tenth of what a block stands."""
     flash = Flash(384)
     journal = filled(flash, 1)
-    for minute in range(400):
+    for _ in range(400):
         while not journal.write_checkpoint(bytes(1000)):
             journal.prepare()
     a_year = max(flash.most_erases) * 365 * 1440 // 400
@@ -342,6 +342,84 @@ def test_a_block_that_takes_no_program_is_stepped_over():
     again, problems = opened(flash)
     assert problems == [] and again.last_seq == 200
     assert [record["seq"] for record in replay_all(again)] == kept
+
+
+def test_a_block_that_keeps_a_bit_after_its_erase_is_never_written():
+    flash = Flash(10, 512, fill=0)
+    flash.stuck_blocks = (5,)
+    journal = filled(flash, 200)
+    kept = [record["seq"] for record in replay_all(journal)]
+    assert kept == list(range(journal.first_seq, 201)) and len(kept) > 30
+    assert flash.data[5].count(b"ZR") == 0
+
+
+def test_a_program_that_does_not_take_is_repeated_in_the_next_block():
+    for n in (1, 2):
+        flash = Flash()
+        journal = filled(flash, 20)
+        journal.prepare()
+        flash.bad_programs = n
+        assert journal.append(end_record(21)) == 21
+        assert journal.pending == n - 1
+        journal.prepare()
+        assert journal.pending == 0 and journal.append(end_record(22)) == 22
+        for some in (journal, opened(flash)[0]):
+            assert some.last_seq == 22 and seqs(some) == list(range(1, 23)) and some.damaged == 0
+
+
+def test_a_torn_opening_whose_record_happens_to_be_whole_is_dropped():
+    flash = Flash()
+    journal = filled(flash, 1)
+    while journal._head == 0:
+        if journal.wants_erase:
+            journal.prepare()
+        journal.append(end_record(journal.next_seq))
+    last = journal.last_seq
+    flash.rot(3, 5)
+    again, problems = opened(flash)
+    assert problems == [] and again.last_seq == last - 1
+    again.prepare()
+    assert again.append(end_record(last)) == last and again.pending == 0
+    third, problems = opened(flash)
+    assert problems == [] and seqs(third) == list(range(1, last + 1))
+
+
+def test_a_checkpoint_is_refused_while_records_wait():
+    flash = Flash(10, 512)
+    journal = filled(flash, 8)
+    while not journal.pending:
+        assert journal.write_checkpoint(b"before") or True
+        journal.append(end_record(journal.next_seq))
+    seen = journal.last_seq
+    flash.programs = 0
+    assert not journal.write_checkpoint(b"tells of records that are not on flash")
+    assert flash.programs == 0
+    again, _ = opened(flash)
+    assert again.checkpoint == b"before" and again.checkpoint_seq <= seen
+
+
+def test_reading_follows_when_a_block_is_used_again():
+    journal = filled(Flash(10, 512), 100)
+    ring = (journal._head + 2) % 8
+    assert journal.read(journal.first_seq + 5) is not None
+    last = journal.last_seq
+    while journal._head != ring or journal.last_seq < last:
+        while not journal.ready(1):
+            journal.prepare()
+        journal.append(end_record(journal.next_seq))
+        last = max(last, 101)
+    assert journal.read(journal.last_seq)["seq"] == journal.last_seq
+
+
+def test_seqs_beyond_sixteen_bits():
+    flash = Flash()
+    journal, _ = opened(flash)
+    journal.last_seq = 0x1FFF0
+    for _ in range(40):
+        journal.append(end_record(journal.next_seq))
+    again, problems = opened(flash)
+    assert problems == [] and again.last_seq == 0x1FFF0 + 40 and again.first_seq == 0x1FFF1
+    assert seqs(again) == list(range(0x1FFF1, 0x1FFF1 + 40))
 
 
 def test_a_block_that_cannot_be_read_costs_its_records_only():

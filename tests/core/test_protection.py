@@ -252,6 +252,33 @@ def test_unseen_for_long_is_heated_all_the_way_and_never_cooled():
     assert bench.protection.theta[0] >= hot - hot // 500
 
 
+def test_the_larger_of_the_two_currents_heats():
+    """A charger's peaky current reads low in a fast value that is a mean: the slow RMS says what heats the wire."""
+    bench = Bench(sockets=1).close(0)
+    bench.ma[0] = 4000
+    bench.slow_ma[0] = 7500
+    opened = bench.until_open(0, 60_000)
+    assert opened is not None and bench.cause(0) == "overcurrent"
+    bench = Bench(sockets=1)
+    bench.slow_ma[0] = 7500  # what the slow value still shows of the past does not heat an open socket
+    bench.run(30_000)
+    assert bench.protection.theta[0] == 0
+
+
+# meter_implausible -----------------------------------------------------------------------------------------------------
+
+
+def test_a_distrusted_meter_opens_everything_until_it_is_trusted_again():
+    bench = Bench().close(0)
+    bench.protection.distrust(True)
+    assert bench.tick() == 0 and bench.held(0) == "meter_implausible"
+    bench.protection.want(0, True)
+    bench.run(10_000)
+    assert bench.word == 0
+    bench.protection.distrust(False)
+    assert bench.tick() == 1
+
+
 # overpower ---------------------------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,7 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 """
 
 from both import raises, vectors
-from fakes.meter_bench import SECTION, BL0910Chip, Load, Pin, Reading, meter
+from fakes.meter_bench import SECTION, BL0910Chip, Load, Machine, Pin, Reading, meter
 
 from drivers.meter_bl0910 import BL0910, SATURATED, MeterError, from_board
 from wire.units import scale
@@ -426,7 +426,7 @@ def test_from_board_names_the_pins_and_the_mode():
         def __init__(self, number, **settings):
             made.append((number, settings))
 
-    driver = from_board(SECTION, Pin, SPI)
+    driver = from_board(SECTION, Machine(Pin, SPI))
     number, settings = made[0]
     assert number == 2 and settings["baudrate"] == 1000000
     assert (settings["polarity"], settings["phase"]) == (0, 1)

@@ -1,7 +1,7 @@
 """The relay driver against simulated 74HC595s, on CPython and, by test_on_board_runtime.py, on both MicroPythons."""
 
 from both import raises
-from fakes.meter_bench import Bus, HC595Chip, Pin
+from fakes.meter_bench import Bus, HC595Chip, Machine, Pin
 
 from drivers.relay_hc595 import RelayHC595, from_board
 
@@ -127,7 +127,7 @@ def test_from_board_opens_every_relay():
         "pump": 33,
         "spi": {"id": 1, "baud": 1000000, "sck": 25, "mosi": 26, "miso": 35},
     }
-    relays = from_board(section, Pin, SPI)
+    relays = from_board(section, Machine(Pin, SPI))
     number, settings, bus = made[0]
     assert number == 1 and (settings["polarity"], settings["phase"]) == (0, 0)
     assert bus.log == ["0000"]

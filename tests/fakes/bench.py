@@ -1,5 +1,14 @@
 """A bench for the protection: ten sockets, a meter that says what the test sets, time that the test moves."""
 
+try:
+    from micropython import heap_lock, heap_unlock  # as tasks/protect does it
+except ImportError:
+
+    def heap_lock():
+        pass
+
+    heap_unlock = heap_lock
+
 from core.limits import Limits
 from core.protection import METER_STALE, Protection
 from core.reading import Reading
@@ -27,6 +36,7 @@ class Bench:
         self.protection.ready = True
         self.ma = [0] * sockets
         self.welded = [0] * sockets
+        self.slow_ma = [None] * sockets  # what the slow value shows, where it is not the same
         self.mw = [0] * sockets
         self.silent = [False] * sockets
         self.slow_silent = [False] * sockets
@@ -50,7 +60,7 @@ class Bench:
             if r.fast_ok[i]:
                 r.fast_ma[i] = ma
             if r.slow_ok[i]:
-                r.current_ma[i] = ma
+                r.current_ma[i] = ma if self.slow_ma[i] is None else self.slow_ma[i]
                 r.power_mw[i] = self.mw[i] if closed else 0
         r.voltage_mv = 230_000
         r.voltage_ok = 1
@@ -61,7 +71,9 @@ class Bench:
         if self.lease:
             self.protection.renew()
         self.read()
+        heap_lock()
         self.word = self.protection.step(dt_ms, self.reading)
+        heap_unlock()
         return self.word
 
     def run(self, ms, dt_ms=20):

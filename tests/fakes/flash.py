@@ -31,7 +31,9 @@ class Flash:
         self.reads = self.programs = self.erases = 0
         self.most_erases = [0] * blocks
         self.before = None
-        self.bad_blocks = ()  # an erase leaves bits behind, a program does not take
+        self.bad_blocks = ()  # a program does not take
+        self.stuck_blocks = ()  # an erase leaves a bit behind
+        self.bad_programs = 0  # so many of the next programs leave a bit behind
         self.unreadable = ()  # a read raises
 
     def copy(self):
@@ -59,6 +61,9 @@ class Flash:
         self.programs += 1
         if block not in self.bad_blocks:
             self.data[block][offset : offset + len(buf)] = buf
+        if self.bad_programs:
+            self.bad_programs -= 1
+            self.data[block][offset + len(buf) // 2] ^= 1
 
     def erase(self, block):
         self._check(block, 0, 1)
@@ -68,7 +73,7 @@ class Flash:
         self.most_erases[block] += 1
         for i in range(self.block_size):
             self.data[block][i] = 255
-        if block in self.bad_blocks:
+        if block in self.stuck_blocks:
             self.data[block][self.block_size // 2] = 0xFE
 
     def tear(self, operation, how, dice):
@@ -78,7 +83,12 @@ class Flash:
             return
         data = self.data[block]
         if kind == "erase":
-            for i in range(self.block_size):
+            # In part: from some place to the end, or here and there.
+            start = dice.roll(self.block_size) if how == "part" and dice.roll(2) else 0
+            for i in range(start, self.block_size):
+                if start:
+                    data[i] = 255
+                    continue
                 if how == "after" or (how == "part" and dice.roll(4)):
                     data[i] = 255
                 elif how == "bits":

@@ -94,3 +94,11 @@ def meter(**changed):
     chip = BL0910Chip(load, section)
     bus = Bus(chip)
     return BL0910(bus, chip.select, section), chip, load, bus
+
+
+class Machine:
+    """The classes of the module `machine` that a driver's `from_board` asks for."""
+
+    def __init__(self, pin, spi):
+        self.Pin = pin
+        self.SPI = spi

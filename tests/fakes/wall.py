@@ -1,4 +1,4 @@
-"""A whole point on the bench: protection, sessions, energy, and journal on flash in RAM; power and time are the test's."""
+"""A whole point on the bench: protection, sessions, energy, a journal on flash in RAM; time is the test's."""
 
 import json
 
@@ -54,15 +54,7 @@ class Wall(Bench):
         clock = None
         if self.clock is not None and clock_survives:
             clock = self.clock + outage_s
-        wall = Wall(
-            self.flash,
-            clock,
-            "software" if clock_survives else "power_on",
-            memo=memo,
-            awake=False,
-            resume_s=900,
-        )
-        return wall
+        return Wall(self.flash, clock, "software" if clock_survives else "power_on", memo=memo, awake=False)
 
     def memo(self):
         """What the tick would have left in RTC memory."""
