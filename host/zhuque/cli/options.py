@@ -1,0 +1,164 @@
+"""Options that several commands share, as decorators, and the forms in which a list is printed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from zhuque.errors import UsageError
+from zhuque.wire.topics import is_name
+
+if TYPE_CHECKING:
+    from zhuque.collector.broker import BrokerAddress
+
+# Generic for the type checker, and nowhere at run time before.
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Name(ParamType):
+    """The name of a site or point."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The name as it is."""
+        if not is_name(value):
+            self.fail(f"{value!r} is no name: 1 to 32 of a-z, 0-9 and '-'", param, ctx)
+        return value
+
+
+class Moment(ParamType):
+    """An ISO 8601 date or time, local unless it says otherwise; gives Unix seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Unix seconds."""
+        if isinstance(value, int):
+            return value
+        try:
+            return int(datetime.fromisoformat(value).astimezone().timestamp())
+        except (ValueError, OverflowError, OSError):
+            self.fail(
+                f"{value!r} is no ISO 8601 time such as 2026-11-01 or 2026-11-01T08:00+08:00", param, ctx
+            )
+
+
+NAME = Name()
+MOMENT = Moment()
+
+
+def db_option(command: F) -> F:
+    """--db, also from ZHUQUE_DB."""
+    return click.option("--db", metavar="PATH|URL", envvar="ZHUQUE_DB", help="The database; also ZHUQUE_DB.")(
+        command
+    )
+
+
+def broker_options(command: F) -> F:
+    """--broker, --insecure and --ca."""
+    for option in (
+        click.option(
+            "--ca",
+            type=click.Path(dir_okay=False, path_type=Path),
+            envvar="ZHUQUE_CA",
+            help="The authority that signed the broker's certificate; also ZHUQUE_CA.",
+        ),
+        click.option("--insecure", is_flag=True, help="Allow plain MQTT over a network."),
+        click.option(
+            "--broker", metavar="URL", envvar="ZHUQUE_BROKER", help="mqtt(s)://HOST:PORT; also ZHUQUE_BROKER."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)
+
+
+def need_db(db: str | None) -> str:
+    """The database's place. Raises UsageError where none was given."""
+    if not db:
+        raise UsageError("which database? Give --db PATH or set ZHUQUE_DB")
+    return db
+
+
+def need_broker(broker: str | None, insecure: bool, ca: Path | None) -> BrokerAddress:
+    """The broker's address. Raises UsageError where none was given or it is wrong, RefusedError."""
+    from zhuque.collector.broker import parse
+
+    if not broker:
+        raise UsageError("which broker? Give --broker mqtt://HOST:PORT or set ZHUQUE_BROKER")
+    return parse(broker, insecure, ca)
+
+
+def json_text(value: Any) -> str:
+    """JSON in which a Decimal is a number with the digits it has: nothing passes through a float."""
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)}: {json_text(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def print_json(rows: Iterable[dict[str, Any]]) -> None:
+    """A JSON array with an object a line, written as it comes."""
+    separator = "["
+    for row in rows:
+        click.echo(separator + "\n  " + json_text(row), nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+    """CSV with a header; null is empty."""
+    import csv
+
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([row[column] for column in columns] for row in rows)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Sequence[str] = ()) -> None:
+    """A table for people: drawn on a terminal, plain columns elsewhere; `right` are aligned right."""
+    if sys.stdout.isatty():
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=None, header_style="bold", pad_edge=False)
+        for column in columns:
+            table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(_printable(cell)) for cell in row))
+        Console().print(table)
+        return
+    cells = [list(columns), *([_printable(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for row in cells:
+        parts = (
+            cell.rjust(width) if column in right else cell.ljust(width)
+            for cell, width, column in zip(row, widths, columns, strict=True)
+        )
+        click.echo("  ".join(parts).rstrip())
+
+
+def _printable(text: str) -> str:
+    """What came over the wire may hold control characters; a terminal must not see them."""
+    return "".join(c if c.isprintable() else "?" for c in text)

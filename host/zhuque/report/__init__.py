@@ -1,0 +1,1 @@
+"""What the host shows: figures now, plots and exports later."""
