@@ -340,12 +340,12 @@ class Journal:
         begun = ring
         found = self._find(ring, offset, expected, seq)
         if not found and ring != self._head:
-            # Without a header the next block is searched from where this one ended, unless a later one begins before seq.
+            # A block without a header is searched from where this one ended; one that a later block replaced, not.
             ring = (ring + 1) % self._count
-            while not self._first[ring] and self._next_known(ring) <= seq:
+            while self._next_known(ring) <= seq:
                 ring = (ring + 1) % self._count
             found = self._find(ring, HEADER, self._first[ring] or max(seq, self._at[2]), seq)
-        if found == seq or 0 < found <= self.last_seq:
+        if 0 < found <= self.last_seq:
             if found > seq:
                 self._saw_damage(begun)
             record = self._decode(found)

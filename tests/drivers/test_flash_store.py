@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from core.journal import Journal
 from drivers.flash_store import FlashStore
 
