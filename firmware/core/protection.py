@@ -100,7 +100,7 @@ class Protection:
         self._inrush_ma = INRUSH_TIMES_RATED * limits.rated_ma
         self._power_mw = limits.max_power_mw
         self._window_ms = meter.window_ms
-        self._stale_windows = meter.stale_windows
+        self._stale_ms = meter.stale_windows * meter.window_ms
         self._weld_after_ms = max(WELD_AFTER_MS, meter.settle_ms)
         self._weld_ma = max(WELD_MA, meter.floor_ma)
         self._leak_ma = max(LEAK_MA, meter.rms_floor_ma)
@@ -129,13 +129,13 @@ class Protection:
         self._over = bytearray(sockets)
         self._inrush_ms = array("i", zeros)
         self._power_ms = array("i", zeros)
-        self._bad = array("i", zeros)
+        self._silent_ms = array("i", zeros)  # since the last good reading
+        self._counted_ms = array("i", zeros)  # since the last one that counted as a window
         self._slow_bad_ms = array("i", zeros)
         self._good_ms = array("i", zeros)
         self._weld_ms = array("i", zeros)
         self._leak_ms = array("i", zeros)
         self._lease_ms = 0
-        self._window = 0
         self._since_closing_ms = 0
         self._announced = False
         self._slow_ms = _FOREVER  # since the last slow tick
@@ -228,9 +228,9 @@ class Protection:
         if dt_ms > MAX_GAP_MS and not self._announced:
             self._go_stale()
         self._announced = False
-        fresh = self._advance(dt_ms)
+        self._advance(dt_ms)
         for i in range(self.sockets):
-            self._judge(i, dt_ms, fresh, reading)
+            self._judge(i, dt_ms, reading)
         if self.word and self._lease_ms <= 0:
             self.fail()
         else:
@@ -238,32 +238,28 @@ class Protection:
         return self.word
 
     def _advance(self, dt_ms):
-        """Move the point's own timers on; returns True when this reading is a fresh window."""
+        """Move the point's own timers on."""
         self._lease_ms = max(0, self._lease_ms - dt_ms)
         dt_ms = min(dt_ms, MAX_GAP_MS)
         self._since_closing_ms = min(self._since_closing_ms + dt_ms, _FOREVER)
         self._slow_ms = min(self._slow_ms + dt_ms, _FOREVER)
         self._slower_ms = min(self._slower_ms + dt_ms, _FOREVER)
-        self._window += dt_ms
-        if self._window < self._window_ms:
-            return False
-        self._window = min(self._window - self._window_ms, _JITTER_MS)
-        return True
 
-    def _judge(self, i, dt_ms, fresh, reading):
+    def _judge(self, i, dt_ms, reading):
         """Everything that one socket's reading says."""
         ok = reading.fast_ok[i]
         last = self._last_ma[i]
         was_open = not self.word >> i & 1
         ma = reading.fast_ma[i] if ok else last
-        self._judge_freshness(i, dt_ms, fresh, ok, reading.slow_ok[i])
+        self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
         if ok:
             if last < INRUSH_FROM_MA <= ma:
                 self._inrush_ms[i] = INRUSH_MS
             elif self._inrush_ms[i]:
                 self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
             self._last_ma[i] = ma
-            if fresh:
+            if self._counted_ms[i] + _JITTER_MS >= self._window_ms:
+                self._counted_ms[i] = 0
                 self._judge_instant(i, ma, reading)
         if dt_ms > STEP_MS:
             ma = max(ma, last)
@@ -279,22 +275,19 @@ class Protection:
         if was_open:
             self._judge_open(i, dt_ms, ok, reading)
 
-    def _judge_freshness(self, i, dt_ms, fresh, ok, slow_ok):
-        if slow_ok:
-            self._slow_bad_ms[i] = 0
-        else:
-            self._slow_bad_ms[i] = min(self._slow_bad_ms[i] + dt_ms, SLOW_STALE_MS)
-        if ok and self._slow_bad_ms[i] < SLOW_STALE_MS:
-            self._bad[i] = 0
-            if self.held[i] & METER_STALE:
-                if self._timer(self._good_ms, i, True, dt_ms) > STALE_CLEAR_MS:
-                    self.held[i] &= ~METER_STALE
-            return
-        self._good_ms[i] = 0
-        if fresh and not ok and self._bad[i] < self._stale_windows:
-            self._bad[i] += 1
-        if self._bad[i] >= self._stale_windows or self._slow_bad_ms[i] >= SLOW_STALE_MS:
+    def _judge_freshness(self, i, dt_ms, ok, slow_ok):
+        """Silence, counted from the last good reading, makes the socket stale; STALE_CLEAR_MS without any clear it."""
+        capped_ms = min(dt_ms, MAX_GAP_MS)
+        self._counted_ms[i] = min(self._counted_ms[i] + capped_ms, _FOREVER)
+        self._silent_ms[i] = 0 if ok else min(self._silent_ms[i] + capped_ms, _FOREVER)
+        self._slow_bad_ms[i] = 0 if slow_ok else min(self._slow_bad_ms[i] + capped_ms, _FOREVER)
+        if self._silent_ms[i] >= self._stale_ms or self._slow_bad_ms[i] >= SLOW_STALE_MS:
             self.held[i] |= METER_STALE
+        if self.held[i] & METER_STALE:
+            # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
+            good = slow_ok and self._silent_ms[i] < self._window_ms
+            if self._timer(self._good_ms, i, good, dt_ms) > STALE_CLEAR_MS:
+                self.held[i] &= ~METER_STALE
 
     def _judge_instant(self, i, ma, reading):
         if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):

@@ -2,7 +2,7 @@
 
 Two kinds of value: `fast_ma`, the RMS current of the last window of every socket, is read at every tick and decides
 about the relay; the slow set of a socket (filtered current, power, energy counter) and the voltage come in turn.
-A value counts only while its `_ok` is 1.
+`fast_ok` is 1 only in the poll in which a new good value came; `slow_ok` and `voltage_ok` stay 1 until a read fails.
 """
 
 from array import array
