@@ -54,7 +54,7 @@ def test_the_window_moves_with_the_acknowledgements():
     assert outbox.take() is None and not outbox.idle
     assert outbox.acked(3) and outbox.acked(7) and not outbox.acked(7) and not outbox.acked(999)
     assert send(outbox, pid=100) == [17, 18]
-    for pid in [*range(1, 17), 100, 101]:
+    for pid in range(1, 102):
         outbox.acked(pid)
     assert drain(outbox) == list(range(19, 41))
     assert outbox.idle
@@ -110,7 +110,8 @@ def test_resend_goes_first():
     assert outbox.resend(EPOCH, 4, 6) == 3
     assert outbox.resend(EPOCH, 4, 6) == 3  # asked twice, sent once
     assert outbox.resend(EPOCH, 9, 9) == 1
-    assert drain(outbox) == [4, 5, 6, 9, *range(11, 61)]
+    sent = drain(outbox)
+    assert sent[:4] == [4, 5, 6, 9] and sent[4:] == list(range(11, 61))
     assert outbox.idle
 
 
