@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import signal
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from zhuque.cli.options import NAME, broker_options, db_option, need_broker, need_db
+from zhuque.errors import StoreBusyError
+
+if TYPE_CHECKING:
+    from zhuque.collector.broker import BrokerAddress
+    from zhuque.collector.client import Collector
+    from zhuque.store.write import Store
+
+_RETRY_S = 1.0
 
 
 @click.command(name="collect")
@@ -27,18 +38,33 @@ def command(
     """
     where, address = need_db(db), need_broker(broker, insecure, ca)
 
-    from zhuque.collector.client import Collector
-    from zhuque.store.write import Store
-
     def say(text: str) -> None:
         click.echo("zhuque collect: " + text, err=True)
 
-    store = Store(where)
+    store, collector = _when_it_can_be_opened(where, address, sites, say)
     try:
-        collector = Collector(address, store, sites, say)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: collector.stop())
         collector.run()
         say(f"stopped; {collector.records} records stored since the start")
     finally:
         store.close()
+
+
+def _when_it_can_be_opened(
+    where: str, address: BrokerAddress, sites: Sequence[str], say: Callable[[str], None]
+) -> tuple[Store, Collector]:
+    """A database that is locked or full at the start is waited for as it is later; the broker holds what comes."""
+    from zhuque.collector.client import Collector
+    from zhuque.store.write import Store
+
+    waiting = False
+    while True:
+        try:
+            store = Store(where)
+            return store, Collector(address, store, sites, say)
+        except StoreBusyError as error:
+            if not waiting:
+                say(f"{error}; waiting until it can be used")
+            waiting = True
+            time.sleep(_RETRY_S)

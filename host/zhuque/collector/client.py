@@ -53,15 +53,15 @@ class Collector:
         self._broker = broker
         self._say = say
         self._sites = tuple(sites)
-        self._read_end, self._write_end = os.pipe()
-        os.set_blocking(self._read_end, False)
-        os.set_blocking(self._write_end, False)
-        self._writer = Writer(store, say, self._wake)
         self._confirmations = Confirmations()
         now = time.monotonic()
         for point, stored in store.journals().items():
             if not self._sites or point[0] in self._sites:
                 self._confirmations.stored(point, stored, now)
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        os.set_blocking(self._write_end, False)
+        self._writer = Writer(store, say, self._wake)
         self._client = self._make_client(store)
         self._connection = 0
         self._connected = False
