@@ -2,8 +2,8 @@
 
 Strategy. `now_us` counts microseconds since the simulated world began, across restarts of the board. Two ways to move:
 
-- Live (speed 1): it is the wall clock. Whoever is busy is late; a timer that fell due meanwhile is delivered late, at the
-  next wait, and at most eight times in a burst, as from the callback queue of an ESP32.
+- Live (speed 1): it is the wall clock. Whoever is busy is late; a timer that fell due meanwhile is delivered late, at
+  the next wait, and at most eight times in a burst, as from the callback queue of an ESP32.
 - Fast (any other speed): computing takes no time at all, only waiting does. A wait goes from one due moment to the next
   and misses none; it is held back to `speed` times the wall clock, and where the machine cannot keep up the virtual
   clock is simply slower. What was lost is not caught up.
@@ -26,8 +26,8 @@ QUEUE = 8  # callbacks that wait in an ESP32's queue; what comes on top is lost
 _LOOK_US = 2000
 _LAG_US = 50000  # further behind than this is not caught up
 _SPINS = 20000
-# asyncio's task queue is written in C and stamps some tasks with the real tick counter. So ours runs ahead of it, by less
-# than half its period: a task so stamped is due at once, which is what it should be.
+# asyncio's task queue is written in C and stamps some tasks with the real tick counter. So ours runs ahead of it, by
+# less than half its period: a task so stamped is due at once, which is what it should be.
 TICKS_AHEAD_MS = 1 << 40 if sys.maxsize > 1 << 32 else 3 * 86400 * 1000
 
 

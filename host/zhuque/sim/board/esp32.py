@@ -1,7 +1,7 @@
 """`esp32`: the flash partitions, as a file that keeps exactly what was programmed.
 
-A program only clears bits, an erase sets a block of 4096 bytes to FF, and stands the CPU still for 45 ms of virtual time.
-The file holds the journal partition and nothing else.
+A program only clears bits; an erase sets a block of 4096 bytes to FF, and the CPU stands still for 45 ms of virtual
+time. The file holds the journal partition and nothing else.
 """
 
 from clock import clock

@@ -1,8 +1,8 @@
 """What a bike's charger draws, as a function of how long it has been charging.
 
-The numbers are ranges [low, typical, high] from measured curves and cited sources: `curves/SOURCES.md` and
-`curves/model_params.json` of the project's shared folder, repeated in `../residents.py` with their sources where a
-scenario draws from them. Model: P = Vb I / eta + P0 at the socket, I_rms = P / (V PF).
+Model: P = Vb I / eta + P0 at the socket, I_rms = P / (V PF). Its numbers come from measured curves (two Lectric
+XPedition and two Rad Power 48 V chargers, github.com/hilo-software/ebike-battery-manager, MIT) and cited sources;
+scenarios draw from the ranges in ../residents.py:
 
 - soft start of 0.5 to 6 s (measured on a Shimano charger: about 6 s from idle to 66 W);
 - constant current: the power rises from r to 1 times its peak, r 0.83 to 0.96 (measured: 69.7 of 83.9 W from empty);

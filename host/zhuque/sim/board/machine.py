@@ -1,7 +1,7 @@
 """`machine` of an ESP32: pins and buses that end at simulated chips, timers and the watchdog on the virtual clock.
 
-What hangs on a pin or a bus is told by `wire_pin` and `wire_bus` before the firmware starts. A reset of any kind ends the
-process by way of `leave_by`, set by the runner: the process that follows is the board after the reset.
+What hangs on a pin or a bus is told by `wire_pin` and `wire_bus` before the firmware starts. A reset of any kind ends
+the process by way of `leave_by`, set by the runner: the process that follows is the board after the reset.
 """
 
 import time

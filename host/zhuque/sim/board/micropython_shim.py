@@ -5,7 +5,6 @@ board's and may allocate, between `leave` and `enter`.
 """
 
 import micropython as _real
-
 from micropython import *  # noqa: F403 - the module's interface
 
 _depth = 0

@@ -1,7 +1,7 @@
 """The simulator's own ends: JSON lines out and in, and the time server that the firmware asks.
 
-Out: one object a line on standard output, `event` and `time` (Unix seconds of the world) first. In: one event a line, as
-world.py has them; the end of standard input ends the process, so that a board never outlives whoever started it.
+Out: one object a line on standard output, with `event` and `time` (Unix seconds of the world). In: one event a line,
+as world.py has them; the end of standard input ends the process, so that a board never outlives whoever started it.
 """
 
 import builtins

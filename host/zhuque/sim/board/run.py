@@ -1,8 +1,8 @@
 """One simulated board: `micropython run.py SETTINGS.json`, in a folder of its own.
 
 SETTINGS.json: `config` and `board` (written here as config.json and board.json), `firmware` (folder), `speed`,
-`start_unix`, `seed`, `events` (world.py). Files here: flash.bin, the journal partition; world.json, what goes on while the
-board restarts.
+`start_unix`, `seed`, `events` (world.py). Files here: flash.bin, the journal partition; world.json, what goes on while
+the board restarts.
 
 Exit codes, after which whoever started it starts it again: 81 reset, 82 watchdog, 83 power cut. 0 when standard input
 ended. A firmware that hangs for good is ended by SIGALRM, a little after its watchdog would have.
@@ -16,10 +16,11 @@ import micropython_shim
 
 sys.modules["micropython"] = micropython_shim
 
+import time  # noqa: E402
+
 import esp32  # noqa: E402 - after its micropython
 import machine  # noqa: E402
 import outside  # noqa: E402
-import time  # noqa: E402
 import utime  # noqa: E402
 import wiring  # noqa: E402
 from clock import clock  # noqa: E402

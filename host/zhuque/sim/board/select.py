@@ -1,10 +1,9 @@
 """`select` whose waiting takes virtual time: where asyncio waits, timers are delivered."""
 
+import network
 import uselect
 from clock import clock
 from uselect import POLLERR, POLLHUP, POLLIN, POLLOUT  # noqa: F401 - the module's interface
-
-import network
 
 
 class Poll:

@@ -1,11 +1,12 @@
 """`socket` that a cut network silences: then nothing is sent, received or connected.
 
-A thin object around each real socket, whose bytes are real. Blocking calls would stop the virtual clock, so a socket that
-was not made non-blocking is refused; names are not looked up, as the firmware must not do either while relays are closed.
+A thin object around each real socket, whose bytes are real. A blocking call would stop the virtual clock, so a timeout
+is refused; names are not looked up: the firmware must not do so either while relays are closed.
 """
 
 import errno
 
+import network
 import usocket
 from usocket import (  # noqa: F401 - the module's interface
     AF_INET,
@@ -16,8 +17,6 @@ from usocket import (  # noqa: F401 - the module's interface
     SOCK_STREAM,
     SOL_SOCKET,
 )
-
-import network
 
 IPPROTO_TCP = 6
 IPPROTO_UDP = 17
@@ -30,7 +29,7 @@ def getaddrinfo(host, port, *hints):
     return usocket.getaddrinfo(host, port, *hints)
 
 
-class socket:  # noqa: N801 - the module's interface
+class socket:
     """As socket.socket."""
 
     def __init__(self, family=AF_INET, kind=SOCK_STREAM, protocol=0):

@@ -1,7 +1,7 @@
 """Sessions as they were lived: what a bill would say if everything were known.
 
-A session begins when the contact closes after somebody asked for power, and ends when the bike is pulled out or when the
-contact opens. A contact that closes again with the same bike and without a new request goes on with the same session.
+A session begins when the contact closes after somebody asked for power, and ends when the bike is pulled out or when
+the contact opens. A contact that closes again with the same bike and without a new request continues the same session.
 Energy is what went through the contact, in double precision.
 """
 
@@ -55,7 +55,7 @@ class Truth:
             session[4] = self._physics.energy_j(i) - session[3]
 
     def report(self):
-        """{"sockets": [...], "sessions": [...]} with energies in mWh and times in Unix seconds; an open one ends null."""
+        """{"sockets": [...], "sessions": [...]}: energies in mWh, times in Unix seconds, null for what goes on."""
         sockets = []
         for i in range(self._physics.count):
             sockets.append({"socket": i + 1, "energy_mwh": _mwh(self._physics.energy_j(i))})

@@ -6,7 +6,7 @@ from chips.hc595 import HC595Chip
 
 
 def wire(board, world):
-    """Builds the chips that board.json names and gives them to `world`. ValueError for a driver that is not simulated."""
+    """Builds the chips that board.json names, gives them to `world`. ValueError for a driver that is not simulated."""
     meter, relay = board["meter"], board["relay"]
     if meter["driver"] != "bl0910" or relay["driver"] != "hc595":
         raise ValueError("no simulated chips for {} and {}".format(meter["driver"], relay["driver"]))

@@ -1,10 +1,11 @@
 """What happens to the point: the scenario's events and those asked for at run time, told to physics, chips and truth.
 
-An event is a dict `{"do": name, ...}`; in a scenario it also has `at_s`, seconds since the world began. Sockets count from
-1. Every event that happened is told on standard output as a JSON line, with the time of the world.
+An event is a dict `{"do": name, ...}`; in a scenario it also has `at_s`, seconds since the world began. Sockets count
+from 1. Every event that happened is told on standard output as a JSON line, with the time of the world.
 
     plug          socket, load (keys of loads.DEFAULTS), account and scan_after_s: the resident scans so much later
     scan          socket, account          somebody asks for power: the host publishes the command
+    ask           socket, op, actor        somebody else does (stop, reset): the host publishes the command
     unplug        socket
     overload      socket, watts, for_s     a heater beside the charger
     short         socket                   behind the relay, until it is unplugged
@@ -15,6 +16,9 @@ An event is a dict `{"do": name, ...}`; in a scenario it also has `at_s`, second
     network_down  for_s                    no byte gets through
     network_up
     power_cut     for_s                    the supply of the whole point
+    speed         speed                    from now on
+    truth                                  tells the truth so far
+    end                                    tells that the scenario is over
 """
 
 import network
@@ -145,6 +149,9 @@ class World:
             return  # gone again
         self.truth.asked(i, event.get("account"))
         self.tell("scan", socket=i + 1, account=event.get("account"))
+
+    def _do_ask(self, i, event):
+        self.tell("ask", socket=i + 1, op=event["op"], actor=event.get("actor"))
 
     def _do_unplug(self, i, event):
         if self.physics.sockets[i].charger is None:

@@ -1,0 +1,186 @@
+"""Who comes to a garage: bikes with chargers drawn from measured ranges, and people who scan, forget and leave.
+
+`Residents` is the phone and the operator's desk: whenever somebody in the simulated world scans or asks, it publishes
+the command over MQTT, with the time of that world, and asks again when it was refused or lost.
+
+A range is (lowest, typical, highest). Sources: measured charges of two Lectric XPedition and two Rad Power 48 V
+chargers (github.com/hilo-software/ebike-battery-manager, MIT), a Bosch 4 A charger
+(sites.google.com/view/ebikestudy/charging), Mean Well PB-300/360 and PB-1000 for power factor and inrush.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from paho.mqtt.client import Client, MQTTMessage
+
+from zhuque.collector.broker import BrokerAddress
+from zhuque.sim.scenario import Event
+from zhuque.wire import topics
+
+_EXPIRES_S = 300
+_ASK_AGAIN_S = 60
+_TRIES = 6
+_AGAIN = ("not_ready", "socket_busy", "expired", "journal")
+
+RANGES = {
+    "peak_w": (72.0, 105.0, 400.0),
+    "start_over_peak": (0.83, 0.92, 0.96),
+    "ramp_s": (0.5, 3.0, 6.0),
+    "taper_pct_min": (0.7, 1.2, 1.6),
+    "taper_until": (0.4, 0.45, 0.5),
+    "tau_min": (27.0, 32.0, 50.0),
+    "cutoff_w": (5.0, 12.0, 25.0),
+    "standby_w": (0.0, 0.7, 6.0),
+}
+_CONSTANT_S = (300.0, 2400.0, 7200.0)  # assumed: how much of the constant-current part is left on arrival
+_CORRECTED = 0.15  # assumed: one charger in seven has a corrected power factor
+_I2T = (0.2, 0.5, 2.2)  # A2s of the inrush; as RMS in a window of 20 ms
+_WINDOW_S = 0.02
+
+
+def charger(chance: random.Random) -> dict[str, float | bool]:
+    """The load of one bike (keys of board/loads.py)."""
+    load: dict[str, float | bool] = {
+        name: round(chance.triangular(low, high, typical), 4) for name, (low, typical, high) in RANGES.items()
+    }
+    low, typical, high = _CONSTANT_S
+    load["constant_s"] = round(chance.triangular(low, high, typical))
+    load["corrected"] = chance.random() < _CORRECTED
+    low, typical, high = _I2T
+    load["inrush_a"] = round((chance.triangular(low, high, typical) / _WINDOW_S) ** 0.5, 2)
+    return load
+
+
+def visit(
+    socket: int,
+    arrives_s: float,
+    leaves_s: float,
+    account: str,
+    load: dict[str, float | bool],
+    scan_after_s: float = 20,
+) -> list[Event]:
+    """A bike that comes, and its resident who scans; then both are gone."""
+    return [
+        {
+            "at_s": arrives_s,
+            "do": "plug",
+            "socket": socket,
+            "account": account,
+            "scan_after_s": scan_after_s,
+            "load": load,
+        },
+        {"at_s": leaves_s, "do": "unplug", "socket": socket},
+    ]
+
+
+@dataclass
+class _Request:
+    op: str
+    socket: int
+    keys: dict[str, object]
+    asked: int
+    tries: int = 1
+    refused: str = "nobody answers"
+
+
+@dataclass
+class Residents:
+    """Answers the events of one point. `say(time, socket, text)` tells a person of what was refused."""
+
+    broker: BrokerAddress
+    site: str
+    point: str
+    say: Callable[[int, int, str], None]
+    _requests: dict[str, _Request] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _count: int = 0
+    _now: int = 0
+
+    def __post_init__(self) -> None:
+        self._client: Client = self.broker.client(f"residents-{self.site}-{self.point}")
+        self._client.on_connect = lambda client, *_: client.subscribe(self._topic("reply"), 1)
+        self._client.on_message = self._on_reply
+
+    def start(self) -> Residents:
+        """Connect; OSError when the broker does not answer."""
+        self._client.connect(self.broker.host, self.broker.port)
+        self._client.loop_start()
+        return self
+
+    def stop(self) -> None:
+        """Leave the broker."""
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def on_event(self, event: Event) -> None:
+        """What happened in the simulated world."""
+        self._now = event["time"]
+        if event["event"] == "scan":
+            self._ask("start", event["socket"], {"account": event.get("account"), "source": "remote"})
+        elif event["event"] == "ask":
+            self._ask(event["op"], event["socket"], {"actor": event.get("actor")})
+        elif event["event"] == "relay" and event["closed"]:
+            self._forget("start", event["socket"])  # it came on: no matter which answer is still under way
+        elif event["event"] == "unplug":
+            self._forget("start", event["socket"])
+        elif event["event"] == "time":
+            self._ask_again()
+
+    def _topic(self, channel: str) -> str:
+        return topics.topic(self.site, self.point, channel)
+
+    def _ask(self, op: str, socket: int, keys: dict[str, object]) -> None:
+        request = _Request(op, socket, keys, self._now)
+        with self._lock:
+            self._send(request)
+
+    def _send(self, request: _Request) -> None:
+        self._count += 1
+        id = f"sim-{self._now:x}-{self._count}"
+        self._requests[id] = request
+        request.asked = self._now
+        message = {"id": id, "op": request.op, "socket": request.socket, "expires": self._now + _EXPIRES_S}
+        message.update({name: value for name, value in request.keys.items() if value is not None})
+        self._client.publish(self._topic("command"), json.dumps(message), 1)
+
+    def _forget(self, op: str, socket: int) -> None:
+        with self._lock:
+            self._requests = {
+                id: request
+                for id, request in self._requests.items()
+                if (request.op, request.socket) != (op, socket)
+            }
+
+    def _ask_again(self) -> None:
+        """What was refused for a while, and what nobody answered, is asked again, as people do."""
+        with self._lock:
+            for id, request in list(self._requests.items()):
+                if self._now - request.asked < _ASK_AGAIN_S:
+                    continue
+                del self._requests[id]
+                if request.tries >= _TRIES:
+                    self.say(self._now, request.socket, f"{request.op} is given up: {request.refused}")
+                    continue
+                request.tries += 1
+                self._send(request)
+
+    def _on_reply(self, client: Client, userdata: object, message: MQTTMessage) -> None:
+        reply = json.loads(message.payload)
+        with self._lock:
+            request = self._requests.get(reply.get("id"))
+            if request is None:
+                return
+            if not reply["ok"]:
+                request.refused = (
+                    f"{reply['error']}: {reply['detail']}" if reply.get("detail") else reply["error"]
+                )
+                if reply["error"] in _AGAIN:
+                    return  # _ask_again
+            del self._requests[reply["id"]]
+        if not reply["ok"]:
+            self.say(self._now, request.socket, f"{request.op} refused: {request.refused}")
