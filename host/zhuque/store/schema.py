@@ -134,7 +134,9 @@ sessions = Table(
 Index("ix_sessions_started_at", sessions.c.started_at)
 Index("ix_sessions_account", sessions.c.account, sessions.c.started_at)
 Index("ix_sessions_reason", sessions.c.end_reason, sessions.c.started_at)
+Index("ix_sessions_site", sessions.c.site, sessions.c.started_at)
 Index("ix_sessions_point", sessions.c.site, sessions.c.point, sessions.c.started_at)
+# Partial on PostgreSQL too; only the migration says so, for naming that dialect here imports it.
 _UNDATED_START = text("start_time IS NULL AND start_epoch IS NOT NULL")
 _UNDATED_END = text("end_time IS NULL AND end_epoch IS NOT NULL")
 Index(
@@ -143,7 +145,6 @@ Index(
     sessions.c.point,
     sessions.c.start_boot,
     sqlite_where=_UNDATED_START,
-    postgresql_where=_UNDATED_START,
 )
 Index(
     "ix_sessions_undated_end",
@@ -151,7 +152,6 @@ Index(
     sessions.c.point,
     sessions.c.end_boot,
     sqlite_where=_UNDATED_END,
-    postgresql_where=_UNDATED_END,
 )
 
 alarms = Table(

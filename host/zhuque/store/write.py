@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
-from zhuque.store import derive, points
+from zhuque.store import points
+from zhuque.store import sessions as session_rows
 from zhuque.store.engine import open_writer, translate
 from zhuque.store.items import DeadLetter, Item, Record, Refused, Status, Telemetry
 from zhuque.store.progress import Progress
-from zhuque.store.schema import alarms, clocks, dead_letters, epochs, records, sessions
+from zhuque.store.schema import alarms, dead_letters, epochs, records
 from zhuque.store.schema import points as point_table
 
 # (site, point, epoch)
@@ -85,12 +86,7 @@ class Store:
     def rebuild_sessions(self) -> int:
         """Derive every session anew from the records, in one transaction; returns how many there are."""
         with translate(self.where), self.engine.begin() as connection:
-            connection.execute(sessions.delete())
-            query = sa.select(records).where(records.c.kind.in_(derive.SESSION_KINDS))
-            rows = connection.execution_options(yield_per=1000).execute(query)
-            for chunk in rows.partitions():
-                self._derive_sessions(connection, [_from_row(row) for row in chunk])
-            return int(connection.execute(sa.select(sa.func.count()).select_from(sessions)).scalar_one())
+            return session_rows.rebuild(connection, self._insert)
 
     def drop_old_telemetry(self, now: int) -> None:
         """Forget the telemetry of more than a week ago."""
@@ -111,8 +107,8 @@ class Store:
             sound, contradictions = self._insert_records(connection, new)
             letters += contradictions
             self._insert_letters(connection, letters)
-            self._insert_clocks(connection, [r for r in sound if r.kind == "clock"])
-            self._derive_sessions(connection, sound)
+            session_rows.write_clocks(connection, self._insert, [r for r in sound if r.kind == "clock"])
+            session_rows.write_sessions(connection, self._insert, sound)
             self._insert_alarms(connection, [r for r in sound if r.kind == "alarm"])
             points.write_statuses(connection, self._insert, statuses)
             points.write_refused(connection, self._insert, [i for i in items if isinstance(i, Refused)])
@@ -177,72 +173,6 @@ class Store:
             for item in letters
         ]
         connection.execute(self._insert(dead_letters).on_conflict_do_nothing(), rows)
-
-    def _insert_clocks(self, connection: Connection, found: list[Record]) -> None:
-        """Keeps the first clock record of each boot, and dates back the sessions of that boot."""
-        for record in found:
-            insert = self._insert(clocks).values(
-                site=record.site,
-                point=record.point,
-                epoch=record.epoch,
-                boot=record.boot,
-                seq=record.seq,
-                uptime_ms=record.uptime_ms,
-                time=record.time,
-            )
-            columns = {name: insert.excluded[name] for name in ("seq", "uptime_ms", "time")}
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["site", "point", "epoch", "boot"],
-                    set_=columns,
-                    where=clocks.c.seq > insert.excluded.seq,
-                )
-            )
-            self._date_again(connection, record)
-
-    def _date_again(self, connection: Connection, clock: Record) -> None:
-        rows: dict[tuple[str, str, str], Row] = {}
-        for which in ("start", "end"):
-            query = sa.select(sessions).where(
-                sessions.c.site == clock.site,
-                sessions.c.point == clock.point,
-                sessions.c[which + "_boot"] == clock.boot,
-                sessions.c[which + "_epoch"] == clock.epoch,
-                sessions.c[which + "_time"].is_(None),
-                sessions.c[which + "_epoch"].is_not(None),
-            )
-            for row in connection.execute(query).mappings():
-                rows[row["site"], row["point"], row["session"]] = dict(row)
-        self._save_sessions(connection, rows.values())
-
-    def _derive_sessions(self, connection: Connection, sound: list[Record]) -> None:
-        changed = [r for r in sound if r.session is not None and r.kind in derive.SESSION_KINDS]
-        if not changed:
-            return
-        rows = _session_rows(connection, changed)
-        for record in changed:
-            key = (record.site, record.point, record.session or "")
-            row = rows.get(key)
-            if row is None:
-                row = rows[key] = derive.empty(*key)
-            derive.merge(row, record)
-        self._save_sessions(connection, rows.values())
-
-    def _save_sessions(self, connection: Connection, rows: Iterable[Row]) -> None:
-        rows = list(rows)
-        if not rows:
-            return
-        for row in rows:
-
-            def clock(epoch: str, boot: int, row: Row = row) -> tuple[int, int] | None:
-                return _clock(connection, row["site"], row["point"], epoch, boot)
-
-            derive.date(row, clock)
-        insert = self._insert(sessions)
-        update = {name: insert.excluded[name] for name in derive.COLUMNS[3:]}
-        connection.execute(
-            insert.on_conflict_do_update(index_elements=["site", "point", "session"], set_=update), rows
-        )
 
     def _insert_alarms(self, connection: Connection, found: list[Record]) -> None:
         rows = [
@@ -366,47 +296,6 @@ def _raw_of(connection: Connection, wanted: list[Record]) -> dict[tuple[str, str
         for seq, raw in connection.execute(query):
             out[(*journal, seq)] = raw
     return out
-
-
-def _session_rows(connection: Connection, wanted: list[Record]) -> dict[tuple[str, str, str], Row]:
-    ids: dict[tuple[str, str], set[str]] = {}
-    for record in wanted:
-        ids.setdefault((record.site, record.point), set()).add(record.session or "")
-    out = {}
-    for (site, point), names in ids.items():
-        query = sa.select(sessions).where(
-            sessions.c.site == site, sessions.c.point == point, sessions.c.session.in_(names)
-        )
-        for row in connection.execute(query).mappings():
-            out[site, point, row["session"]] = dict(row)
-    return out
-
-
-def _clock(connection: Connection, site: str, point: str, epoch: str, boot: int) -> tuple[int, int] | None:
-    query = sa.select(clocks.c.uptime_ms, clocks.c.time).where(
-        _is_journal(clocks, (site, point, epoch)), clocks.c.boot == boot
-    )
-    row = connection.execute(query).first()
-    return None if row is None else (row.uptime_ms, row.time)
-
-
-def _from_row(row: Any) -> Record:
-    return Record(
-        row.site,
-        row.point,
-        row.epoch,
-        row.seq,
-        row.boot,
-        row.uptime_ms,
-        row.time,
-        row.kind,
-        row.socket,
-        row.session,
-        json.loads(row.raw),
-        row.raw,
-        row.received_at,
-        "",
-    )
 
 
 def _contradiction(record: Record) -> DeadLetter:

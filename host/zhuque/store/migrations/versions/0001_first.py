@@ -101,6 +101,7 @@ def _sessions() -> None:
     op.create_index("ix_sessions_started_at", "sessions", ["started_at"])
     op.create_index("ix_sessions_account", "sessions", ["account", "started_at"])
     op.create_index("ix_sessions_reason", "sessions", ["end_reason", "started_at"])
+    op.create_index("ix_sessions_site", "sessions", ["site", "started_at"])
     op.create_index("ix_sessions_point", "sessions", ["site", "point", "started_at"])
     for which in ("start", "end"):
         undated = sa.text(f"{which}_time IS NULL AND {which}_epoch IS NOT NULL")

@@ -1,0 +1,105 @@
+"""`zhuque sim`: run."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from zhuque.cli.options import ParamType, broker_options
+from zhuque.errors import UsageError
+from zhuque.wire.topics import is_name
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class PointName(ParamType):
+    """SITE/POINT."""
+
+    name = "site/point"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """(site, point)."""
+        if isinstance(value, tuple):
+            return value
+        site, slash, point = str(value).partition("/")
+        if not slash or not is_name(site) or not is_name(point):
+            self.fail(f"{value!r} is not SITE/POINT, each 1 to 32 of a-z, 0-9 and '-'", param, ctx)
+        return site, point
+
+
+class Span(ParamType):
+    """A length of time: 90, 90s, 15m, 2h; gives seconds."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Seconds."""
+        found = re.fullmatch(r"(\d{1,7})([smh]?)", str(value))
+        if found is None or int(found[1]) == 0:
+            self.fail(f"{value!r} is no length of time such as 90s, 15m or 2h", param, ctx)
+        return int(found[1]) * _UNITS[found[2]]
+
+
+@click.group(name="sim")
+def command() -> None:
+    """Charge points that are simulated: the real firmware on MicroPython.
+
+    \b
+    Example:
+      zhuque sim run --duration 10m
+    """
+
+
+@command.command(name="run")
+@click.option("--point", "name", type=PointName(), default="garage/p01", show_default=True, help="Its name.")
+@click.option("--board", default="zq10", show_default=True, help="The board it is.")
+@broker_options
+@click.option(
+    "--speed",
+    type=click.FloatRange(1, 100_000),
+    default=1.0,
+    show_default=True,
+    help="How many times faster than the wall clock, at most.",
+)
+@click.option("--duration", type=Span(), help="Simulated time after which it ends: 90s, 15m, 2h.")
+@click.option(
+    "--scenario",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What happens; TOML, see the README of sim.",
+)
+@click.option(
+    "--truth",
+    "truth_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what the loads drew there, as JSON, at the end.",
+)
+@click.option("--seed", type=click.IntRange(1), default=1, show_default=True, help="Of the mains' wandering.")
+def run(broker: str | None, insecure: bool, ca: Path | None, **wanted: Any) -> None:
+    """Run one charge point until --duration is over or Ctrl-C; without --broker on a mosquitto of its own.
+
+    Events can be typed while it runs, as JSON or words: `plug 3 account=r-0412 scan_after_s=5`, `unplug 3`,
+    `overload 3 watts=3000 for_s=60`, `short 3`, `meter_silent for_s=10`, `relay_stuck 3`, `power_cut for_s=30`,
+    `network_down for_s=60`.
+
+    \b
+    Example:
+      zhuque sim run --point riverside/p01 --speed 60 --duration 2h --scenario day.toml --truth truth.json
+    """
+    from zhuque.sim.broker import BrokerError
+    from zhuque.sim.session import Simulation
+    from zhuque.sim.tools import ToolMissingError
+
+    address = None
+    if broker:
+        from zhuque.collector.broker import parse
+
+        address = parse(broker, insecure, ca)
+        if address.tls or address.user:
+            raise UsageError("a simulated point speaks plain MQTT without a password: give mqtt://HOST:PORT")
+    try:
+        Simulation(address, **wanted).run()
+    except (BrokerError, ToolMissingError) as error:
+        raise click.ClickException(str(error)) from error
