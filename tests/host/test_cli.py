@@ -416,3 +416,29 @@ def test_every_command_has_help_with_an_example() -> None:
 
 
 _OPS = ("start", "stop", "reset")
+
+
+def test_a_killed_collector_loses_nothing(broker: Broker, tmp_path: Path) -> None:
+    """The broker lives: what a killed collector had not stored was not acknowledged, and comes again."""
+    db, total = tmp_path / "site.db", 3000
+    with Point(broker, None) as point:
+        first = process("collect", "--db", db, "--broker", broker.url)
+        assert first.stderr is not None
+        assert "connected" in first.stderr.readline()
+        for turn in range(3):
+            for seq in range(turn * 1000 + 1, turn * 1000 + 1001):
+                last = point.client.publish(wire.RECORD, wire.raw(wire.boot(seq)), 1)
+            time.sleep(0.05)
+            first.kill()
+            first.communicate()
+            first = process("collect", "--db", db, "--broker", broker.url)
+        last.wait_for_publish(20)
+    until = time.monotonic() + 20
+    stored = None
+    while stored != (total,) and time.monotonic() < until:
+        time.sleep(0.1)
+        with sqlite3.connect(db) as connection:
+            stored = connection.execute("SELECT stored_seq FROM epochs").fetchone()
+    first.terminate()
+    first.communicate(timeout=20)
+    assert stored == (total,)

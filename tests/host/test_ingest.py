@@ -112,7 +112,15 @@ def test_status_and_telemetry() -> None:
     assert isinstance(will, Status)
     assert not will.online
     assert isinstance(take(wire.telemetry(), wire.TELEMETRY), Telemetry)
-    for bad in ({"online": 1}, {"first_seq": "1"}, {"problems": "none"}, {"epoch": "1"}, {"state": 3}):
+    for bad in (
+        {"online": 1},
+        {"first_seq": "1"},
+        {"problems": "none"},
+        {"problems": ["\ud800"]},
+        {"problems": [None]},
+        {"epoch": "1"},
+        {"state": 3},
+    ):
         assert isinstance(take(wire.status(**bad), wire.STATUS), DeadLetter), bad
     for rows in (None, {}, [["idle"]], [[0, 0, 0, 0]], [["idle", -1, 0, 0]], [["idle", 1.0, 0, 0]]):
         assert isinstance(take(wire.telemetry(sockets=rows), wire.TELEMETRY), DeadLetter), rows

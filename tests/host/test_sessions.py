@@ -15,7 +15,7 @@ from tests.host import wire_samples as wire
 from zhuque.collector.ingest import decode
 from zhuque.store import derive
 from zhuque.store.items import Item, Record
-from zhuque.store.schema import alarms, dead_letters, epochs, records, sessions
+from zhuque.store.schema import alarms, dead_letters, epochs, points, records, sessions
 from zhuque.store.write import Store
 
 NOW = 1764000100
@@ -207,3 +207,15 @@ def test_what_the_database_refuses_does_not_hold_up_the_rest(store: Store) -> No
     assert store.stored(("riverside", "p01", wire.EPOCH)) == 3
     (letter,) = rows(store, dead_letters)
     assert (letter["reason"], letter["seq"]) == ("unstorable", 2)
+
+
+def test_a_kept_status_does_not_set_the_last_sign_of_life_back(store: Store) -> None:
+    write(store, wire.boot(1))
+    old = wire.raw(wire.status(time=NOW - 5000, state="starting"))
+    store.write([decode(wire.STATUS, old, True, NOW + 50)])
+    (point,) = rows(store, points)
+    assert (point["seen_at"], point["status_at"], point["online"]) == (NOW, NOW + 50, True)
+    store.write([decode(wire.STATUS, wire.raw({"online": False}), False, NOW + 60)])
+    (point,) = rows(store, points)
+    assert (point["seen_at"], point["online"]) == (NOW, False)
+    assert '"starting"' in point["status"]

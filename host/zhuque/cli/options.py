@@ -114,7 +114,8 @@ def json_text(value: Any) -> str:
         return "{" + ", ".join(f"{json.dumps(k)}: {json_text(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(json_text, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    # What cannot be printed is escaped: it came over the wire, and may be meant for a terminal.
+    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
 
 
 def print_json(rows: Iterable[dict[str, Any]]) -> None:

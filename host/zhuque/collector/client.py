@@ -215,6 +215,8 @@ class Collector:
         """Waits for the socket, a stored batch or a signal; True when the socket can be read."""
         reads = [self._read_end] if connection is None else [self._read_end, connection]
         writes = [connection] if connection is not None and self._client.want_write() else []
+        if connection is not None and isinstance(connection, ssl.SSLSocket) and connection.pending():
+            return True  # decrypted already: the socket itself shows nothing
         readable, _, _ = select.select(reads, writes, [], timeout_s)
         if self._read_end in readable:
             with contextlib.suppress(BlockingIOError):

@@ -8,6 +8,7 @@ behind it.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from zhuque.store.items import DeadLetter, Ignored, Item, Message, Record, Refused, Status, Telemetry
@@ -34,13 +35,17 @@ _NEEDED = {
 }
 
 
+# A site has few topics and many messages.
+_parse = lru_cache(4096)(topics.parse)
+
+
 class _Bad(Exception):
     """A field that breaks a rule; the text says which and how."""
 
 
 def decode(topic: str, payload: bytes, retained: bool, now: int) -> Item:
     """What a message is; `now` is the collector's clock in Unix seconds."""
-    place = topics.parse(topic)
+    place = _parse(topic)
     if place is None:
         return DeadLetter(topic, payload, "bad_topic", "not zq/MAJOR/SITE/POINT/CHANNEL", now)
     major, site, point, channel = place
@@ -122,8 +127,12 @@ def _status(site: str, point: str, body: Message, retained: bool, now: int) -> S
     if body.get("epoch") is not None and not _is_epoch(body["epoch"]):
         raise _Bad(f"epoch must be 16 hexadecimal digits, is {body['epoch']!r}")
     problems = body.get("problems")
-    if problems is not None and (type(problems) is not list or not all(type(p) is str for p in problems)):
+    if problems is not None and type(problems) is not list:
         raise _Bad("problems must be a list of texts")
+    for problem in problems or ():
+        _check_text("problems", problem)
+        if problem is None:
+            raise _Bad("problems holds a null")
     return Status(site, point, online, body, not retained, now)
 
 
@@ -134,6 +143,7 @@ def _telemetry(site: str, point: str, body: Message, now: int) -> Telemetry:
     for row in sockets:
         if type(row) is not list or len(row) < 4 or type(row[0]) is not str:
             raise _Bad(f"a row of sockets must be state, current_ma, power_mw, energy_mwh, is {row!r}")
+        _check_text("the state of a socket", row[0])
         for name, value in zip(("current_ma", "power_mw", "energy_mwh"), row[1:4], strict=True):
             _check_integer(name, value)
     for name in ("time", "uptime_ms", "voltage_mv"):

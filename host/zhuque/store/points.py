@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from zhuque.store.items import Record, Refused, Status, Telemetry
@@ -82,4 +83,8 @@ def drop_telemetry(connection: Connection, before: int) -> None:
 
 def _upsert(connection: Connection, insert: Insert, site: str, point: str, values: dict[str, Any]) -> None:
     statement = insert(TABLE).values(site=site, point=point, **values)
-    connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=values))
+    update = dict(values)
+    if "seen_at" in values:  # it never goes back
+        new = statement.excluded.seen_at
+        update["seen_at"] = sa.case((TABLE.c.seen_at > new, TABLE.c.seen_at), else_=new)
+    connection.execute(statement.on_conflict_do_update(index_elements=_KEY, set_=update))
