@@ -381,7 +381,9 @@ def test_collect_ends_cleanly_on_a_signal(broker: Broker, tmp_path: Path, number
     with sqlite3.connect(db) as connection:
         stored = connection.execute("SELECT count(*) FROM records").fetchone()[0]
     again = process("collect", "--db", db, "--broker", broker.url)
-    time.sleep(1.5)
+    assert again.stderr is not None
+    assert "connected" in again.stderr.readline()
+    time.sleep(1)
     again.send_signal(number)
     _, stderr = again.communicate(timeout=20)
     assert f"{100 - stored} records stored" in stderr  # what was stored was acknowledged
