@@ -172,12 +172,12 @@ class Board:
         while True:
             await asyncio.sleep_ms(500)
             wrong = self.meter.wrong
-            if wrong != self._wrong:
-                self.protection.distrust(True)
+            if wrong != self._wrong or self.protection.distrusted:
+                self.protection.distrust()
                 say("meter: {} registers were found changed; it is set up again".format(wrong - self._wrong))
                 await asyncio.sleep_ms(100)  # the relays open at the next tick
                 await self._set_up_meter()
-                self.protection.distrust(False)
+                self.protection.trust()
                 now = self.clock.uptime_ms(), self.clock.unix()
                 self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
 

@@ -7,6 +7,7 @@ restart its id is known; one that cannot be journalled is refused.
 from wire import messages
 from wire.messages import WireError, reply
 
+from .protection import WHOLE
 from .recovery import KEPT_IDS
 
 # Remote resets of one socket within a day: beyond that somebody has to look at it.
@@ -56,7 +57,7 @@ class Commands:
         socket = command.get("socket")
         if socket is not None and not 1 <= socket <= len(self.point.sessions):
             return reply(id, "no_such_socket", "sockets are 1 to {}".format(len(self.point.sessions)))
-        refused = op(command, None if socket is None else socket - 1, uptime_ms, unix)
+        refused = op(command, WHOLE if socket is None else socket - 1, uptime_ms, unix)
         return reply(id, *refused) if refused else reply(id)
 
     def _journal(self, command, uptime_ms, unix):

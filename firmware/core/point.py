@@ -8,8 +8,8 @@ before its effect: a start before the relay is asked for, a command before it is
 from wire.records import session_id
 from wire.units import const
 
-from . import protection as guard
-from . import recovery
+from . import causes, recovery
+from .protection import WHOLE
 from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
 
 CHECKPOINT_MS = const(60_000)
@@ -36,7 +36,7 @@ class Point:
         self.max_duration_s = config["session.max_duration_s"]
         resume_ms = 1000 * config["session.resume_after_outage_s"]
         self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
-        self.locked_since = [None] * n
+        self.locked_since = [None] * (n + 1)  # the last is the whole point's
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
         self.outage_from = None  # Unix seconds of the last sign of life before this boot
         self._uptime_ms = None
@@ -102,29 +102,32 @@ class Point:
                 session.outage(outage_ms)
 
     def _take_trips(self, uptime_ms, unix):
-        event = self.protection.take_event()
+        event = self.protection.trips.take()
         while event:
             i, bits, current_ma, power_mw, voltage_mv = event
+            if bits & causes.POINT_OVERLOAD and self.sessions[i].is_open:
+                self.sessions[i].stop("point_overload")
             self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
-            event = self.protection.take_event()
+            event = self.protection.trips.take()
 
     def record_trip(self, i, bits, uptime_ms, unix, current_ma=None, power_mw=None, voltage_mv=None):
-        """Journal a trip; a welded relay raises the point's alarm too."""
-        session = self.sessions[i]
+        """Journal a trip, of a socket or of the WHOLE point; a welded relay raises the point's alarm too."""
+        whole = i == WHOLE
+        session = None if whole else self.sessions[i]
         if self.protection.latched[i] & bits:
             self.locked_since[i] = unix
         self.record(
             "trip",
             uptime_ms,
             unix,
-            socket=i + 1,
-            cause=guard.name(bits),
-            session=session.id if session.is_open else None,
-            current_ma=current_ma,
-            power_mw=power_mw and max(0, power_mw),
+            socket=None if whole else i + 1,
+            cause=causes.name(bits),
+            session=session.id if session and session.is_open else None,
+            current_ma=None if whole else current_ma,
+            power_mw=None if whole else power_mw,
             voltage_mv=voltage_mv,
         )
-        if bits & guard.RELAY_WELDED:
+        if bits & causes.RELAY_WELDED:
             self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="raised", socket=i + 1)
 
     def _update_socket(self, i, dt_ms, uptime_ms, unix):
@@ -150,8 +153,9 @@ class Point:
     def _against(self, i, session):
         """(hold, latched): the names of the causes that keep this socket open, None where there is none."""
         protection = self.protection
-        hold = guard.name(protection.held[i])
-        latched = guard.name(protection.latched[i])
+        held, locks = protection.against(i)
+        hold = causes.name(held)
+        latched = causes.name(locks)
         if protection.fault:
             latched = latched or "internal"
         elif session.state in (ARMED, CHARGING) and not protection.wanted >> i & 1:
@@ -160,11 +164,13 @@ class Point:
 
     def _rest(self, i, session):
         """A socket without a session: locked, unavailable or idle, as protection says."""
-        locked = self.protection.latched[i]
-        usable = self.protection.ready and not self.protection.held[i] and not self.protection.fault
+        held, locked = self.protection.against(i)
+        usable = self.protection.ready and not held and not self.protection.fault
         if locked:
             if session.state != LOCKED:
                 session.event("lock")
+        elif session.state == LOCKED:
+            session.event("reset")
         elif usable and session.state == UNAVAILABLE:
             session.event("regain")
         elif not usable and session.state in (IDLE, ENDED):
@@ -179,8 +185,8 @@ class Point:
         self.protection.want(i, True)
 
     def _end(self, i, session, uptime_ms, unix):
-        if session.worn_out and guard.bit(session.reason):
-            self.protection.lock(i, guard.bit(session.reason))
+        if session.worn_out and session.reason in causes.CLEARS:
+            self.protection.lock(i, causes.bit(session.reason))
         self._session_record(
             "session_end",
             i,
@@ -291,16 +297,16 @@ class Point:
             return "not_ready", "; ".join(self.problems) or "the point is " + self.state
         if session.is_open:
             return "socket_busy", "session {} is {}".format(session.id, session.state)
-        if self.protection.latched[i]:
-            since = self.locked_since[i]
-            cause = guard.name(self.protection.latched[i])
-            return "socket_locked", "{} since {}".format(
-                cause, "before the clock was set" if since is None else since
-            )
-        if self.protection.held[i] or self.protection.fault:
-            return "not_ready", "{} on this socket".format(
-                guard.name(self.protection.held[i]) or "internal fault"
-            )
+        held, locked = self.protection.against(i)
+        if locked:
+            since = self.locked_since[i if self.protection.latched[i] else WHOLE]
+            since = "before the clock was set" if since is None else since
+            return "socket_locked", "{} since {}".format(causes.name(locked), since)
+        refused = (
+            "internal" if self.protection.fault else causes.name(held) or self.protection.refuses_start()
+        )
+        if refused:
+            return "not_ready", refused
         if not self.journal.ready(1):
             return "journal", "the journal has no room before its next erase; try again in a few seconds"
         return None
@@ -315,17 +321,18 @@ class Point:
         return None
 
     def reset(self, i, local, actor, source, uptime_ms, unix):
-        """Clear socket i's lockout, with a record of who did it. Returns None or (error, detail)."""
+        """Clear the lockouts of socket i or of the WHOLE point, and record by whom. None or (error, detail)."""
         bits = self.protection.latched[i]
-        error = self.protection.reset(i, local)
+        socket = None if i == WHOLE else i + 1
+        error = self.protection.reset(i, local, self.reading)
         if error:
-            return error, guard.name(bits) or "socket {} is not locked".format(i + 1)
-        self.record(
-            "reset", uptime_ms, unix, socket=i + 1, cause=guard.name(bits), actor=actor, source=source
-        )
-        if bits & guard.RELAY_WELDED:
-            self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="cleared", socket=i + 1)
+            return error, causes.name(bits) or "nothing is locked there"
+        cause = causes.name(bits)
+        self.record("reset", uptime_ms, unix, socket=socket, cause=cause, actor=actor, source=source)
+        if bits & causes.RELAY_WELDED:
+            self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="cleared", socket=socket)
         self.locked_since[i] = None
-        if self.sessions[i].state == LOCKED:
-            self.sessions[i].event("reset")
+        for n, session in enumerate(self.sessions):
+            if not session.is_open:
+                self._rest(n, session)
         return None

@@ -7,6 +7,8 @@ about the relay; the slow set of a socket (filtered current, power, energy count
 
 from array import array
 
+from .supply import UNKNOWN_DC
+
 
 class Reading:
     """Preallocated, so that a tick stores into it without touching the heap. Index: socket, from 0."""
@@ -22,5 +24,9 @@ class Reading:
         self.slow_ok = bytearray(sockets)
         self.voltage_mv = 0
         self.voltage_ok = 0
+        self.active = 0  # bits of core/causes that the inputs report now
+        self.temperature_dc = UNKNOWN_DC
+        # Counters modulo 2**24: polls, frames asked for in them, frames that did not come or had a bad checksum.
         self.polls = 0
-        self.errors = 0  # frames with a bad checksum or none at all
+        self.frames = 0
+        self.errors = 0

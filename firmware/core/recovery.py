@@ -7,7 +7,8 @@ a recovered session is suspended until the length of the outage is known.
 
 import json
 
-from . import protection as guard
+from . import causes
+from .protection import WHOLE
 from .trip_memo import unpack as unpack_memo
 
 # How far back the journal is searched for commands already obeyed.
@@ -23,6 +24,7 @@ def pack(point, unix):
     for i, session in enumerate(point.sessions):
         if session.is_open:
             sessions.append([i] + session.snapshot(protection.word >> i & 1))
+    for i in range(WHOLE, len(point.sessions)):
         if protection.latched[i]:
             locks.append([i, protection.latched[i], point.locked_since[i]])
     state = {"boot": point.boot, "time": unix, "sessions": sessions, "locks": locks, "stray": point.stray_mwh}
@@ -79,10 +81,10 @@ class _Found:
         """One record after the checkpoint."""
         if record["time"] is not None:
             self.alive = record["time"]
-        i = (record.get("socket") or 0) - 1
-        if not 0 <= i < len(self.point.sessions):
-            return
+        i = (record.get("socket") or 0) - 1  # without a socket: the WHOLE point
         kind = record["kind"]
+        if i >= len(self.point.sessions) or (i == WHOLE and kind not in ("trip", "reset")):
+            return
         if kind == "session_start":
             self.sessions[i] = self._begun(record)
         elif kind == "session_end":
@@ -91,8 +93,8 @@ class _Found:
             self._checkpointed(i, record)
         elif kind == "trip":
             bits, _ = self.locks.get(i, (0, None))
-            if record["cause"] != "internal":
-                self.locks[i] = (bits | guard.bit(record["cause"]), record["time"])
+            if causes.CLEARS[record["cause"]] == "lockout":
+                self.locks[i] = (bits | causes.bit(record["cause"]), record["time"])
         elif kind == "reset":
             self.locks.pop(i, None)
 
@@ -132,15 +134,16 @@ class _Found:
             if i < len(point.sessions):
                 point.sessions[i].recover(row)
         for i, (bits, since) in self.locks.items():
-            if i < len(point.sessions):
+            if WHOLE <= i < len(point.sessions):
                 point.protection.restore(i, bits)
                 point.locked_since[i] = since
 
 
 def _apply_memo(point, memo, uptime_ms, unix):
     """A trip that never reached the flash is journalled now."""
-    latched = unpack_memo(memo, len(point.sessions))
+    latched = unpack_memo(memo, len(point.sessions) + 1)
     for i, bits in enumerate(latched or ()):
+        i = WHOLE if i == len(point.sessions) else i
         new = bits & ~point.protection.latched[i]
         if new:
             point.protection.restore(i, new)

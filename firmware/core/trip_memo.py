@@ -7,7 +7,7 @@ _MAGIC = 0x5A
 
 
 def size(sockets):
-    """Bytes needed."""
+    """Bytes needed for so many places: the sockets, and one for the whole point."""
     return 3 + 2 * sockets
 
 

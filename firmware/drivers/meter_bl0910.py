@@ -201,6 +201,7 @@ class BL0910:
             + self._take_slow(reading)
             + self._take_audit()
         )
+        reading.frames = (reading.frames + self.channels + 5) & 0xFFFFFF
         if bad:
             reading.errors = (reading.errors + bad) & 0xFFFFFF
 

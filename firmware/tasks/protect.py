@@ -27,7 +27,7 @@ class ProtectTask:
         self.error = None  # the exception that opened every relay
         self.gap_ms = 0  # longest time between ticks since `take_blind_ms`
         self.tick_us = 0  # longest tick since `take_tick_us`
-        self._memo = bytearray(trip_memo.size(protection.sockets))
+        self._memo = bytearray(trip_memo.size(len(protection.latched)))
         self._memo_of = -1
         self._last = time.ticks_ms()
         micropython.alloc_emergency_exception_buf(100)

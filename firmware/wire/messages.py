@@ -27,7 +27,7 @@ _COMMAND_FIELDS = {
         ("source", "str?", False),
     ),
     "stop": (("socket", "int", True),),
-    "reset": (("socket", "int", True),),
+    "reset": (("socket", "int?", False),),  # without a socket: the whole point
     "limit": (("socket", "int", True), ("max_duration_s", "int?", False), ("max_energy_mwh", "int?", False)),
     "resend": (("epoch", "str", True), ("from", "int", True), ("to", "int", True)),
     "reboot": (),

@@ -15,8 +15,8 @@ except ImportError:  # CPython has nothing to prove: there the same steps only h
 
 from fakes.bench import RATED_MA, Bench
 
-from core import protection as guard
-from core import trip_memo
+from core import causes, trip_memo
+from core.thermal import THETA_ONE, THETA_TRIP
 
 STEPS_MS = (0, 1, 10, 20, 60, 61, 67, 68, 600, 2000, 2001, 7000, (1 << 29) - 1)
 
@@ -56,7 +56,7 @@ def test_every_trip():
     bench = ready()
     for where, i, value in (
         (bench.ma, 0, 1 << 29),
-        (bench.protection.theta, 1, guard.THETA_TRIP),
+        (bench.theta, 1, THETA_TRIP),
         (bench.mw, 2, 4_000_000),
         (bench.silent, 3, True),
         (bench.slow_silent, 4, True),
@@ -69,7 +69,7 @@ def test_every_trip():
     seen = 0
     for bits in bench.protection.latched:
         seen |= bits
-    wanted = guard.OVERCURRENT_INSTANT | guard.OVERCURRENT | guard.OVERPOWER | guard.RELAY_WELDED
+    wanted = causes.OVERCURRENT_INSTANT | causes.OVERCURRENT | causes.OVERPOWER | causes.RELAY_WELDED
     assert seen & wanted == wanted
 
 
@@ -79,7 +79,7 @@ def test_theta_at_its_highest():
 
     def hot():
         for i in range(bench.sockets):
-            bench.protection.theta[i] = 64 * guard.THETA_ONE
+            bench.theta[i] = 64 * THETA_ONE
 
     locked_steps(bench, hot)
 
@@ -114,14 +114,14 @@ def test_the_lease_runs_out():
 
 def test_trip_memo():
     bench = ready()
-    bench.protection.restore(3, guard.OVERPOWER | guard.METER_STALE)
-    memo = bytearray(trip_memo.size(bench.sockets))
+    bench.protection.restore(3, causes.OVERPOWER | causes.METER_STALE)
+    memo = bytearray(trip_memo.size(bench.sockets + 1))
     heap_lock()
     try:
         trip_memo.pack_into(memo, bench.protection.latched)
     finally:
         heap_unlock()
-    assert trip_memo.unpack(bytes(memo), bench.sockets) == list(bench.protection.latched)
+    assert trip_memo.unpack(bytes(memo), bench.sockets + 1) == list(bench.protection.latched)
 
 
 def test_trip_memo_that_is_none():

@@ -2,8 +2,7 @@
 
 from fakes.wall import NOON, Wall
 
-from core import protection as guard
-from core import view
+from core import causes, view
 
 
 def charging(socket=3, watts=150, seconds=90, **more):
@@ -114,7 +113,7 @@ def test_a_trip_locks_ends_the_session_and_survives_restarts():
 
 def test_a_trip_that_only_the_rtc_memory_knows():
     wall = charging()
-    wall.protection.lock(2, guard.OVERCURRENT)  # and the board dies before the session loop runs
+    wall.protection.lock(2, causes.OVERCURRENT)  # and the board dies before the session loop runs
     after = wall.restart(clock_survives=True, memo=wall.memo())
     assert after.records("trip")[-1]["cause"] == "overcurrent"
     after.live(100)
@@ -124,7 +123,7 @@ def test_a_trip_that_only_the_rtc_memory_knows():
 def test_three_remote_resets_a_day():
     wall = Wall()
     for n in range(4):
-        wall.protection.lock(0, guard.OVERPOWER)
+        wall.protection.lock(0, causes.OVERPOWER)
         wall.live(1)
         answer = wall.command(id="r{}".format(n), op="reset", socket=1)
         assert answer["ok"] == (n < 3), answer

@@ -4,9 +4,9 @@ from math import log
 
 from fakes.bench import RATED_MA, Bench
 
-from core import protection as guard
+from core import causes
 from core.limits import Limits, intersect
-from core.protection import THETA_ONE, THETA_TRIP
+from core.thermal import THETA_ONE, THETA_TRIP, Replica
 
 
 def test_limits_are_the_lower_of_board_and_site():
@@ -182,7 +182,7 @@ def seconds_to_trip(ma, limit_s, theta=0):
     bench = Bench(sockets=1).close(0)
     bench.ma[0] = RATED_MA
     bench.run(300)
-    bench.protection.theta[0] = theta
+    bench.theta[0] = theta
     bench.ma[0] = ma
     opened = bench.until_open(0, limit_s * 1000)
     if opened is not None:
@@ -203,19 +203,19 @@ def test_theta_outlives_the_session_and_cools_while_off():
     bench = Bench(sockets=1).close(0)
     bench.ma[0] = RATED_MA
     bench.run(90_000)
-    hot = bench.protection.theta[0]
+    hot = bench.theta[0]
     assert 0.93 * THETA_ONE < hot <= THETA_ONE
     bench.protection.want(0, False)
     bench.run(30_000)
-    assert abs(bench.protection.theta[0] - hot * 0.3679) < 0.01 * THETA_ONE
+    assert abs(bench.theta[0] - hot * 0.3679) < 0.01 * THETA_ONE
     bench.protection.want(0, True)
     bench.run(1000)
-    assert bench.protection.theta[0] > 0.3 * THETA_ONE
+    assert bench.theta[0] > 0.3 * THETA_ONE
 
 
 def test_theta_starts_at_one_after_a_reset():
     bench = Bench(awake=False)
-    assert all(theta == THETA_ONE for theta in bench.protection.theta)
+    assert all(theta == THETA_ONE for theta in bench.theta)
 
 
 def test_theta_is_the_same_in_steps_of_20_and_of_600():
@@ -224,7 +224,7 @@ def test_theta_is_the_same_in_steps_of_20_and_of_600():
         bench = Bench(sockets=1).close(0)
         bench.ma[0] = 4000
         bench.run(24_000, dt_ms)
-        thetas.append(bench.protection.theta[0])
+        thetas.append(bench.theta[0])
     assert abs(thetas[0] - thetas[1]) < THETA_ONE // 100, thetas
 
 
@@ -232,10 +232,10 @@ def test_a_gap_is_heated_with_the_larger_current():
     bench = Bench(sockets=1).close(0)
     bench.ma[0] = 6000
     bench.run(1000)
-    before = bench.protection.theta[0]
+    before = bench.theta[0]
     bench.ma[0] = 1000
     bench.tick(1500)
-    gained = bench.protection.theta[0] - before
+    gained = bench.theta[0] - before
     assert gained > (1.44 - 0.06) * 1500 / 30000 * THETA_ONE * 0.9, gained
 
 
@@ -245,11 +245,11 @@ def test_unseen_for_long_is_heated_all_the_way_and_never_cooled():
     bench.run(200)
     bench.tick(7000)
     assert bench.word == 0
-    assert bench.protection.theta[0] >= THETA_ONE - 2
-    hot = bench.protection.theta[0]
+    assert bench.theta[0] >= THETA_ONE - 2
+    hot = bench.theta[0]
     bench.run(40)
     bench.tick(7000)
-    assert bench.protection.theta[0] >= hot - hot // 500
+    assert bench.theta[0] >= hot - hot // 500
 
 
 def test_the_larger_of_the_two_currents_heats():
@@ -262,20 +262,20 @@ def test_the_larger_of_the_two_currents_heats():
     bench = Bench(sockets=1)
     bench.slow_ma[0] = 7500  # what the slow value still shows of the past does not heat an open socket
     bench.run(30_000)
-    assert bench.protection.theta[0] == 0
+    assert bench.theta[0] == 0
 
 
-# meter_implausible -----------------------------------------------------------------------------------------------------
+# meter_implausible -------------------------------------------------------------------------------------------------
 
 
 def test_a_distrusted_meter_opens_everything_until_it_is_trusted_again():
     bench = Bench().close(0)
-    bench.protection.distrust(True)
+    bench.protection.distrust()
     assert bench.tick() == 0 and bench.held(0) == "meter_implausible"
     bench.protection.want(0, True)
     bench.run(10_000)
     assert bench.word == 0
-    bench.protection.distrust(False)
+    bench.protection.trust()
     assert bench.tick() == 1
 
 
@@ -410,11 +410,11 @@ def test_welded_at_boot():
     bench.protection.want(7, True)
     bench.run(6000)
     assert bench.word == 0 and bench.cause(7) == "relay_welded"
-    assert bench.protection.reset(7, local=False) == "local_only"
-    assert bench.protection.reset(7, local=True) == "cause_present"
+    assert bench.reset(7, local=False) == "local_only"
+    assert bench.reset(7, local=True) == "cause_present"
     bench.welded[7] = 0
     bench.run(200)
-    assert bench.protection.reset(7, local=True) is None
+    assert bench.reset(7, local=True) is None
 
 
 def test_only_the_welded_socket_locks():
@@ -438,8 +438,8 @@ def test_an_expired_lease_opens_everything_for_good():
     bench.protection.want(0, True)
     bench.run(10_000)
     assert bench.word == 0
-    socket, bits, _, _, _ = bench.protection.take_event()
-    assert (socket, guard.name(bits)) == (0, "internal")
+    socket, bits, _, _, _ = bench.protection.trips.take()
+    assert (socket, causes.name(bits)) == (0, "internal")
 
 
 def test_three_slow_ticks_in_a_minute_are_a_fault():
@@ -481,22 +481,22 @@ def test_a_locked_socket_does_not_close_until_reset():
     bench.protection.want(0, True)
     bench.run(120_000)
     assert bench.word == 0
-    assert bench.protection.reset(0, local=False) is None
+    assert bench.reset(0, local=False) is None
     assert bench.tick() == 0, "a reset alone closes nothing that was asked for before it"
 
 
 def test_reset_refused_while_hot_and_when_not_locked():
     bench = tripped()
-    bench.protection.theta[0] = THETA_ONE
-    assert bench.protection.reset(0, local=False) == "cause_present"
+    bench.theta[0] = THETA_ONE
+    assert bench.reset(0, local=False) == "cause_present"
     bench.run(1000)
-    assert bench.protection.reset(0, local=False) is None
-    assert bench.protection.reset(0, local=False) == "not_locked"
+    assert bench.reset(0, local=False) is None
+    assert bench.reset(0, local=False) == "not_locked"
 
 
 def test_restored_lockouts_hold():
     bench = Bench(awake=False)
-    bench.protection.restore(5, guard.OVERCURRENT)
+    bench.protection.restore(5, causes.OVERCURRENT)
     bench.protection.want(5, True)
     bench.run(10_000)
     assert bench.word == 0 and bench.cause(5) == "overcurrent"
@@ -504,17 +504,17 @@ def test_restored_lockouts_hold():
 
 def test_the_event_says_what_was_measured():
     bench = tripped()
-    assert bench.protection.take_event() == (0, guard.OVERCURRENT_INSTANT, 20_000, 0, 230_000)
-    assert bench.protection.take_event() is None
+    assert bench.protection.trips.take() == (0, causes.OVERCURRENT_INSTANT, 20_000, 0, 230_000)
+    assert bench.protection.trips.take() is None
 
 
 def test_more_events_than_the_ring_holds_lose_the_oldest_only():
     bench = Bench()
     for n in range(40):
-        bench.protection.lock(n % 10, guard.OVERPOWER)
+        bench.protection.lock(n % 10, causes.OVERPOWER)
     taken = []
     while True:
-        event = bench.protection.take_event()
+        event = bench.protection.trips.take()
         if event is None:
             break
         taken.append(event[0])
@@ -536,9 +536,9 @@ def test_may_stall():
 
 
 def test_theta_never_leaves_small_integers():
-    bench = Bench(sockets=1, limits=Limits(16_000, 4_000_000, 64_000))
+    replica = Replica(1, 16_000)
     for ma in (0, 1, 15_999, 47_999, 127_999, 1 << 29):
         for theta in (0, 1, THETA_TRIP, 64 * THETA_ONE):
-            bench.protection.theta[0] = theta
-            bench.protection._heat(0, 60, ma)
-            assert 0 <= bench.protection.theta[0] <= 64 * THETA_ONE
+            replica.theta[0] = theta
+            replica.heat(0, 60, ma)
+            assert 0 <= replica.theta[0] <= 64 * THETA_ONE

@@ -9,8 +9,9 @@ except ImportError:
 
     heap_unlock = heap_lock
 
+from core import causes
 from core.limits import Limits
-from core.protection import METER_STALE, Protection
+from core.protection import Protection
 from core.reading import Reading
 
 RATED_MA = 5000
@@ -29,15 +30,22 @@ class Meter:
 class Bench:
     """`ma` is what flows through a closed relay, `welded` what flows through an open one."""
 
-    def __init__(self, sockets=10, limits=None, awake=True):
+    def __init__(self, sockets=10, limits=None, awake=True, has_temperature=False):
         self.sockets = sockets
         self.reading = Reading(sockets)
-        self.protection = Protection(sockets, limits or Limits(RATED_MA, 1_000_000, 40_000), Meter())
+        self.protection = Protection(
+            sockets, limits or Limits(RATED_MA, 1_000_000, 80_000), Meter(), has_temperature
+        )
         self.protection.ready = True
         self.ma = [0] * sockets
         self.welded = [0] * sockets
         self.slow_ma = [None] * sockets  # what the slow value shows, where it is not the same
         self.mw = [0] * sockets
+        self.mv = 230_000
+        self.voltage_silent = False
+        self.active = 0
+        self.dc = 250
+        self.errors = 0  # bad frames out of fifteen a poll
         self.silent = [False] * sockets
         self.slow_silent = [False] * sockets
         self.lease = True
@@ -46,8 +54,8 @@ class Bench:
         if awake:
             self.run(5200)
             for i in range(sockets):
-                assert not self.protection.held[i] & METER_STALE
-                self.protection.theta[i] = 0
+                assert not self.protection.judge.stale[i]
+                self.theta[i] = 0
 
     def read(self):
         """What the driver would have stored at this tick."""
@@ -62,8 +70,14 @@ class Bench:
             if r.slow_ok[i]:
                 r.current_ma[i] = ma if self.slow_ma[i] is None else self.slow_ma[i]
                 r.power_mw[i] = self.mw[i] if closed else 0
-        r.voltage_mv = 230_000
-        r.voltage_ok = 1
+        if not self.voltage_silent:
+            r.voltage_mv = self.mv
+        r.voltage_ok = 0 if self.voltage_silent else 1
+        r.active = self.active
+        r.temperature_dc = self.dc
+        r.polls += 1
+        r.frames += 15
+        r.errors += self.errors
 
     def tick(self, dt_ms=20):
         """One tick, dt_ms after the last."""
@@ -96,14 +110,18 @@ class Bench:
         assert self.word >> i & 1
         return self
 
-    def cause(self, i):
-        """The name of what is latched on socket i."""
-        from core.protection import name
+    @property
+    def theta(self):
+        """The thermal replica's state."""
+        return self.protection.judge.replica.theta
 
-        return name(self.protection.latched[i])
+    def cause(self, i):
+        """The name of what is latched on socket i, or on the point."""
+        return causes.name(self.protection.against(i)[1])
 
     def held(self, i):
-        """The name of what is held against socket i."""
-        from core.protection import name
+        """The name of what is held against socket i, or against the point."""
+        return causes.name(self.protection.against(i)[0])
 
-        return name(self.protection.held[i])
+    def reset(self, i, local=False):
+        return self.protection.reset(i, local, self.reading)

@@ -43,7 +43,7 @@ class Wall(Bench):
         if awake:
             self.live(6)
             for i in range(self.sockets):
-                self.protection.theta[i] = 0
+                self.theta[i] = 0
 
     def _new_epoch(self):
         used = sum([1 for block in self.flash.data if block[0] != 255])
@@ -58,7 +58,7 @@ class Wall(Bench):
 
     def memo(self):
         """What the tick would have left in RTC memory."""
-        memo = bytearray(trip_memo.size(self.sockets))
+        memo = bytearray(trip_memo.size(self.sockets + 1))
         trip_memo.pack_into(memo, self.protection.latched)
         return bytes(memo)
 

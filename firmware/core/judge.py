@@ -1,0 +1,163 @@
+"""What one socket's readings say: the causes that concern a single socket. Says what trips, decides nothing.
+
+Rules as in core/protection, which calls this at every tick: no allocation, no integer above 2**30 - 1, small functions.
+A *window* is `window_ms` of the meter after the last one that counted; silence is timed from the last good reading.
+"""
+
+from array import array
+
+from wire.units import const
+
+from .causes import OVERCURRENT, OVERCURRENT_INSTANT, OVERPOWER, RELAY_WELDED
+from .thermal import STEP_MS, THETA_ONE, Replica
+from .timer import FOREVER, run
+
+# A window may be counted this much early, so that the jitter of a 20 ms timer does not halve the rate of readings.
+_JITTER_MS = const(5)
+
+INSTANT_WINDOWS = const(2)
+INSTANT_TIMES_RATED = const(3)
+INRUSH_TIMES_RATED = const(8)
+INRUSH_MS = const(200)
+INRUSH_FROM_MA = const(100)
+
+OVERPOWER_MS = const(10000)
+
+STALE_CLEAR_MS = const(5000)
+SLOW_STALE_MS = const(1000)  # the slow set of a socket comes round several times in this
+
+WELD_AFTER_MS = const(300)
+WELD_MA = const(100)
+WELD_MS = const(500)
+LEAK_MA = const(20)
+LEAK_MS = const(60000)
+
+_LONGEST_MS = const(2000)
+
+
+class Judge:
+    """Of every socket of a point. `meter` gives window_ms, stale_windows, settle_ms, floor_ma and rms_floor_ma."""
+
+    def __init__(self, sockets, limits, meter):
+        zeros = [0] * sockets
+        self._instant_ma = INSTANT_TIMES_RATED * limits.rated_ma
+        self._inrush_ma = INRUSH_TIMES_RATED * limits.rated_ma
+        self._power_mw = limits.max_power_mw
+        self._window_ms = meter.window_ms
+        self._stale_ms = meter.stale_windows * meter.window_ms
+        self._weld_after_ms = max(WELD_AFTER_MS, meter.settle_ms)
+        self._weld_ma = max(WELD_MA, meter.floor_ma)
+        self._leak_ma = max(LEAK_MA, meter.rms_floor_ma)
+        self.replica = Replica(sockets, limits.rated_ma)
+        # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
+        self.stale = bytearray([1] * sockets)
+        self.last_ma = array("i", zeros)
+        self._over = bytearray(sockets)
+        self._inrush_ms = array("i", zeros)
+        self._power_ms = array("i", zeros)
+        self._silent_ms = array("i", zeros)  # since the last good reading
+        self._counted_ms = array("i", zeros)  # since the last one that counted as a window
+        self._slow_bad_ms = array("i", zeros)
+        self._good_ms = array("i", zeros)
+        self._open_ms = array("i", zeros)
+        self._weld_ms = array("i", zeros)
+        self._leak_ms = array("i", zeros)
+
+    def closes(self, i):
+        """Socket i's relay is about to close: inrush is tolerated for a while."""
+        self._inrush_ms[i] = INRUSH_MS
+        self._over[i] = 0
+        self._open_ms[i] = 0
+        self._weld_ms[i] = 0
+        self._leak_ms[i] = 0
+
+    def opens(self, i):
+        """Socket i's relay is about to open: from then on a current through it means that it is welded."""
+        self._open_ms[i] = 0
+
+    def go_stale(self, i):
+        """Nothing is known of socket i any more."""
+        self.stale[i] = 1
+        self._good_ms[i] = 0
+
+    def present(self, i, bits):
+        """True while a cause among `bits` is still there, so that a reset would be met by the same trip."""
+        if bits & (OVERCURRENT | OVERCURRENT_INSTANT) and self.replica.theta[i] >= THETA_ONE:
+            return True
+        return bool(bits & RELAY_WELDED) and (self._weld_ms[i] > 0 or self._leak_ms[i] > 0)
+
+    def judge(self, i, dt_ms, closed, reading):
+        """The bits of the causes that trip socket i now, 0 for none; closed: its relay was closed until now."""
+        ok = reading.fast_ok[i]
+        last = self.last_ma[i]
+        bits = 0
+        self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
+        if ok:
+            bits |= self._judge_current(i, dt_ms, last, reading)
+        bits |= self._judge_heat(i, dt_ms, last, closed, reading)
+        if reading.power_mw[i] > self._power_mw or self._power_ms[i]:
+            bits |= self._judge_power(i, dt_ms, reading)
+        if not closed:
+            bits |= self._judge_open(i, dt_ms, reading)
+        return bits
+
+    def _judge_freshness(self, i, dt_ms, ok, slow_ok):
+        """Silence, counted from the last good reading, makes the socket stale; STALE_CLEAR_MS without any clear it."""
+        capped_ms = min(dt_ms, _LONGEST_MS)
+        self._counted_ms[i] = min(self._counted_ms[i] + capped_ms, FOREVER)
+        self._silent_ms[i] = 0 if ok else min(self._silent_ms[i] + capped_ms, FOREVER)
+        self._slow_bad_ms[i] = 0 if slow_ok else min(self._slow_bad_ms[i] + capped_ms, FOREVER)
+        if self._silent_ms[i] >= self._stale_ms or self._slow_bad_ms[i] >= SLOW_STALE_MS:
+            self.stale[i] = 1
+        if self.stale[i]:
+            # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
+            good = slow_ok and self._silent_ms[i] < self._window_ms
+            self._good_ms[i] = run(self._good_ms[i], good, dt_ms)
+            if self._good_ms[i] > STALE_CLEAR_MS:
+                self.stale[i] = 0
+
+    def _judge_current(self, i, dt_ms, last, reading):
+        """A new current: inrush begins with a rise from nothing; two windows above the threshold trip."""
+        ma = self.last_ma[i] = reading.fast_ma[i]
+        if last < INRUSH_FROM_MA <= ma:
+            self._inrush_ms[i] = INRUSH_MS
+        elif self._inrush_ms[i]:
+            self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
+        if self._counted_ms[i] + _JITTER_MS < self._window_ms:
+            return 0  # still the window that was counted last
+        self._counted_ms[i] = 0
+        if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):
+            self._over[i] = 0
+            return 0
+        self._over[i] = min(self._over[i] + 1, INSTANT_WINDOWS)
+        return OVERCURRENT_INSTANT if self._over[i] >= INSTANT_WINDOWS else 0
+
+    def _judge_heat(self, i, dt_ms, last, closed, reading):
+        ma = self.last_ma[i]
+        if dt_ms > STEP_MS:
+            ma = max(ma, last)
+        if closed and reading.slow_ok[i]:
+            # A chip's fast value may be a mean of |i| and read low on a charger's peaky current: heat by the larger.
+            ma = max(ma, reading.current_ma[i])
+        if not ma and not self.replica.theta[i]:
+            return 0
+        return OVERCURRENT if self.replica.heat(i, dt_ms, ma) else 0
+
+    def _judge_power(self, i, dt_ms, reading):
+        """An invalid reading neither starts nor stops the timer: only a valid one below the limit does."""
+        ok = reading.slow_ok[i]
+        if not ok and not self._power_ms[i]:
+            return 0
+        self._power_ms[i] = run(self._power_ms[i], not ok or reading.power_mw[i] > self._power_mw, dt_ms)
+        return OVERPOWER if self._power_ms[i] > OVERPOWER_MS else 0
+
+    def _judge_open(self, i, dt_ms, reading):
+        """Current through an open relay: welded, at boot too. The timers go on after the trip: is it still there?"""
+        self._open_ms[i] = min(self._open_ms[i] + dt_ms, FOREVER)
+        if self._open_ms[i] < self._weld_after_ms:
+            return 0
+        if reading.fast_ok[i]:
+            self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, dt_ms)
+        if reading.slow_ok[i]:
+            self._leak_ms[i] = run(self._leak_ms[i], reading.current_ma[i] > self._leak_ma, dt_ms)
+        return RELAY_WELDED if self._weld_ms[i] > WELD_MS or self._leak_ms[i] > LEAK_MS else 0
