@@ -21,6 +21,7 @@ BOARD_RULES = {
     "core": {"wire"} | PURE,
     "drivers": {
         "wire",
+        "array",
         "asyncio",
         "binascii",
         "errno",
@@ -32,7 +33,7 @@ BOARD_RULES = {
         "struct",
         "time",
     }
-    | {"ssl", "network", "random", "gc"},
+    | {"ssl", "network", "random", "gc", "onewire"},
     "tasks": {
         "core",
         "drivers",
