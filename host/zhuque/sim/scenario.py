@@ -75,7 +75,7 @@ def check(event: Any, sockets: int, timed: bool = False) -> list[str]:
     if not isinstance(event, dict):
         return ["is not a table of keys"]
     name = event.get("do")
-    if name not in EVENTS:
+    if not isinstance(name, str) or name not in EVENTS:
         return [f"there is no {name!r}; there is {', '.join(EVENTS)}"]
     of_socket, needed, possible = EVENTS[name]
     needed = ("at_s",) * timed + ("socket",) * of_socket + needed

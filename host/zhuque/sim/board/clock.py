@@ -37,7 +37,7 @@ class Clock:
     def __init__(self):
         self.now_us = 0
         self.speed = 1.0
-        self.live = True
+        self.live = False
         self.due_us = 0
         self.world_due_us = 0
         self.world = lambda now: NEVER
@@ -48,6 +48,7 @@ class Clock:
         self.keep_alive = lambda: None  # at every look at the outside
         self._real = utime.ticks_us()
         self._from_us = 0
+        self._free_us = 0  # until then we cannot be ahead of the wall clock by more than _LOOK_US
         self._looked = 0
         self._spins = 0
         self._ticks_base_ms = utime.ticks_ms() + TICKS_AHEAD_MS
@@ -57,6 +58,7 @@ class Clock:
     def begin(self, now_us, speed):
         """The board's supply comes on at `now_us`."""
         self.now_us = self.boot_us = now_us
+        self._spins = 0
         self.set_speed(speed)
 
     def set_speed(self, speed):
@@ -69,6 +71,7 @@ class Clock:
     def _anchor(self):
         self._real = utime.ticks_us()
         self._from_us = self.now_us
+        self._free_us = self.now_us + int(_LOOK_US * self.speed)
 
     def read(self):
         """Microseconds now. A loop that only looks at the clock must see it move: after many looks it does."""
@@ -109,8 +112,8 @@ class Clock:
 
     def wait(self, poller, timeout_us):
         """What became ready of `poller`, [] when the time is over; for ever if timeout_us < 0."""
-        until = NEVER if timeout_us < 0 else self.read() + timeout_us
         self._spins = 0
+        until = NEVER if timeout_us < 0 else self.read() + timeout_us
         return self._wait_live(poller, until) if self.live else self._wait_fast(poller, until)
 
     def _wait_live(self, poller, until):
@@ -135,25 +138,32 @@ class Clock:
             if due > until:
                 if until > now:
                     self.now_us = until
-                return self._pace(poller) if utime.ticks_us() - self._looked >= _LOOK_US else ready
+                return self._pace(poller) if self._is_time() else ready
             if due > now:
                 self.now_us = now = due
             self.dispatch(now)
-            if utime.ticks_us() - self._looked >= _LOOK_US:
+            if self._is_time():
                 ready = self._pace(poller)
         return ready
 
+    def _is_time(self):
+        """True when we may be ahead of the wall clock, or have not looked outside for long."""
+        return self.now_us > self._free_us or utime.ticks_us() - self._looked >= _LOOK_US
+
     def _pace(self, poller):
-        """Waits for the wall clock where we are ahead of it; then a look outside."""
-        ahead_us = (self.now_us - self._from_us) / self.speed - (utime.ticks_us() - self._real)
+        """Waits for the wall clock where we are ahead of it, and looks outside meanwhile."""
+        ahead_us = self._ahead_us()
         if ahead_us < -_LAG_US:
             self._anchor()
-        ready = self._look(poller, min(int(ahead_us) // 1000, 1000) if ahead_us > 0 else 0)
-        while ahead_us > 2000 and not ready:
-            ahead_us = (self.now_us - self._from_us) / self.speed - (utime.ticks_us() - self._real)
-            if ahead_us > 1000:
-                ready = self._look(poller, min(int(ahead_us) // 1000, 1000))
+        ready = self._look(poller, max(0, min(int(ahead_us) // 1000, 1000)))
+        while not ready and self._ahead_us() > 1000 and not self.live:
+            ready = self._look(poller, max(1, min(int(self._ahead_us()) // 1000, 1000)))
+        self._free_us = self.now_us + int((_LOOK_US - self._ahead_us()) * self.speed)
         return ready
+
+    def _ahead_us(self):
+        """How much later by the wall clock it may be what it is now."""
+        return (self.now_us - self._from_us) / self.speed - (utime.ticks_us() - self._real)
 
     def _look(self, poller, ms):
         """The real poll, for so many real milliseconds."""

@@ -20,7 +20,7 @@ _enter = micropython.enter
 _pins = {}
 _buses = {}
 _frequency = [160000000]  # the stock image's
-_board = {"cause": PWRON_RESET, "memory": b"", "leave_by": None}
+_board = {"cause": PWRON_RESET, "memory": b"", "changes": 0, "leave_by": None}
 
 
 def wire_pin(number, on_level):
@@ -43,6 +43,11 @@ def begin(cause, memory, leave_by):
 def rtc_memory():
     """The bytes that survive a reset of the CPU."""
     return bytes(_board["memory"])
+
+
+def rtc_memory_changes():
+    """How often the RTC memory was written."""
+    return _board["changes"]
 
 
 def reset():
@@ -272,5 +277,6 @@ class RTC:
         if len(data) > 2048:
             raise ValueError("buffer too long")
         _board["memory"] = bytes(data)
+        _board["changes"] += 1
         _enter(depth)
         return None

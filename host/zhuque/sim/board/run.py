@@ -33,7 +33,8 @@ JOURNAL_ADDRESS = 0x280000
 JOURNAL_SIZE = 1536 * 1024
 _PUMP_US = 200000  # how long the relays of a dead board stay closed
 _BOOT_US = 1000000  # until the first line of boot.py
-_SAVE_US = 1000000
+_ARM_US = 1000000
+_SAVE_US = 10000000
 _EXITS = {machine.SOFT_RESET: EXIT_RESET, machine.WDT_RESET: EXIT_WATCHDOG}
 
 
@@ -45,6 +46,7 @@ class Runner:
         self._start_unix = settings["start_unix"]
         self._alarm = _alarm()
         self._saved = 0
+        self._saved_changes = 0
         self._armed = 0
         before = _load("world.json") or {"now_us": 0, "off_us": 0, "cause": machine.PWRON_RESET}
         board = settings["board"]
@@ -127,12 +129,13 @@ class Runner:
         if clock.watchdog is None or self._alarm is None:
             return
         now = utime.ticks_us()
-        if now - self._armed > _SAVE_US:
+        if now - self._armed > _ARM_US:
             self._armed = now
             self._alarm(clock.watchdog.timeout_s + 2)
-            if now - self._saved > 10 * _SAVE_US:
-                self._saved = now
-                self._save(machine.WDT_RESET, 0)
+        if now - self._saved > _SAVE_US or machine.rtc_memory_changes() != self._saved_changes:
+            self._saved = now
+            self._saved_changes = machine.rtc_memory_changes()
+            self._save(machine.WDT_RESET, 0)
 
 
 def _alarm():

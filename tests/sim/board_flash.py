@@ -1,0 +1,79 @@
+"""The flash partition: what is programmed stays, and only an erase sets a bit."""
+
+import time
+
+import esp32
+import machine
+from clock import clock
+
+SIZE = 4 * 4096
+
+
+def _partition(path):
+    esp32.add_partition("journal", 0x280000, SIZE, path)
+    return esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+
+
+def _read(part, block, offset, length):
+    buf = bytearray(length)
+    part.readblocks(block, buf, offset)
+    return bytes(buf)
+
+
+def test_a_new_file_is_erased_and_has_the_size(folder):
+    part = _partition(folder + "/new.bin")
+    assert part.ioctl(4, 0) == 4 and part.ioctl(5, 0) == 4096
+    assert _read(part, 3, 0, 4096) == b"\xff" * 4096
+    assert part.info()[4] == "journal"
+
+
+def test_a_program_only_clears_bits(folder):
+    part = _partition(folder + "/program.bin")
+    part.writeblocks(1, b"\xf0\x0f", 100)
+    part.writeblocks(1, b"\x3f\xff", 100)
+    assert _read(part, 1, 99, 4) == b"\xff\x30\x0f\xff"
+    part.writeblocks(1, b"\xff\xff", 100)
+    assert _read(part, 1, 100, 2) == b"\x30\x0f"
+
+
+def test_an_erase_sets_one_block_and_stands_still(folder):
+    part = _partition(folder + "/erase.bin")
+    for block in range(3):
+        part.writeblocks(block, b"\x00", 0)
+    before = clock.now_us
+    part.ioctl(6, 1)
+    assert clock.now_us - before == esp32.ERASE_US
+    assert [_read(part, block, 0, 1) for block in range(3)] == [b"\x00", b"\xff", b"\x00"]
+
+
+def test_without_an_offset_a_write_erases_first(folder):
+    part = _partition(folder + "/write.bin")
+    part.writeblocks(2, b"\x00", 4095)
+    part.writeblocks(2, b"\x55" * 4096)
+    assert _read(part, 2, 0, 4096) == b"\x55" * 4096
+
+
+def test_what_was_programmed_outlives_the_process(folder):
+    path = folder + "/kept.bin"
+    _partition(path).writeblocks(0, b"kept", 8)
+    assert _read(_partition(path), 0, 8, 4) == b"kept"
+
+
+def test_beyond_the_end_is_refused(folder):
+    part = _partition(folder + "/end.bin")
+    for block, offset in ((4, 0), (3, 4095), (-1, 0)):
+        try:
+            part.readblocks(block, bytearray(2), offset)
+        except OSError:
+            pass
+        else:
+            raise AssertionError((block, offset))
+
+
+def test_erases_delay_ticks_which_then_come_at_once(folder):
+    part = _partition(folder + "/ticks.bin")
+    seen = []
+    machine.Timer(0).init(period=20, callback=lambda _: seen.append(clock.now_us))
+    part.ioctl(6, 0)
+    time.sleep_ms(0)
+    assert seen == [45000, 45000], seen
