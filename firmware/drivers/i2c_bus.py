@@ -1,11 +1,13 @@
 """An I2C bus that a tick may use: bounded in time, never raising, and never believed while a line is stuck.
 
-Strategy: bit-banged (`machine.SoftI2C`), because the ESP32's own controller waits up to 100 ms for each byte when the bus
-hangs, which is five ticks. Bit-banging waits for nobody but a clock line that is held, and for that `_STRETCH_US`.
+Strategy: bit-banged (`machine.SoftI2C`), because the ESP32's own controller waits up to 100 ms for each byte when the
+bus hangs, which is five ticks. Bit-banging waits for nobody but a clock line that is held, and for that
+`_STRETCH_US`.
 
 The price is that a data line stuck at 0 acknowledges everything and answers zeros, and zeros may mean "all is well". So
 before and after every transfer both lines must be high; where they are not, the transfer failed and the line is clocked
-free: a chip that was cut off in the middle of a byte by a reset of the CPU holds the data line until it has had its clocks.
+free: a chip that was cut off in the middle of a byte by a reset of the CPU holds the data line until it has had its
+clocks.
 """
 
 from wire.units import const
@@ -22,28 +24,40 @@ class I2cBus:
         self._readfrom_into = i2c.readfrom_into
         self._scl = scl
         self._sda = sda
+        self._address = 0
+        self._buffer = b""
         self.errors = 0
 
     def write(self, address, data):
         """True when every byte was acknowledged. Allocates nothing but the OSError of a chip that is not there."""
-        if self._is_free():
-            try:
-                if self._writeto(address, data) == len(data) and self._is_free():
-                    return True
-            except OSError:
-                pass
+        self._address = address
+        self._buffer = data
+        if self._is_free() and self._send() and self._is_free():
+            return True
         return self._failed()
 
     def read(self, address, into):
         """True when `into` was filled; what it holds otherwise is worth nothing."""
-        if self._is_free():
-            try:
-                self._readfrom_into(address, into)
-                if self._is_free():
-                    return True
-            except OSError:
-                pass
+        self._address = address
+        self._buffer = into
+        if self._is_free() and self._fetch() and self._is_free():
+            return True
         return self._failed()
+
+    # A function with `try` and more than two variables takes its frame from the heap: hence the two attributes.
+
+    def _send(self):
+        try:
+            return self._writeto(self._address, self._buffer) == len(self._buffer)
+        except OSError:
+            return False
+
+    def _fetch(self):
+        try:
+            self._readfrom_into(self._address, self._buffer)
+        except OSError:
+            return False
+        return True
 
     def free(self):
         """Clocks a stuck data line free; True when both lines are high afterwards."""

@@ -8,8 +8,8 @@ Debounce counts milliseconds between samples. A gap between ticks counts no more
 erase of 400 ms has not been open for 400 ms. Towards active time adds up, and a closed sample takes back only half of
 its own: a loop that chatters becomes active. Towards closed every sample must be closed for the whole time.
 
-A port bit of the expander is an input only while 1 was written to it; one that was disturbed to 0 would read as a closed
-loop for ever. So ones are written before every reading.
+A port bit of the expander is an input only while 1 was written to it; one that was disturbed to 0 would read as a
+closed loop for ever. So ones are written before every reading.
 """
 
 from array import array
@@ -67,6 +67,7 @@ class Inputs:
     def __init__(self, loops, port=None):
         self._loops = tuple(loops)
         self._port = port
+        self._levels = -1
         self._open_ms = array("i", [0] * len(self._loops))  # 0: not open, else the time open, plus 1
         self._closed_ms = array("i", [0] * len(self._loops))
         self.active = 0
@@ -78,14 +79,16 @@ class Inputs:
         """One sample of every input, dt_ms after the last; returns `active`. Allocates nothing, raises nothing."""
         if dt_ms > SAMPLE_MS:
             dt_ms = SAMPLE_MS
-        levels = -1 if self._port is None else self._port.read()
+        self._levels = -1 if self._port is None else self._port.read()
         for i in range(len(self._loops)):
-            loop = self._loops[i]
-            if loop.is_open(levels):
-                self._see_open(i, loop, dt_ms)
-            else:
-                self._see_closed(i, loop, dt_ms)
+            self._see(i, self._loops[i], dt_ms)
         return self.active
+
+    def _see(self, i, loop, dt_ms):
+        if loop.is_open(self._levels):
+            self._see_open(i, loop, dt_ms)
+        else:
+            self._see_closed(i, loop, dt_ms)
 
     def _see_open(self, i, loop, dt_ms):
         self._closed_ms[i] = 0
@@ -98,7 +101,9 @@ class Inputs:
         self._open_ms[i] = open_ms
 
     def _see_closed(self, i, loop, dt_ms):
-        self._open_ms[i] = max(0, self._open_ms[i] - (dt_ms >> 1))
+        if self._open_ms[i]:
+            # Not back to 0: the next open sample counts from the first one, until the loop was closed long enough.
+            self._open_ms[i] = max(1, self._open_ms[i] - (dt_ms >> 1))
         closed_ms = self._closed_ms[i]
         closed_ms = closed_ms + dt_ms if closed_ms else 1
         if closed_ms > loop.debounce_ms:

@@ -4,9 +4,9 @@ Strategy: every pin is written at every tick and its level read back: a pin that
 shows there.
 
 The boot state: from reset until boot.py a pin is an input. Some are pulled up or down, or put out a clock, while the
-chip boots; each relay needs a resistor to its open level, and `zhuque board check` refuses the pins whose level at reset
-would close a relay. Here the level is set before the pin becomes an output (`value=` of machine.Pin does that), so that
-it never shows the other one.
+chip boots; each relay needs a resistor to its open level, and `zhuque board check` refuses the pins whose level at
+reset would close a relay. Here the level is set before the pin becomes an output (`value=` of machine.Pin does that),
+so that it never shows the other one.
 """
 
 

@@ -1,7 +1,7 @@
 """The temperature inside the box: a DS18B20 on 1-Wire, or an NTC on the ADC. `temperature_dc`, 0.1 degree Celsius.
 
-Strategy: a task of asyncio, in steps that keep the processor for less than a millisecond each; the conversion's 0.8 s are
-slept. The tick only looks at `temperature_dc`.
+Strategy: a task of asyncio, in steps that keep the processor for less than a millisecond each; the conversion's 0.8 s
+are slept. The tick only looks at `temperature_dc`.
 
 Rules: a value that may be wrong is None, never the last one and never a guess. A single failed reading is forgiven, the
 third in a row is not. None too are: what no sensor in a box shows (below -40, above 125 degrees), a bad checksum, the
@@ -42,7 +42,7 @@ class Temperature:
         """Reads for ever."""
         while True:
             await self.read_once()
-            await asyncio.sleep_ms(PERIOD_MS)
+            await _sleep_ms(PERIOD_MS)
 
     async def read_once(self):
         """One reading; `temperature_dc` is what is known afterwards."""
@@ -61,7 +61,7 @@ class Temperature:
 
 
 class DS18B20:
-    """The only sensor on its wire. `wire` offers reset() -> present, writebyte(value), readbyte(), as onewire.OneWire."""
+    """The only sensor on its wire, which offers reset() -> present, writebyte(value), readbyte(), as onewire.OneWire."""
 
     def __init__(self, wire, sleep_ms):
         self._wire = wire
@@ -165,8 +165,12 @@ def from_board(section, machine):
     if section["driver"] == "ds18b20":
         import onewire  # frozen in the stock image, and only where there is a wire
 
-        return Temperature(DS18B20(onewire.OneWire(pin), asyncio.sleep_ms))
+        return Temperature(DS18B20(onewire.OneWire(pin), _sleep_ms))
     if section["driver"] != "ntc":
         raise ValueError("temperature.driver must be ds18b20 or ntc, is {}".format(section["driver"]))
     adc = machine.ADC(pin, atten=machine.ADC.ATTN_11DB)
-    return Temperature(NTC(adc, section, asyncio.sleep_ms))
+    return Temperature(NTC(adc, section, _sleep_ms))
+
+
+async def _sleep_ms(ms):
+    await asyncio.sleep_ms(ms)

@@ -8,7 +8,16 @@ import pytest
 
 from tests.runner import run_tests
 
-FILES = ("test_bl0910.py", "test_hc595.py", "heap_drivers.py")
+FILES = (
+    "test_bl0910.py",
+    "test_hc595.py",
+    "heap_drivers.py",
+    "test_relay_pcf8574.py",
+    "test_relay_gpio.py",
+    "test_inputs.py",
+    "test_temperature.py",
+    "heap_io.py",
+)
 
 
 @pytest.mark.parametrize("file", FILES)

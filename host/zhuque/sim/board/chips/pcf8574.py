@@ -1,11 +1,11 @@
 """A PCF8574 or PCF8575 at its pins, and the two wires of the I2C bus it hangs on.
 
-Written from NXP's and TI's data sheets: every port bit is quasi-bidirectional, 1 after power-up; a bit that is 1 is a weak
-pull-up and reads what is outside, a bit that is 0 is driven and reads 0. A chip knows nothing of the CPU's resets. A write
-of more bytes than the port is wide goes round; the last one stands.
+Written from NXP's and TI's data sheets: every port bit is quasi-bidirectional, 1 after power-up; a bit that is 1 is a
+weak pull-up and reads what is outside, a bit that is 0 is driven and reads 0. A chip knows nothing of the CPU's
+resets. A write of more bytes than the port is wide goes round; the last one stands.
 
-The wires: `I2cWires` stands for machine.SoftI2C with its two pins. A data line that is held low acknowledges everything and
-answers zeros, as it does to a bit-banging controller.
+The wires: `I2cWires` stands for machine.SoftI2C with its two pins. A data line that is held low acknowledges
+everything and answers zeros, as it does to a bit-banging controller.
 """
 
 _ENODEV = 19

@@ -1,7 +1,7 @@
 """Temperature sensors at their wires: a DS18B20 byte by byte, and an NTC in its divider.
 
-Written from the DS18B20 data sheet (1-Wire commands, scratchpad, checksum) and from the Beta formula of NTCs, not from our
-driver. `source()` gives the temperature in degrees Celsius.
+Written from the DS18B20 data sheet (1-Wire commands, scratchpad, checksum) and from the Beta formula of NTCs, not
+from our driver. `source()` gives the temperature in degrees Celsius.
 """
 
 import math
@@ -41,7 +41,7 @@ class DS18B20Chip:
         self._now_ms = now_ms
         if self._done_ms is not None and now_ms >= self._done_ms:
             self._done_ms = None
-            self._raw = int(math.floor(self._source() * 16 + 0.5))
+            self._raw = math.floor(self._source() * 16 + 0.5)
 
     def corrupt_next(self, n):
         """The next n bytes that are read have a bit wrong."""
