@@ -14,7 +14,7 @@ import esp32
 import machine
 import network
 
-from core import recovery, view
+from core import recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -28,7 +28,7 @@ from drivers.flash_store import FlashStore
 from drivers.mqtt import MqttClient
 from drivers.wifi import Wifi
 from tasks.command import CommandTask
-from tasks.protect import ProtectTask
+from tasks.protect import APPEND, ERASE, HANDSHAKE, ProtectTask
 from tasks.publish import Publisher
 from tasks.record import record_loop
 from wire import config as wire_config
@@ -37,6 +37,8 @@ from wire.version import VERSION
 CPU_HZ = 240_000_000
 WATCHDOG_MS = 4000
 METER_RETRY_S = 10
+SAFE_MODE_CRASHES = 3
+SAFE_MODE_SPAN_S = 600
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
 _NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
 # Where board.json gives no usable limits nothing may close; these only keep the arithmetic defined.
@@ -132,7 +134,8 @@ class Board:
         self.rtc = machine.RTC()
         self.clock = Clock(self.rtc, config.get("provisioned", 0))
         partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
-        self.journal = Journal(FlashStore(partition), lambda: os.urandom(8).hex())
+        self.store = FlashStore(partition)
+        self.journal = Journal(self.store, lambda: os.urandom(8).hex())
         energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den)
         self.point = Point(
             board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
@@ -142,10 +145,12 @@ class Board:
     def recover(self):
         """The journal and what was before; returns what core.commands needs of it."""
         found = self.journal.recover()
-        memo = bytes(self.rtc.memory())
+        latched, self.crashes = trip_memo.unpack(bytes(self.rtc.memory()), len(self.protection.latched))
         cause = _RESET_CAUSES.get(machine.reset_cause(), "unknown")
+        if cause == "watchdog":
+            self.crashes += 1
         now = self.clock.uptime_ms(), self.clock.unix()
-        memory = recovery.recover(self.point, cause, memo, VERSION, *now)
+        memory = recovery.recover(self.point, cause, latched, VERSION, *now)
         for alarm, detail in found:
             say("journal:", detail)
             self.point.alarm(alarm, now[0], now[1], detail)
@@ -154,7 +159,11 @@ class Board:
     def start_tick(self):
         """From here on the protection decides, twenty milliseconds at a time."""
         watchdog = machine.WDT(timeout=WATCHDOG_MS)
-        self.protect = ProtectTask(self.protection, self.reading, self.relays, watchdog, self.rtc)
+        self.protect = protect = ProtectTask(
+            self.protection, self.reading, self.relays, watchdog, self.rtc, self.crashes
+        )
+        self.store.before_program = lambda: protect.blame(APPEND)
+        self.store.before_erase = lambda: protect.blame(ERASE)
         self.protect.start(machine.Timer(0))
 
     async def meter_loop(self):
@@ -164,6 +173,14 @@ class Board:
         """
         if self.problems:
             self.point.state = "misconfigured"
+            return
+        if self.crashes >= SAFE_MODE_CRASHES:
+            self.point.state = "safe_mode"
+            self.point.problems = ["it crashed {} times in a row: relays stay open".format(self.crashes)]
+            say(
+                self.point.problems[0],
+                "until it has run for 10 minutes and is restarted, or its power is cut",
+            )
             return
         await self._set_up_meter()
         self.protect.meter = self.meter
@@ -198,7 +215,11 @@ class Board:
 
     async def run(self, memory):
         """Everything that runs beside the tick, for ever."""
-        loops = [record_loop(self.point, self.clock, self.protect, machine.reset), self.meter_loop()]
+        loops = [
+            record_loop(self.point, self.clock, self.protect, machine.reset),
+            self.meter_loop(),
+            self.forget_crashes(),
+        ]
         if not self.offline:
             loops.append(self.uplink(memory).run())
         await asyncio.gather(*loops)
@@ -217,10 +238,23 @@ class Board:
             Outbox(self.journal),
             PointView(self),
             None,
-            self.protection.may_stall,
+            self.may_shake_hands,
         )
         publisher.on_command = CommandTask(commands, self.clock, publisher.reply)
         return publisher
+
+    def may_shake_hands(self):
+        """True when a TLS handshake may begin; then the gap that it makes is announced."""
+        if not self.protection.may_stall():
+            return False
+        self.protection.announce_gap()
+        self.protect.blame(HANDSHAKE)
+        return True
+
+    async def forget_crashes(self):
+        """Ten minutes without a crash: those before do not count any more."""
+        await asyncio.sleep(SAFE_MODE_SPAN_S)
+        self.protect.forget_crashes()
 
 
 class PointView:
@@ -237,7 +271,9 @@ class PointView:
         """The `telemetry` message; reading it starts the next span of blind_ms and tick_us."""
         parts = self._parts
         message = view.telemetry(parts.point, parts.clock.uptime_ms(), parts.clock.unix())
-        message["blind_ms"] = parts.protect.take_blind_ms()
+        blind_ms = parts.protect.take_blind_ms()
+        message["blind_ms"] = max(blind_ms.values())
+        message["blind"] = blind_ms
         message["tick_us"] = parts.protect.take_tick_us()
         message["heap_free"] = gc.mem_free()
         return message

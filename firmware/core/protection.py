@@ -69,7 +69,7 @@ class Protection:
         self.closed_ms = array("i", zeros)
 
         self._active = 0  # what the inputs said last
-        self._lease_ms = 0
+        self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
         self._announced = False
         self._slow_ms = FOREVER  # since the last slow tick
@@ -134,6 +134,11 @@ class Protection:
     def renew(self):
         """The session loop is alive: relays may stay closed for another LEASE_MS."""
         self._lease_ms = LEASE_MS
+
+    @property
+    def leased(self):
+        """True while the session loop was alive a short while ago; the watchdog is not fed without it."""
+        return self._lease_ms > 0
 
     def announce_gap(self):
         """The next gap between ticks, of whatever length, is a known blocking stretch and not a fault."""

@@ -9,7 +9,6 @@ import json
 
 from . import causes
 from .protection import WHOLE
-from .trip_memo import unpack as unpack_memo
 
 # How far back the journal is searched for commands already obeyed.
 _SEARCH = 300
@@ -31,8 +30,11 @@ def pack(point, unix):
     return json.dumps(state, separators=(",", ":")).encode()
 
 
-def recover(point, reset_cause, memo, firmware, uptime_ms, unix):
-    """Bring the point to where it was and journal this boot; returns the Memory of the commands obeyed before it."""
+def recover(point, reset_cause, latched, firmware, uptime_ms, unix):
+    """Bring the point to where it was and journal this boot; returns the Memory of the commands obeyed before it.
+
+    `latched` are the lockouts that RTC memory kept (core.trip_memo), empty where it kept none.
+    """
     journal = point.journal
     last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
     state = _unpack(journal.checkpoint)
@@ -52,7 +54,7 @@ def recover(point, reset_cause, memo, firmware, uptime_ms, unix):
         outage_s=None if unix is None or found.alive is None else max(0, unix - found.alive),
     )
     found.apply()
-    _apply_memo(point, memo, uptime_ms, unix)
+    _apply_memo(point, latched, uptime_ms, unix)
     return _remember(journal)
 
 
@@ -139,10 +141,9 @@ class _Found:
                 point.locked_since[i] = since
 
 
-def _apply_memo(point, memo, uptime_ms, unix):
+def _apply_memo(point, latched, uptime_ms, unix):
     """A trip that never reached the flash is journalled now."""
-    latched = unpack_memo(memo, len(point.sessions) + 1)
-    for i, bits in enumerate(latched or ()):
+    for i, bits in enumerate(latched):
         i = WHOLE if i == len(point.sessions) else i
         new = bits & ~point.protection.latched[i]
         if new:

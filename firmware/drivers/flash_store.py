@@ -10,9 +10,14 @@ _IOCTL_BLOCK_ERASE = 6
 
 
 class FlashStore:
-    """`blocks` blocks of `block_size` bytes. Every method raises OSError where the flash does."""
+    """`blocks` blocks of `block_size` bytes. Every method raises OSError where the flash does.
+
+    `before_program()` and `before_erase()`, where set, are called first: flash stops both CPUs, and somebody counts that.
+    """
 
     def __init__(self, partition):
+        self.before_program = None
+        self.before_erase = None
         self._partition = partition
         self.blocks = partition.ioctl(_IOCTL_BLOCK_COUNT, 0)
         self.block_size = partition.ioctl(_IOCTL_BLOCK_SIZE, 0)
@@ -23,8 +28,12 @@ class FlashStore:
 
     def program(self, block, offset, buf):
         """Clear the bits that are 0 in `buf`; the bytes must have been erased."""
+        if self.before_program:
+            self.before_program()
         self._partition.writeblocks(block, buf, offset)
 
     def erase(self, block):
         """Set every byte of the block to FF: 45 ms as a rule, up to 400 ms, in which both CPUs stand still."""
+        if self.before_erase:
+            self.before_erase()
         self._partition.ioctl(_IOCTL_BLOCK_ERASE, block)

@@ -5,19 +5,31 @@ the heap locked: an allocation in here is an exception, and an exception opens e
 """
 
 import time
+from array import array
 
 import micropython
 
 from core import trip_memo
 from core.protection import MIN_TICK_MS
+from wire.units import const
 
 PERIOD_MS = 20
 
+# What may lie between two ticks. A handshake is TLS; an append and an erase are the journal's.
+STRETCHES = ("quiet", "append", "erase", "handshake")
+QUIET = const(0)
+APPEND = const(1)
+ERASE = const(2)
+HANDSHAKE = const(3)
+
 
 class ProtectTask:
-    """`meter` is None until one answered; `watchdog` and `rtc` are machine.WDT and machine.RTC, or alike."""
+    """`meter` is None until one answered; `watchdog` and `rtc` are machine.WDT and machine.RTC, or alike.
 
-    def __init__(self, protection, reading, relays, watchdog, rtc):
+    `crashes` is how many restarts for an internal fault or by the watchdog came before this one, in a row.
+    """
+
+    def __init__(self, protection, reading, relays, watchdog, rtc, crashes=0):
         self.protection = protection
         self.reading = reading
         self.relays = relays
@@ -25,10 +37,13 @@ class ProtectTask:
         self.rtc = rtc
         self.meter = None
         self.error = None  # the exception that opened every relay
-        self.gap_ms = 0  # longest time between ticks since `take_blind_ms`
+        self._blind_ms = array("i", [0] * len(STRETCHES))
+        self._during = QUIET
         self.tick_us = 0  # longest tick since `take_tick_us`
         self._memo = bytearray(trip_memo.size(len(protection.latched)))
         self._memo_of = -1
+        self._crashes = crashes
+        self._crashed = False
         self._last = time.ticks_ms()
         micropython.alloc_emergency_exception_buf(100)
 
@@ -44,17 +59,17 @@ class ProtectTask:
         if dt_ms < MIN_TICK_MS:
             return
         self._last = now
-        if dt_ms > self.gap_ms:
-            self.gap_ms = dt_ms
+        if dt_ms > self._blind_ms[self._during]:
+            self._blind_ms[self._during] = dt_ms
+        self._during = QUIET
         started = time.ticks_us()
         micropython.heap_lock()
         try:
             self._decide(dt_ms)
         except Exception as e:  # noqa: BLE001 - any exception here means: open
-            self.error = e
-            self.protection.fail()
-            self.relays.write(0)
-        micropython.heap_unlock()
+            self._fail(e)
+        finally:
+            micropython.heap_unlock()
         took_us = time.ticks_diff(time.ticks_us(), started)
         if took_us > self.tick_us:
             self.tick_us = took_us
@@ -67,16 +82,46 @@ class ProtectTask:
         self.relays.write(protection.step(dt_ms, self.reading))
         if protection.changes != self._memo_of:
             self._memo_of = protection.changes
-            trip_memo.pack_into(self._memo, protection.latched)
-            self.rtc.memory(self._memo)
-        if not protection.fault:
+            self._keep_memo()
+        if protection.fault:
+            self._count_crash()
+        elif protection.leased:
             self.watchdog.feed()
 
+    def _keep_memo(self):
+        trip_memo.pack_into(self._memo, self.protection.latched, self._crashes)
+        self.rtc.memory(self._memo)
+
+    def _count_crash(self):
+        """Once: this boot ends in a restart, and the next one is told of it."""
+        if not self._crashed:
+            self._crashed = True
+            self._crashes = min(self._crashes + 1, 255)
+            self._keep_memo()
+
+    def forget_crashes(self):
+        """The board has run well for long enough."""
+        self._crashes = 0
+        self._memo_of = -1
+
+    def _fail(self, error):
+        self.error = error
+        self.protection.fail()
+        try:
+            self.relays.write(0)
+        except Exception:  # noqa: BLE001 - the bus to the relays is dead: the next tick tries again
+            pass
+
+    def blame(self, stretch):
+        """What begins now may keep the tick waiting: the gap before the next tick is counted as its."""
+        self._during = stretch
+
     def take_blind_ms(self):
-        """The longest time between two ticks since the last call."""
-        gap_ms = self.gap_ms
-        self.gap_ms = 0
-        return gap_ms
+        """The longest time between two ticks since the last call, by stretch: a dict of the names in STRETCHES."""
+        blind_ms = {name: self._blind_ms[i] for i, name in enumerate(STRETCHES)}
+        for i in range(len(STRETCHES)):
+            self._blind_ms[i] = 0
+        return blind_ms
 
     def take_tick_us(self):
         """The longest tick since the last call, in microseconds."""

@@ -115,23 +115,25 @@ def test_the_lease_runs_out():
 def test_trip_memo():
     bench = ready()
     bench.protection.restore(3, causes.OVERPOWER | causes.METER_STALE)
-    memo = bytearray(trip_memo.size(bench.sockets + 1))
+    places = bench.sockets + 1
+    memo = bytearray(trip_memo.size(places))
     heap_lock()
     try:
-        trip_memo.pack_into(memo, bench.protection.latched)
+        trip_memo.pack_into(memo, bench.protection.latched, 2)
     finally:
         heap_unlock()
-    assert trip_memo.unpack(bytes(memo), bench.sockets + 1) == list(bench.protection.latched)
+    assert trip_memo.unpack(bytes(memo), places) == (list(bench.protection.latched), 2)
 
 
 def test_trip_memo_that_is_none():
     memo = bytearray(trip_memo.size(2))
-    trip_memo.pack_into(memo, [1 << 12, 1 << 4])
+    trip_memo.pack_into(memo, [1 << 12, 1 << 4], 1)
     good = bytes(memo)
-    assert trip_memo.unpack(good, 2) == [1 << 12, 1 << 4]
-    assert trip_memo.unpack(None, 2) is None and trip_memo.unpack(b"", 2) is None
-    assert trip_memo.unpack(good, 3) is None and trip_memo.unpack(bytes(len(good)), 2) is None
+    none = ([], 0)
+    assert trip_memo.unpack(good, 2) == ([1 << 12, 1 << 4], 1)
+    assert trip_memo.unpack(None, 2) == none and trip_memo.unpack(b"", 2) == none
+    assert trip_memo.unpack(good, 3) == none and trip_memo.unpack(bytes(len(good)), 2) == none
     for at in range(len(good)):
         spoilt = bytearray(good)
         spoilt[at] ^= 1
-        assert trip_memo.unpack(bytes(spoilt), 2) is None, at
+        assert trip_memo.unpack(bytes(spoilt), 2) == none, at

@@ -38,7 +38,8 @@ class Wall(Bench):
         )
         self.protection.ready = True
         self.point.state = "ready"
-        memory = recovery.recover(self.point, reset_cause, memo, "0.1.0", 0, clock)
+        latched, self.crashes = trip_memo.unpack(memo, self.sockets + 1)
+        memory = recovery.recover(self.point, reset_cause, latched, "0.1.0", 0, clock)
         self.commands = Commands(self.point, memory)
         if awake:
             self.live(6)
@@ -59,7 +60,7 @@ class Wall(Bench):
     def memo(self):
         """What the tick would have left in RTC memory."""
         memo = bytearray(trip_memo.size(self.sockets + 1))
-        trip_memo.pack_into(memo, self.protection.latched)
+        trip_memo.pack_into(memo, self.protection.latched, 0)
         return bytes(memo)
 
     def live(self, seconds, dt_ms=100):
