@@ -35,6 +35,7 @@ BOARD_RULES = {
     }
     | {"ssl", "network", "random", "gc", "onewire"},
     "tasks": {
+        "array",
         "core",
         "drivers",
         "wire",
