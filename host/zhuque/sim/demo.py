@@ -76,7 +76,7 @@ def scenario(seed: int = SEED) -> tuple[Event, ...]:
 def _told(chance: random.Random, accounts: Iterator[str]) -> list[Event]:
     """The four sockets whose story is told."""
     events = visit(_OVERLOADED, 400, 3300, next(accounts), charger(chance))
-    events.append({"at_s": 2400, "do": "overload", "socket": _OVERLOADED, "watts": 3000.0})
+    events.append({"at_s": 2400, "do": "overload", "socket": _OVERLOADED, "watts": 2500.0})
     events.append({"at_s": 3600, "do": "ask", "socket": _OVERLOADED, "op": "reset", "actor": "operator:li"})
     events += visit(_OVERLOADED, 3900, 6500, next(accounts), charger(chance))
     events += visit(_EARLY, 700, 1240, next(accounts), charger(chance))

@@ -12,7 +12,7 @@ def wire(board, world):
         raise ValueError("no simulated chips for {} and {}".format(meter["driver"], relay["driver"]))
     chip = BL0910Chip(world.physics, meter)
     machine.wire_pin(meter["spi"]["cs"], chip.select)
-    machine.wire_bus(_bus(meter["spi"]), 1, chip.exchange)
+    machine.wire_bus(_bus(meter["spi"]), 1, Remembered(chip, world.physics).exchange)
     relays = HC595Chip((board["sockets"] + 7) // 8, world.on_relays)
     machine.wire_pin(relay["latch"], relays.latch)
     machine.wire_pin(relay["pump"], relays.pump)
@@ -23,3 +23,44 @@ def wire(board, world):
 
 def _bus(section):
     return section["sck"], section["mosi"], section["miso"]
+
+
+class Remembered:
+    """In front of a BL0910Chip: while nothing flows differently, its answer to the same question is the same.
+
+    A poll asks for the fast currents and the voltage, then for four registers that differ from poll to poll. The first
+    part is kept as long as the physics' version and the question do not change; the rest, and everything while the chip
+    has a fault, goes to the chip. This is a third of the cost of a tick.
+    """
+
+    _CHANGING = 24  # bytes at the end of a poll
+
+    def __init__(self, chip, physics):
+        self._chip = chip
+        self._physics = physics
+        self._version = -1
+        self._asked = b""
+        self._answer = b""
+        self._out = self._into = None  # whose ends these are
+        self._out_end = self._into_end = None
+
+    def exchange(self, out, into):
+        """As the chip's."""
+        chip = self._chip
+        kept = len(out) - self._CHANGING
+        sound = chip._selected and not (chip.silent or chip._corrupt or chip._pokes or chip.frozen)
+        if kept <= 0 or into is None or not sound:
+            self._version = -1  # what is written may change every answer
+            chip.exchange(out, into)
+            return
+        if self._version != self._physics.version or self._asked != out[:kept]:
+            chip.exchange(out, into)
+            self._version = self._physics.version
+            self._asked = bytes(out[:kept])
+            self._answer = bytes(into[:kept])
+            return
+        if out is not self._out or into is not self._into:
+            self._out, self._into = out, into
+            self._out_end, self._into_end = memoryview(out)[kept:], memoryview(into)[kept:]
+        into[:kept] = self._answer
+        chip.exchange(self._out_end, self._into_end)
