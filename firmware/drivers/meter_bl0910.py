@@ -17,7 +17,9 @@ for a sine, too low for a peaky current, in which only the slow RMS is right.
 
 import time
 
-from wire.units import const, scale, scale_factor
+from array import array
+
+from wire.units import const, correct, gain_delta, scale, scale_factor
 
 from .bl0910_setup import CHANNELS, energy_of_count, rounds, scales, settings, untouched
 
@@ -68,6 +70,7 @@ class BL0910:
         self._audited = self._settings + untouched()
         self._rounds = rounds(self._settings, untouched())
         self._set_scales(section)
+        self.calibrate({})
         self._set_frames(sockets, section.get("burst", 0))
         self._turn = 0
         self._audit = 0
@@ -76,7 +79,7 @@ class BL0910:
     def _set_scales(self, section):
         rms, fast, volt, watt, full_scale_ma = scales(section)
         self._rms_k, self._rms_shift = scale_factor(rms)
-        self._fast_k, self._fast_shift = scale_factor(fast)
+        self._fast_ratio = fast
         self._volt_k, self._volt_shift = scale_factor(volt)
         self._watt_k, self._watt_shift = scale_factor(watt)
         self.full_scale_ma = full_scale_ma
@@ -84,6 +87,22 @@ class BL0910:
         if self._limit >= 1 << 24:
             raise ValueError("meter: full scale does not fit the registers: raise shunt_uohm or current_gain")
         self.energy_mws_num, self.energy_mws_den = energy_of_count(section)
+
+    def calibrate(self, table):
+        """The (gain_ppm, offset) of each channel for `current`, `power` and `voltage`; see core/calibration.
+
+        Not while the tick polls. The offset of the current is not taken from the fast value: below its floor there is
+        nothing to correct, and above it an offset could only hide something.
+        """
+        neutral = ((1_000_000, 0),) * self.channels
+        current = table.get("current", neutral)
+        factors = [scale_factor(self._fast_ratio * gain / 1_000_000) for gain, _ in current]
+        self._fast_k = array("i", [k for k, _ in factors])
+        self._fast_shift = bytes([shift for _, shift in factors])
+        self._rms_delta, self._rms_offset = _arrays(current)
+        self._watt_delta, self._watt_offset = _arrays(table.get("power", neutral))
+        gain, self._volt_offset = table.get("voltage", neutral)[0]
+        self._volt_delta = gain_delta(gain)
 
     def _set_frames(self, sockets, burst):
         frames = sockets + 5
@@ -241,7 +260,10 @@ class BL0910:
         if raw < 0:
             reading.fast_ok[i] = 0
             return 1
-        reading.fast_ma[i] = SATURATED if raw >= self._limit else scale(raw, self._fast_k, self._fast_shift)
+        if raw >= self._limit:
+            reading.fast_ma[i] = SATURATED
+        else:
+            reading.fast_ma[i] = scale(raw, self._fast_k[i], self._fast_shift[i])
         reading.fast_ok[i] = 1
         return 0
 
@@ -250,7 +272,8 @@ class BL0910:
         if raw < 0:
             reading.voltage_ok = 0
             return 1
-        reading.voltage_mv = scale(raw, self._volt_k, self._volt_shift)
+        millivolts = scale(raw, self._volt_k, self._volt_shift)
+        reading.voltage_mv = correct(millivolts, self._volt_delta, self._volt_offset)
         reading.voltage_ok = 1
         return 0
 
@@ -270,7 +293,8 @@ class BL0910:
         raw = self._value(self._slow_at, _RMS + turn)
         if raw < 0:
             return 1
-        reading.current_ma[turn] = scale(raw, self._rms_k, self._rms_shift)
+        milliamps = scale(raw, self._rms_k, self._rms_shift)
+        reading.current_ma[turn] = correct(milliamps, self._rms_delta[turn], self._rms_offset[turn])
         return 0
 
     def _take_power(self, reading, turn):
@@ -279,7 +303,8 @@ class BL0910:
             return 1
         if raw & 0x800000:  # below zero, in two's complement: a shunt the wrong way round, or noise
             raw = 0
-        reading.power_mw[turn] = scale(raw, self._watt_k, self._watt_shift)
+        milliwatts = scale(raw, self._watt_k, self._watt_shift)
+        reading.power_mw[turn] = correct(milliwatts, self._watt_delta[turn], self._watt_offset[turn])
         return 0
 
     def _take_count(self, reading, turn):
@@ -324,6 +349,10 @@ def from_board(section, machine):
         miso=machine.Pin(bus["miso"]),
     )
     return BL0910(spi, cs, section)
+
+
+def _arrays(pairs):
+    return array("i", [gain_delta(gain) for gain, _ in pairs]), array("i", [offset for _, offset in pairs])
 
 
 def _sleep_ms(ms):

@@ -61,7 +61,7 @@ class Temperature:
 
 
 class DS18B20:
-    """The only sensor on its wire, which offers reset() -> present, writebyte(value), readbyte(), as onewire.OneWire."""
+    """The only sensor on its wire, with reset() -> present, writebyte(value), readbyte(), as onewire.OneWire."""
 
     def __init__(self, wire, sleep_ms):
         self._wire = wire

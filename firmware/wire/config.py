@@ -32,6 +32,13 @@ _CONFIG = (
     ("session.max_duration_s", int, 60, 86_400, 43_200),
 )
 
+# `calibration`: of each quantity a list of [gain in ppm, offset], one pair a channel. The offsets' highest magnitudes,
+# in mA, mW and mV; gains within 10 %.
+CALIBRATION_OFFSETS = {"current": 100, "power": 5000, "voltage": 5000}
+GAIN_LOWEST_PPM = 900_000
+GAIN_HIGHEST_PPM = 1_100_000
+_MOST_CHANNELS = 16
+
 _BOARD = (
     ("name", "name", 1, 32, _NONE),
     ("sockets", int, 1, 16, _NONE),
@@ -82,12 +89,43 @@ def board(data: dict) -> Settings:
 
 def check_config(data: object) -> list:
     """Every problem of a config.json, one line each; empty when it can be used."""
-    return _check(data, _CONFIG)
+    return _check(data, _CONFIG) + _check_calibration(data)
 
 
 def check_board(data: object) -> list:
     """Every problem of a board.json that is common to all boards; drivers check their own sections."""
     return _check(data, _BOARD)
+
+
+def _check_calibration(data):
+    section = data.get("calibration", {}) if isinstance(data, dict) else {}
+    if not isinstance(section, dict):
+        return ["calibration is not an object"]
+    problems = []
+    for quantity in sorted(section):
+        pairs = section[quantity]
+        if quantity not in CALIBRATION_OFFSETS:
+            problems.append("calibration.{} is no quantity: current, power, voltage are".format(quantity))
+        elif not isinstance(pairs, list) or len(pairs) > _MOST_CHANNELS:
+            problems.append("calibration.{} must be a list of at most {}".format(quantity, _MOST_CHANNELS))
+        else:
+            problems += _check_pairs(quantity, pairs)
+    return problems
+
+
+def _check_pairs(quantity, pairs):
+    most = CALIBRATION_OFFSETS[quantity]
+    problems = []
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, list) or len(pair) != 2:
+            problem = "must be [gain, offset], is {}".format(repr(pair))
+        else:
+            problem = _judge(pair[0], int, GAIN_LOWEST_PPM, GAIN_HIGHEST_PPM) or _judge(
+                pair[1], int, -most, most
+            )
+        if problem:
+            problems.append("calibration.{} of channel {} {}".format(quantity, i + 1, problem))
+    return problems
 
 
 def _find(data, path):

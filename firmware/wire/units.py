@@ -41,3 +41,21 @@ def scale(raw: int, k: int, shift: int) -> int:
     0 <= raw < 2**24 and 0 <= k < 2**18: the width of a meter chip's registers and what is left of a small integer.
     """
     return ((raw >> 12) * k + (((raw & 4095) * k) >> 12)) >> shift
+
+
+def gain_delta(gain_ppm: int) -> int:
+    """What `correct` takes for a gain of 900,000 to 1,100,000 parts per million: its distance from 1 in 2**-20."""
+    return ((gain_ppm - 1_000_000) * (1 << 20) + 500_000) // 1_000_000
+
+
+def correct(value: int, delta: int, offset: int) -> int:
+    """(value - offset) x gain, at least 0, to within two units; no intermediate above 2**30 - 1.
+
+    From 2**24 on, where a reading means "over range", the value stays what it is.
+    """
+    if value >= 16777216:
+        return value
+    value -= offset
+    if value <= 0:
+        return 0
+    return value + ((value >> 12) * delta >> 8) + ((value & 4095) * delta >> 20)

@@ -403,7 +403,7 @@ def test_the_line_conversion_is_the_one_of_wire():
     load.amps[6] = 12.345
     driver.poll(reading)
     raw = int(12.345 * 12875 * 8 / 1.097 * 0.55)
-    assert reading.fast_ma[6] == scale(raw, driver._fast_k, driver._fast_shift)
+    assert reading.fast_ma[6] == scale(raw, driver._fast_k[6], driver._fast_shift[6])
 
 
 def test_values_that_no_chip_has_are_refused():
@@ -442,3 +442,34 @@ def test_the_chip_ignores_what_is_not_addressed_to_it():
     assert bytes(_ask(chip, bytes([0x82, 0x8B, 0, 0, 0, 0])))[2:5] == bytes([0x20, 0xFF, 0xFF])
     _ask(chip, bytes([0x55] * 6))
     assert chip.rejected == 1
+
+
+def test_calibration_corrects_each_channel_by_itself():
+    driver, _, load, _ = _configured()
+    load.volts = 230.0
+    for i in range(10):
+        load.amps[i], load.watts[i] = 4.0, 900.0
+    plain, corrected = Reading(10), Reading(10)
+    _round(driver, plain)
+    current = [(1_000_000 + 10_000 * i, 20) for i in range(10)]
+    power = [(1_000_000 - 10_000 * i, 1000) for i in range(10)]
+    driver.calibrate({"current": current, "power": power, "voltage": [(1_050_000, 500)] * 10})
+    _round(driver, corrected)
+    assert abs(corrected.voltage_mv - (plain.voltage_mv - 500) * 105 // 100) <= 2
+    for i in range(10):
+        assert abs(corrected.fast_ma[i] - plain.fast_ma[i] * (100 + i) // 100) <= 2
+        assert abs(corrected.current_ma[i] - (plain.current_ma[i] - 20) * (100 + i) // 100) <= 2
+        assert abs(corrected.power_mw[i] - (plain.power_mw[i] - 1000) * (100 - i) // 100) <= 4
+    driver.calibrate({})
+    again = Reading(10)
+    _round(driver, again)
+    assert list(again.fast_ma) == list(plain.fast_ma) and list(again.power_mw) == list(plain.power_mw)
+
+
+def test_calibration_never_hides_that_a_reading_is_over_range():
+    driver, _, load, _ = _configured()
+    driver.calibrate({"current": [(900_000, 100)] * 10})
+    load.amps[3] = 100.0
+    reading = Reading(10)
+    _round(driver, reading)
+    assert reading.fast_ma[3] == SATURATED

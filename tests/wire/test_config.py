@@ -82,3 +82,24 @@ def test_not_even_an_object():
     for data in (None, [], "x", 7):
         assert config.check_config(data) == ["not a JSON object"]
         assert config.check_board(data) == ["not a JSON object"]
+
+
+def test_calibration_is_checked():
+    good = {"current": [[1_003_100, 4], [900_000, -100]], "power": [[1_100_000, 5000]] * 16, "voltage": []}
+    assert config.check_config(changed("calibration", good)) == []
+    assert config.config(changed("calibration", good)).section("calibration")["current"][0] == [1_003_100, 4]
+    for value, said in (
+        ([], "calibration is not an object"),
+        ({"energy": []}, "calibration.energy is no quantity"),
+        ({"power": {}}, "calibration.power must be a list of at most 16"),
+        ({"power": [[1_000_000, 0]] * 17}, "calibration.power must be a list of at most 16"),
+        ({"power": [1_000_000]}, "calibration.power of channel 1 must be [gain, offset], is 1000000"),
+        ({"power": [[1_000_000]]}, "must be [gain, offset]"),
+        ({"power": [[1_000_000, 0], [899_999, 0]]}, "channel 2 must be 900000 to 1100000, is 899999"),
+        ({"power": [[1_100_001, 0]]}, "must be 900000 to 1100000"),
+        ({"power": [[1.0, 0]]}, "must be int, is float"),
+        ({"current": [[1_000_000, 101]]}, "must be -100 to 100, is 101"),
+        ({"voltage": [[1_000_000, -5001]]}, "must be -5000 to 5000"),
+    ):
+        problems = config.check_config(changed("calibration", value))
+        assert len(problems) == 1 and said in problems[0], (value, problems)
