@@ -90,8 +90,8 @@ def compute(quantity, reference, shown, zero_shown=0, in_force=NEUTRAL):
     gain_ppm = (reference * ONE_PPM + raw // 2) // raw
     if not GAIN_LOWEST_PPM <= gain_ppm <= GAIN_HIGHEST_PPM:
         text = (
-            "the meter shows {} {} where the reference says {}: {} off, and more than 10 % is no matter of
-            calibration; " "check the reference, the socket's number and the shunt"
+            "the meter shows {} {} where the reference says {}: {} off, and more than 10 % is no matter of "
+            "calibration; check the reference, the socket's number and the shunt"
         )
         raise CalibrationError(text.format(raw, unit, reference, _percent(raw, reference)))
     return gain_ppm, offset

@@ -16,7 +16,6 @@ for a sine, too low for a peaky current, in which only the slow RMS is right.
 """
 
 import time
-
 from array import array
 
 from wire.units import const, correct, gain_delta, scale, scale_factor
