@@ -9,16 +9,24 @@ from wire.units import MWS_PER_MWH
 _COUNTER = 1 << 24
 # A counter this near its end, and then this near zero, has wrapped. Ten sockets at 16 A make fewer counts a minute.
 _WRAP_MARGIN = 1 << 16
+_ONE_PPM = 1_000_000
+FROZEN_COUNTS = 8
 
 
 class Energy:
-    """Milliwatt-hours per socket out of counters of `num / den` milliwatt-seconds a count."""
+    """Milliwatt-hours per socket out of counters of `num / den` milliwatt-seconds a count.
 
-    def __init__(self, sockets, num, den):
-        self._num = num
-        self._unit = den * MWS_PER_MWH
+    `gains_ppm` corrects each socket's, as its power is corrected (core/calibration).
+    """
+
+    def __init__(self, sockets, num, den, gains_ppm=None):
+        self._nums = [num * gain for gain in gains_ppm or [_ONE_PPM] * sockets]
+        self._unit = den * MWS_PER_MWH * _ONE_PPM
         self._last = [None] * sockets
         self._rest = [0] * sockets
+        # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved.
+        self._unmoved_uws = [0] * sockets
+        self._frozen_uws = 1000 * FROZEN_COUNTS * num // den
         self.resets = 0  # counters that fell
 
     def take(self, socket, count):
@@ -28,14 +36,24 @@ class Energy:
         if last is None:
             return 0
         delta = count - last
+        if delta:
+            self._unmoved_uws[socket] = None
         if delta < 0:
             if last > _COUNTER - _WRAP_MARGIN and count < _WRAP_MARGIN:
                 delta += _COUNTER
             else:
                 self.resets += 1
                 return 0
-        mwh, self._rest[socket] = divmod(delta * self._num + self._rest[socket], self._unit)
+        mwh, self._rest[socket] = divmod(delta * self._nums[socket] + self._rest[socket], self._unit)
         return mwh
+
+    def frozen(self, socket, power_mw, dt_ms):
+        """After each `take`: True once the chip's own power should have moved its counter FROZEN_COUNTS on."""
+        if self._unmoved_uws[socket] is None:  # it moved since the last call
+            self._unmoved_uws[socket] = 0
+            return False
+        self._unmoved_uws[socket] += max(0, power_mw) * dt_ms
+        return self._unmoved_uws[socket] > self._frozen_uws
 
     def drop_rest(self, socket):
         """Forget the fraction of a milliwatt-hour: a new session does not begin with another's."""

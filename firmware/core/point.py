@@ -15,6 +15,9 @@ from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
 CHECKPOINT_MS = const(60_000)
 HALF_HOUR_S = const(1800)
 OUTAGE_KNOWN_WITHIN_MS = const(180_000)
+PATIENCE_MS = const(10_000)
+# What may wait for a quiet moment; everything else is written at once.
+_PATIENT = ("session_checkpoint", "session_end", "clock", "config")
 # A clock that moved by more than this against the uptime has been set.
 _CLOCK_STEP_S = const(2)
 
@@ -37,6 +40,7 @@ class Point:
         resume_ms = 1000 * config["session.resume_after_outage_s"]
         self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
         self.locked_since = [None] * (n + 1)  # the last is the whole point's
+        self._anomalous = [None] * n
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
         self.outage_from = None  # Unix seconds of the last sign of life before this boot
         self._uptime_ms = None
@@ -44,7 +48,9 @@ class Point:
         self._clock_offset_s = None
         self._checkpoint_ms = 0
         self._dirty = False
+        self._patient = []  # records that wait for a quiet moment
         self._lost_unstored = 0
+        self._lost_since = 0  # stored_seq when the alarm was raised
         self._damaged = 0
 
     @property
@@ -64,18 +70,29 @@ class Point:
         for i in range(self.protection.sockets):
             self._update_socket(i, dt_ms, uptime_ms, unix)
         self._half_hours(uptime_ms, unix)
+        self._write_patient(uptime_ms)
         self._checkpoint(uptime_ms, unix)
         self._care_for_journal(uptime_ms, unix)
         self.protection.renew()
 
     def record(self, kind, uptime_ms, unix, **fields):
-        """Append a record; returns its seq."""
+        """Append a record. What is not urgent waits, 10 s at most, while a closed socket may need every tick."""
         fields["kind"] = kind
         fields["boot"] = self.boot
         fields["uptime_ms"] = uptime_ms
         fields["time"] = unix
         self._dirty = True
-        return self.journal.append(fields)
+        if self._patient or (kind in _PATIENT and not self.protection.may_stall()):
+            self._patient.append(fields)
+        else:
+            self.journal.append(fields)
+
+    def _write_patient(self, uptime_ms):
+        """What waited, in its order, once nothing is hot or the oldest has waited long enough."""
+        oldest_ms = uptime_ms - self._patient[0]["uptime_ms"] if self._patient else 0
+        if oldest_ms >= PATIENCE_MS or self.protection.may_stall():
+            while self._patient:
+                self.journal.append(self._patient.pop(0))
 
     def _watch_clock(self, uptime_ms, unix):
         """A `clock` record whenever the clock was set: the host dates back by it what had no time."""
@@ -141,6 +158,19 @@ class Point:
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
         what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
+        if heard and self.energy.frozen(i, self.reading.power_mw[i], dt_ms):
+            self.protection.distrust(i)
+        if session.anomaly and not self._anomalous[i]:
+            self.record(
+                "alarm",
+                uptime_ms,
+                unix,
+                alarm="load_anomaly",
+                state="raised",
+                socket=i + 1,
+                detail=session.anomaly,
+            )
+        self._anomalous[i] = session.anomaly
         if session.reason:
             self.protection.want(i, False)
         if what == "end":
@@ -236,7 +266,7 @@ class Point:
 
     def _checkpoint(self, uptime_ms, unix):
         """Every minute while a session is open, and once after the last change."""
-        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS:
+        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS or self._patient:
             return
         if not self.is_charging and not self._dirty:
             return
@@ -252,13 +282,20 @@ class Point:
         journal = self.journal
         if journal.wants_erase and self.protection.may_stall():
             journal.prepare()
-        if journal.lost_unstored != self._lost_unstored:
-            lost = journal.lost_unstored - self._lost_unstored
+        lost = journal.lost_unstored - self._lost_unstored
+        if lost and self._lost_since != journal.stored_seq + 1:
+            # Once for each silence of the collector: every block that follows would tell the same.
             self._lost_unstored = journal.lost_unstored
-            self.alarm("journal_unstored_lost", uptime_ms, unix, "{} records".format(lost))
+            self._lost_since = journal.stored_seq + 1
+            self.alarm("journal_unstored_lost", uptime_ms, unix, "{} records so far".format(lost))
         if journal.damaged != self._damaged:
             self._damaged = journal.damaged
-            self.alarm("journal_damaged", uptime_ms, unix, "{} records unreadable".format(journal.damaged))
+            self.alarm(
+                "journal_damaged",
+                uptime_ms,
+                unix,
+                "{} blocks with unreadable records".format(journal.damaged),
+            )
 
     def alarm(self, alarm, uptime_ms, unix, detail):
         """Raise an alarm of the point itself."""

@@ -51,6 +51,8 @@ SETTLE_MS = const(600)
 RESUME_MIN_S = const(5)
 RESUME_MAX_S = const(60)
 MAX_RECLOSES = const(3)
+ANOMALY_RISE_MW = const(20_000)  # and a quarter of the plateau
+NEVER_TAPERS_MS = const(36_000_000)
 _SAMPLE_MS = const(1000)
 _BLOCK_MS = const(60_000)
 
@@ -100,6 +102,9 @@ class Session:
         self.peak_mw = 0
         self.plateau_mw = 0
         self._settled_mw = 0
+        self.anomaly = None  # what a failing battery would look like, in words; stays until the end
+        self._trough_mw = 0  # the lowest minute since the taper began
+        self._soft_start = True
         self.recloses = 0
         self.cause = None  # why it is suspended
         self.reason = None  # why it is about to end
@@ -152,6 +157,8 @@ class Session:
         self._held_ms = 0
         self._armed_ms = 0
         self._gone_ms = 0
+        self._block_ms = self._block_mws = 0
+        self._soft_start = True
 
     # Running --------------------------------------------------------------------------------------------------------
 
@@ -267,8 +274,27 @@ class Session:
             self._block_ms = self._block_mws = 0
             self._settled_mw = max(self._settled_mw, mean_mw)
             self.plateau_mw = self._settled_mw
+            self._look_for_anomaly(mean_mw)
         elif not self._settled_mw:
             self.plateau_mw = mean_mw  # the first minute: all that is known
+
+    def _look_for_anomaly(self, mean_mw):
+        """The picture of a failing battery, from one minute's mean: it rises after its taper began, or never tapers.
+
+        Real chargers rise by a fifth over hours before the taper and by a watt or two near its end. The first minute
+        after a closing is a soft start and says nothing.
+        """
+        if self._soft_start:
+            self._soft_start = False
+        elif 10 * mean_mw < 9 * self._settled_mw:
+            self._trough_mw = min(self._trough_mw or mean_mw, mean_mw)
+        if self._trough_mw:
+            if mean_mw > self._trough_mw + max(ANOMALY_RISE_MW, self._settled_mw // 4):
+                self.anomaly = self.anomaly or "rose to {} W after a taper to {} W".format(
+                    mean_mw // 1000, self._trough_mw // 1000
+                )
+        elif self.charge_ms >= NEVER_TAPERS_MS:
+            self.anomaly = self.anomaly or "no taper within 10 h"
 
     # Restart --------------------------------------------------------------------------------------------------------
 

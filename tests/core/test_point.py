@@ -202,6 +202,76 @@ def test_a_clock_record_when_it_is_set_and_when_it_jumps():
     assert clocks[1]["time"] - clocks[1]["was"] in (3600, 3601)
 
 
+def test_a_load_anomaly_is_an_alarm_once():
+    wall = charging(watts=180, seconds=1200)
+    for watts, seconds in ((60, 300), (140, 300)):
+        wall.watts[2] = watts
+        wall.live(seconds)
+    alarms = wall.records("alarm")
+    assert len(alarms) == 1 and alarms[0]["alarm"] == "load_anomaly" and alarms[0]["socket"] == 3
+    assert wall.state(3) == "charging", "an alarm, not a trip"
+
+
+def test_a_frozen_counter_under_load_is_not_trusted():
+    wall = charging()
+    wall.frozen = True
+    wall.live(5)
+    assert wall.state(3) == "suspended" and wall.held(2) == "meter_implausible" and wall.word == 0
+    wall.frozen = False
+    wall.protection.trust()
+    wall.live(20)
+    assert wall.word == 4
+
+
+def test_what_is_not_urgent_waits_while_a_socket_is_hot():
+    wall = charging(watts=150)
+    wall.protection.judge._power_mw = 2_000_000  # the power stage is not the point here
+    wall.watts[4] = 1400  # 6.1 A of 5: hot, and more than a minute from its trip
+    wall.start(5, id="c2")
+    wall.live(5)
+    assert not wall.protection.may_stall()
+    wall.command(id="c3", op="stop", socket=3)
+    wall.live(2)
+    assert wall.state(3) == "ended" and not wall.records("session_end")
+    wall.live(7)
+    assert not wall.records("session_end")
+    wall.live(2)
+    assert wall.records("session_end"), "ten seconds are the most"
+
+
+def test_the_whole_point_locks_and_is_reset_as_a_whole():
+    wall = charging()
+    wall.active = causes.SMOKE
+    wall.live(2)
+    assert wall.state(3) == "locked" and wall.state(9) == "locked"
+    trip = wall.records("trip")[0]
+    assert (trip["cause"], trip["socket"]) == ("smoke", None)
+    assert wall.records("session_end")[0]["reason"] == "smoke"
+    assert wall.command(id="c2", op="reset")["error"] == "local_only"
+    wall = wall.restart()
+    wall.live(6)
+    assert wall.state(9) == "locked" and wall.start(1, id="c3")["error"] == "socket_locked"
+    assert wall.point.reset(-1, True, "installer:wang", "button", wall.uptime_ms, wall.clock) is None
+    assert wall.state(9) == "idle" and wall.records("reset")[0]["socket"] is None
+    after = wall.restart()
+    after.live(6)
+    assert after.state(9) == "idle"
+
+
+def test_shedding_ends_the_newest_session():
+    wall = charging(socket=1, watts=600)
+    for n in range(2, 11):
+        wall.watts[n - 1] = 600
+        assert wall.start(n, id="s{}".format(n))["ok"]
+        wall.live(61)
+    assert wall.word == 1023
+    wall.protection.load._limit_ma = 25_000  # 26.1 A flow
+    wall.live(7)
+    end = wall.records("session_end")
+    assert [(e["socket"], e["reason"]) for e in end] == [(10, "point_overload")]
+    assert wall.start(10, id="again")["error"] == "not_ready"
+
+
 # Power cuts ----------------------------------------------------------------------------------------------------------
 
 

@@ -246,6 +246,53 @@ def test_without_a_checkpoint_since_closing_it_is_not_resumed():
     assert ended(session, 0, 10)[0] == "power_loss"
 
 
+# A failing battery ---------------------------------------------------------------------------------------------------
+
+
+def curve(session, *steps):
+    """Feeds (watts, minutes) in turn; returns the anomaly."""
+    for watts, minutes in steps:
+        feed(session, watts, minutes * 60)
+    return session.anomaly
+
+
+def test_a_rise_after_the_taper_is_an_anomaly():
+    for rise, said in ((44, None), (46, "rose to 106 W after a taper to 60 W")):
+        session = begun()
+        assert curve(session, (180, 60), (120, 20), (60, 20)) is None
+        assert curve(session, (60 + rise, 3)) == said, rise
+
+
+def test_a_small_plateau_needs_twenty_watts():
+    for rise, anomalous in ((19, False), (21, True)):
+        session = begun()
+        assert bool(curve(session, (60, 30), (35, 10), (35 + rise, 3))) == anomalous, rise
+
+
+def test_a_real_charger_raises_nothing():
+    session = begun()
+    rising = [(150 + n, 5) for n in range(0, 32, 2)]  # by a fifth over 80 minutes, before the taper
+    assert curve(session, (30, 0.1), *rising) is None
+    tapering = [(181 - 3 * n, 3) for n in range(50)]
+    assert curve(session, *tapering) is None
+    assert curve(session, (5.2, 5), (6.3, 5)) is None
+
+
+def test_a_resumed_soft_start_is_no_taper():
+    session = begun()
+    curve(session, (150, 30))
+    feed(session, None, 1, hold="meter_stale")
+    assert feed(session, 0, 100)[0] == "resume"
+    session.resume()
+    assert curve(session, (60, 0.5), (150, 30)) is None
+
+
+def test_no_taper_within_ten_hours():
+    session = begun(max_duration_ms=None)
+    assert curve(session, (150, 599)) is None
+    assert curve(session, (150, 2)) == "no taper within 10 h"
+
+
 def test_charge_and_suspended_time_tile_the_session():
     session = begun()
     total = 0

@@ -24,6 +24,7 @@ class Wall(Bench):
         self.flash = flash or Flash(blocks=12)
         self.clock = clock
         self.uptime_ms = 0
+        self.frozen = False
         super().__init__(awake=False)
         self.watts = [0] * self.sockets
         self.drawn_mws = [0] * self.sockets
@@ -74,7 +75,8 @@ class Wall(Bench):
                 if closed or self.welded[i]:
                     mw = self.mw[i] if closed else self.welded[i] * 230
                     self.drawn_mws[i] += mw * dt_ms // 1000
-                self.reading.count[i] = self.drawn_mws[i] // COUNT_MWS
+                if not self.frozen:
+                    self.reading.count[i] = self.drawn_mws[i] // COUNT_MWS
             self.tick(dt_ms)
             self.uptime_ms += dt_ms
             if self.clock is not None and self.uptime_ms % 1000 < dt_ms:
