@@ -240,6 +240,30 @@ def test_a_signal_leaves_nothing(tmp_path: Path, simulation: subprocess.Popen[st
     assert list(tmp_path.glob("zhuque-sim-*")) == []
 
 
+def test_a_signal_ends_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-u", "-m", "zhuque.sim.demo"],
+        cwd=tmp_path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as demo:
+        assert demo.stdout is not None
+        said = []
+        for line in demo.stdout:
+            said.append(line)
+            if "power on" in line:
+                break
+        assert len(_processes(tmp_path)) >= 4, said  # demo, broker, collector, board
+        os.killpg(demo.pid, signal.SIGINT)
+        rest = demo.stdout.read()
+        assert demo.wait(20) == 130, rest
+    assert "Traceback" not in rest
+    assert _none_left(tmp_path), _processes(tmp_path)
+
+
 def test_a_board_does_not_outlive_whoever_started_it(tmp_path: Path, broker: Broker) -> None:
     settings = PointSettings(board=boards.load("zq10").data, broker_host=broker.host, broker_port=broker.port)
     script = (
