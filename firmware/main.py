@@ -229,13 +229,14 @@ class Board:
         config = self.config
         wlan = network.WLAN(network.STA_IF)
         wifi = Wifi(wlan, config["wifi.ssid"], config["wifi.password"])
-        commands = Commands(self.point, memory)
+        outbox = Outbox(self.journal)
+        commands = Commands(self.point, memory, outbox)
         publisher = Publisher(
             config,
             wifi,
             self.clock,
             MqttClient,
-            Outbox(self.journal),
+            outbox,
             PointView(self),
             None,
             self.may_shake_hands,

@@ -18,13 +18,20 @@ _DAY_S = 86400
 class Commands:
     """Obeys for one point; `memory` is the recovery.Memory of what was obeyed before a restart."""
 
-    def __init__(self, point, memory):
+    def __init__(self, point, memory, outbox):
         self.point = point
+        self.outbox = outbox
         self._answers = [
             (id, None) for id in memory.ids
         ]  # (id, reply), oldest first; None: before the restart
         self._resets = memory.resets
-        self._ops = {"start": self._start, "stop": self._stop, "reset": self._reset, "ping": self._ping}
+        self._ops = {
+            "start": self._start,
+            "stop": self._stop,
+            "reset": self._reset,
+            "resend": self._resend,
+            "ping": self._ping,
+        }
 
     def execute(self, payload, uptime_ms, unix):
         """The reply to a raw command; never raises for what the sender did."""
@@ -58,7 +65,10 @@ class Commands:
         if socket is not None and not 1 <= socket <= len(self.point.sessions):
             return reply(id, "no_such_socket", "sockets are 1 to {}".format(len(self.point.sessions)))
         refused = op(command, WHOLE if socket is None else socket - 1, uptime_ms, unix)
-        return reply(id, *refused) if refused else reply(id)
+        answer = reply(id, *refused) if refused else reply(id)
+        if answer.get("error") == "gone":
+            answer["first_seq"] = self.point.journal.first_seq
+        return answer
 
     def _journal(self, command, uptime_ms, unix):
         """Put the command on record before its effect; returns (error, detail) when that cannot be."""
@@ -110,6 +120,19 @@ class Commands:
         if not refused:
             self._resets.append((i, unix))
         return refused
+
+    def _resend(self, command, i, uptime_ms, unix):
+        """Ask the outbox for records again; what is no longer in the journal is said with the first that is."""
+        journal = self.point.journal
+        if command["epoch"] != journal.epoch:
+            return "gone", "this journal's epoch is " + journal.epoch
+        try:
+            count = self.outbox.resend(command["epoch"], command["from"], command["to"])
+        except ValueError as e:
+            return "bad_field", str(e)
+        if not count or command["from"] < journal.first_seq:
+            return "gone", "the journal begins at {}".format(journal.first_seq)
+        return None
 
     def _ping(self, command, i, uptime_ms, unix):
         return None

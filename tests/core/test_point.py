@@ -75,6 +75,31 @@ def test_a_command_is_obeyed_once():
     assert wall.state(3) == "ended" and len(wall.records()) == before + 2
 
 
+def test_resend():
+    wall = charging()
+    epoch, last = wall.journal.epoch, wall.journal.last_seq
+    wall.outbox.restart()
+    sent = 0
+    while True:
+        taken = wall.outbox.take()
+        if taken is None:
+            break
+        sent += 1
+        wall.outbox.sent(taken[0], sent)
+        wall.outbox.acked(sent)
+    assert sent == last
+    ask = {"op": "resend", "epoch": epoch, "from": 2, "to": 3}
+    assert wall.command(id="r1", **ask) == {"id": "r1", "ok": True}
+    assert wall.outbox.take()[0] == 2
+    gone = wall.command(id="r2", op="resend", epoch="0000000000000000", **{"from": 1, "to": 2})
+    assert gone["error"] == "gone" and gone["first_seq"] == 1 and epoch in gone["detail"]
+    gone = wall.command(id="r3", op="resend", epoch=epoch, **{"from": last + 50, "to": last + 60})
+    assert gone["error"] in ("gone", "bad_field")
+    wide = wall.command(id="r4", op="resend", epoch=epoch, **{"from": 1, "to": 300})
+    assert wide["error"] == "bad_field" and "200" in wide["detail"]
+    assert wall.records("command")[-1]["id"] == "c1", "asking again changes nothing and is not journalled"
+
+
 def test_ids_survive_a_restart():
     wall = charging()
     wall.command(id="c2", op="stop", socket=3)

@@ -9,6 +9,7 @@ from core import recovery, trip_memo
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
+from core.outbox import Outbox
 from core.point import Point
 from wire import config as wire_config
 
@@ -41,7 +42,8 @@ class Wall(Bench):
         self.point.state = "ready"
         latched, self.crashes = trip_memo.unpack(memo, self.sockets + 1)
         memory = recovery.recover(self.point, reset_cause, latched, "0.1.0", 0, clock)
-        self.commands = Commands(self.point, memory)
+        self.outbox = Outbox(self.journal)
+        self.commands = Commands(self.point, memory, self.outbox)
         if awake:
             self.live(6)
             for i in range(self.sockets):
