@@ -6,9 +6,9 @@ byte, in which the address is: an answer of another chip is no answer. A packet 
 that has just woken up: its sum is right and its readings are not.
 
 Sources: [1] the data sheet V1.06 as public drivers state it: registers, MODE, input ranges of 700, 175, 42 and 28 mV
-peak at gain 1, 4, 16 and 24. [2] Factors 305978, 73989, 3537 with Vref 1.218 V and pin values in mV, at gain 16; a count
-of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. The ratio of the fast value to the RMS
-register is the board's `fast_ratio_ppm`: 0.363 for the sister BL0940, not confirmed for this chip.
+peak at gain 1, 4, 16 and 24. [2] Factors 305978, 73989, 3537 with Vref 1.218 V and pin values in mV, at gain 16; a
+count of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. The ratio of the fast value to the
+RMS register is the board's `fast_ratio_ppm`: 0.363 for the sister BL0940, not confirmed for this chip.
 """
 
 from wire.units import const

@@ -10,8 +10,8 @@ after the fault began and is asked for up to 80 ms later, one of a single cycle 
 high-pass filter (MODE bit 4): before it, the input's offset reads as 0.2 to 0.8 A without a load (captures).
 
 Rules: `poll` never waits and never allocates. Power counts by its magnitude: nothing behind a socket feeds back, so
-that a sign says which way round the shunt is; the chip counts energy so, too (MODE bit 7). While `configure` or `verify`
-works, `poll` reports every socket as unread.
+that a sign says which way round the shunt is; the chip counts energy so, too (MODE bit 7). While `configure` or
+`verify` works, `poll` reports every socket as unread.
 """
 
 from wire.units import const

@@ -4,8 +4,8 @@ Strategy: the meters are asked in turn, one question at a time. Question and ans
 that the meter needs, about five polls; then the next is asked. Each is asked every 200 ms at most, as its manual says.
 
 Rules: `poll` never waits and never allocates. An answer counts only from the address that was asked. The driver writes
-nothing to the meter, ever: its address is set before it is built in, its energy is never reset. The line must switch its
-direction by itself. The energy starts again from zero at 9999.99 kWh, which is taken for a reset: a Wh is lost.
+nothing to the meter, ever: its address is set before it is built in, its energy is never reset. The line must switch
+its direction by itself. The energy starts again from zero at 9999.99 kWh, which is taken for a reset: a Wh is lost.
 
 Not for the instantaneous stage (`instant` is False): a breaker must be that.
 """

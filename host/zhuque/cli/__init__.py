@@ -18,6 +18,7 @@ from zhuque.wire.version import VERSION, WIRE
 # noun -> what `zhuque --help` says of it, so that it need not import it
 NOUNS = {
     "collect": "Store what the charge points send.",
+    "meter": "Meters and their bytes.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",
     "socket": "Start, stop and reset a socket.",

@@ -1,0 +1,287 @@
+"""The firmware's own code on the host: the only module that loads anything of `zhuque/_firmware`.
+
+Strategy: what a meter's bytes mean is written once, in the drivers' files for the board; here they are imported as the
+board imports them (`drivers.`, `wire.` from the folder of the firmware) and asked, without any hardware. A BL0910 has
+no frames with an address of their own, so its whole driver runs, on a bus that answers with the captured frames.
+
+A scale is either a board's (its shunt, divider and reference) or the user's: for the BL0942 counts of the register per
+volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter holds.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from zhuque.errors import UsageError, ZhuqueError
+
+FIRMWARE = Path(__file__).resolve().parent / "_firmware"
+KEYS = ("voltage_mv", "current_ma", "power_mw", "energy_mwh", "frequency_mhz")
+METERS = ("bl0942", "hlw8032", "pzem004t", "bl0910")
+
+# The BL0942's data sheet: 1 mOhm, five 390 kOhm over 510 Ohm, 1.218 V.
+_BL0942_PER_VOLT = 73989 / 1.218 * 510 / 1950510 * 1000
+_BL0942_PER_AMPERE = 305978 / 1.218
+_BL0942_POWER = 3537 / (305978 * 73989)
+_BL0942_COUNT_MJ = 419430400  # millijoules of a count, times counts of power per watt
+
+
+class FrameError(ZhuqueError):
+    """Bytes that are no reading of the meter: damaged, cut off, or something else altogether."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the user said of the scale; None is the chip's usual one."""
+
+    voltage: float | None = None
+    current: float | None = None
+    power: float | None = None
+    board: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One frame: its five values by key, None for what it does not give, and what is to be said about it."""
+
+    values: dict[str, int | None]
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """What a capture held: at least one reading, and the bytes that belonged to none."""
+
+    readings: tuple[Reading, ...]
+    junk: int
+
+
+# Decodes one frame: the code of drivers/meter_frame.py, and the reading where it is 0.
+_Decoder = Callable[[bytes], tuple[int, Reading | None]]
+
+
+def load(name: str) -> Any:
+    """A module of the firmware by the name it has on the board, such as `drivers.bl0942_frame`."""
+    folder = str(FIRMWARE)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    return importlib.import_module(name)
+
+
+def decode(meter: str, data: bytes, scale: Scale, address: int = 0) -> Decoded:
+    """Every frame of the meter in `data`. Raises FrameError where there is none, UsageError for an absurd scale."""
+    try:
+        if meter == "bl0910":
+            return _bl0910(data, scale)
+        size, decoder = _decoder(meter, scale, address)
+    except (ValueError, KeyError, ZeroDivisionError) as error:
+        raise UsageError(
+            f"the scale cannot be used: {error}; give factors that belong to this meter"
+        ) from error
+    found = _scan(data, size, decoder)
+    if not found.readings:
+        raise FrameError(_why(meter, data, size, decoder, address))
+    return found
+
+
+def _decoder(meter: str, scale: Scale, address: int) -> tuple[int, _Decoder]:
+    if meter == "bl0942":
+        return _bl0942(scale, address)
+    if meter == "hlw8032":
+        return _hlw8032(scale)
+    return _pzem004t(scale, address)
+
+
+def _scan(data: bytes, size: int, decoder: _Decoder) -> Decoded:
+    """Frames wherever they begin, as the driver looks for them: after a miss, one byte on."""
+    readings = []
+    at = 0
+    while at + size <= len(data):
+        _, reading = decoder(data[at : at + size])
+        if reading:
+            readings.append(reading)
+        at += size if reading else 1
+    return Decoded(tuple(readings), len(data) - size * len(readings))
+
+
+def _bl0942(scale: Scale, address: int) -> tuple[int, _Decoder]:
+    frames, common = load("drivers.bl0942_frame"), load("drivers.meter_frame")
+    if scale.board is not None:
+        factors = frames.board_scales(scale.board)
+        count_mj = Fraction(*frames.energy_of_count(scale.board))
+    else:
+        per_volt, per_ampere = scale.voltage or _BL0942_PER_VOLT, scale.current or _BL0942_PER_AMPERE
+        if per_volt < 1 or per_ampere < 1:
+            raise ValueError(
+                "for the BL0942 --k-voltage and --k-current are counts of a register per volt and ampere"
+            )
+        per_watt = scale.power or per_volt * per_ampere * _BL0942_POWER
+        factors = frames.scales(1000 / per_volt, 1000 / per_ampere, 1000 / per_ampere, 1000 / per_watt)
+        count_mj = _BL0942_COUNT_MJ / Fraction(per_watt)
+
+    def decoder(frame: bytes) -> tuple[int, Reading | None]:
+        got = common.values()
+        code = frames.decode(frame, frames.READ | address, factors, got)
+        return code, None if code else _reading(common, got, count_mj)
+
+    return frames.FRAME, decoder
+
+
+def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
+    frames, common = load("drivers.hlw8032_frame"), load("drivers.meter_frame")
+    if scale.power:
+        raise ValueError("the HLW8032's power takes the product of --k-voltage and --k-current")
+    factors = (
+        frames.board_scales(scale.board)
+        if scale.board is not None
+        else frames.scales(scale.voltage or 1.0, scale.current or 1.0)
+    )
+
+    def decoder(frame: bytes) -> tuple[int, Reading | None]:
+        got = common.values()
+        code = frames.decode(frame, factors, got)
+        if code:
+            return code, None
+        usable = got[common.VOLTAGE_MV] != common.UNKNOWN or got[common.FAST_MA] != common.UNKNOWN
+        got[common.COUNT] = got[common.COUNT] & 0xFFFF if usable else common.UNKNOWN
+        return 0, _reading(common, got, Fraction(frames.pulse_mj(frame, factors)), _hlw8032_notes(frame))
+
+    return frames.FRAME, decoder
+
+
+def _hlw8032_notes(frame: bytes) -> tuple[str, ...]:
+    """What the state byte and `adj` say of values that are missing."""
+    state, adj = frame[0], frame[20]
+    if state == 0xAA:
+        return ("the chip lost its calibration: nothing that it sends can be used",)
+    notes = []
+    if state > 0xF0:
+        bits = ((8, "voltage"), (4, "current"), (2, "power"), (1, "coefficients"))
+        named = ", ".join(name for bit, name in bits if state & bit)
+        notes.append(f"below the chip's range: {named}")
+    unfinished = [name for bit, name in ((64, "voltage"), (32, "current"), (16, "power")) if not adj & bit]
+    if unfinished:
+        notes.append(f"not measured yet: {', '.join(unfinished)}")
+    return tuple(notes)
+
+
+def _pzem004t(scale: Scale, address: int) -> tuple[int, _Decoder]:
+    frames, common = load("drivers.pzem004t_frame"), load("drivers.meter_frame")
+    if scale.voltage or scale.current or scale.power:
+        raise ValueError("the PZEM-004T sends volts and amperes: it has no scale")
+
+    def decoder(frame: bytes) -> tuple[int, Reading | None]:
+        got = common.values()
+        code = frames.decode(frame, address, got)
+        return code, None if code else _reading(common, got, Fraction(3600000))
+
+    return frames.FRAME, decoder
+
+
+def _reading(common: Any, got: Any, count_mj: Fraction, notes: tuple[str, ...] = ()) -> Reading:
+    places = (common.VOLTAGE_MV, common.CURRENT_MA, common.POWER_MW, common.COUNT, common.FREQUENCY_MHZ)
+    values = {
+        key: None if got[i] == common.UNKNOWN else int(got[i]) for key, i in zip(KEYS, places, strict=True)
+    }
+    count = values["energy_mwh"]
+    values["energy_mwh"] = None if count is None else round(count * count_mj / 3600)
+    return Reading(values, notes)
+
+
+def _why(meter: str, data: bytes, size: int, decoder: _Decoder, address: int) -> str:
+    """What is wrong with bytes that hold no frame, and what to do."""
+    common = load("drivers.meter_frame")
+    if meter == "pzem004t" and (other := _other_modbus(data)):
+        return other
+    if len(data) < size:
+        return f"{len(data)} bytes are no frame of the {meter}, which has {size}: it is cut off; capture it again"
+    code, _ = decoder(data[:size])
+    if meter == "bl0942" and code == common.BAD_SUM:
+        for other_address in {0, 1, 2, 3} - {address}:
+            if _decoder(meter, Scale(), other_address)[1](data[:size])[0] == common.GOOD:
+                return f"the sum is that of the chip with address {other_address}: give --address {other_address}"
+    reasons = {
+        common.BAD_HEADER: "it does not begin as one",
+        common.BAD_SUM: "its checksum is wrong: a byte was damaged",
+        common.BAD_EMPTY: "everything in it is zero: the chip had measured nothing yet",
+        common.BAD_RANGE: "it shows values that the meter cannot measure",
+    }
+    reason = reasons.get(code, "nothing in it is one")
+    return f"no frame of the {meter} in {len(data)} bytes: {reason}; nothing in it is to be believed, capture it again"
+
+
+def _other_modbus(data: bytes) -> str:
+    """Right Modbus that is no answer with readings."""
+    frames = load("drivers.pzem004t_frame")
+    if len(data) < 4 or frames.crc16(data, len(data)):
+        return ""
+    if data[1] & 0x80:
+        return f"the meter {data[0]} refuses the question with exception {data[2]}: it gives no reading"
+    return f"this is a question to the meter {data[0]}, or an answer without readings: give the answer to function 4"
+
+
+def _bl0910(data: bytes, scale: Scale) -> Decoded:
+    """Runs the driver of the BL0910 for one round over the captured frames `82 register high middle low sum`."""
+    if scale.board is None:
+        raise UsageError("a BL0910 has no usual scale: give --board NAME, such as --board zq10")
+    answers = {}
+    junk = 0
+    at = 0
+    while at + 6 <= len(data):
+        if data[at] == 0x82 and sum(data[at : at + 6]) & 255 == 255:
+            answers[data[at + 1]] = data[at + 2 : at + 6]
+            at += 6
+        else:
+            junk += 1
+            at += 1
+    if not answers:
+        raise FrameError(
+            f"no frame of the BL0910 in {len(data)} bytes: none begins with 82 and its register and has a right sum; "
+            "give question and answer as they were on SPI: 82, register, high, middle, low, sum"
+        )
+    return Decoded(tuple(_bl0910_readings(answers, scale.board)), junk + len(data) - at)
+
+
+class _Replay:
+    """The bus of a BL0910 that answers with captured frames, and otherwise not at all."""
+
+    def __init__(self, answers: dict[int, bytes]) -> None:
+        self._answers = answers
+
+    def write_readinto(self, out: bytearray, into: bytearray) -> None:
+        """One transaction of frames of six bytes."""
+        for at in range(0, len(out), 6):
+            into[at + 2 : at + 6] = self._answers.get(out[at + 1], bytes(4))
+
+
+def _bl0910_readings(answers: dict[int, bytes], section: dict[str, Any]) -> list[Reading]:
+    driver = load("drivers.meter_bl0910").BL0910(_Replay(answers), lambda level: None, section)
+    into = load("core.reading").Reading(driver.channels)
+    for _ in range(driver.channels):
+        driver.poll(into)
+    count_mj = Fraction(driver.energy_mws_num, driver.energy_mws_den)
+    readings = []
+    for i in range(driver.channels):
+        given = [register + i in answers for register in (0x0C, 0x17, 0x22, 0x2F)]
+        if not any(given):
+            continue
+        values: dict[str, int | None] = dict.fromkeys(KEYS)
+        if into.voltage_ok:
+            values["voltage_mv"] = into.voltage_mv
+        if given[0] or given[1]:
+            values["current_ma"] = into.current_ma[i] if given[0] else into.fast_ma[i]
+        if given[2]:
+            values["power_mw"] = into.power_mw[i]
+        if given[3]:
+            values["energy_mwh"] = round(into.count[i] * count_mj / 3600)
+        readings.append(Reading(values, (f"channel {i + 1}",)))
+    if not readings:
+        readings.append(
+            Reading({**dict.fromkeys(KEYS), "voltage_mv": into.voltage_mv if into.voltage_ok else None})
+        )
+    return readings
