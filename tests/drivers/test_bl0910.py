@@ -473,3 +473,12 @@ def test_calibration_never_hides_that_a_reading_is_over_range():
     reading = Reading(10)
     _round(driver, reading)
     assert reading.fast_ma[3] == SATURATED
+
+
+def test_a_silent_line_is_never_a_changed_register():
+    driver, chip, _load, _bus = _configured()
+    reading = Reading(driver.channels)
+    chip.silent = True
+    for _ in range(200):
+        driver.poll(reading)
+    assert driver.wrong == 0 and reading.errors == 200 * (driver.channels + 5)
