@@ -234,7 +234,7 @@ def test_a_database_that_takes_nothing(
         return connection
 
     many = [decode(wire.RECORD, wire.raw(wire.boot(seq, x="y" * 500)), False, NOW) for seq in range(6, 200)]
-    store.engine.dispose()
+    store.database.dispose()
     with monkeypatch.context() as patched:
         patched.setattr(engine, "_connect", hampered)
         with pytest.raises(StoreBusyError, match=says):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.host import wire_samples as wire
 from zhuque.collector.ingest import decode
-from zhuque.store.items import DeadLetter, Ignored, Record, Refused, Status, Telemetry
+from zhuque.store.items import DeadLetter, Record, Refused, Reply, Status, Telemetry
 
 NOW = 1764000100
 
@@ -99,7 +99,7 @@ def test_what_is_no_message_is_put_aside(payload: bytes, reason: str) -> None:
 def test_topics() -> None:
     assert isinstance(take(wire.boot(1), "zq/1/River/p01/record"), DeadLetter)
     assert isinstance(take(wire.boot(1), "zq/1/riverside/p01/records"), DeadLetter)
-    assert isinstance(take({"id": "x", "ok": True}, "zq/1/riverside/p01/reply"), Ignored)
+    assert isinstance(take({"id": "x", "ok": True}, "zq/1/riverside/p01/reply"), Reply)
     refused = take(b"whatever", "zq/2/riverside/p01/status")
     assert isinstance(refused, Refused)
     assert "version 2" in refused.problem

@@ -14,7 +14,8 @@ import sqlalchemy as sa
 from tests.host import wire_samples as wire
 from zhuque.collector.ingest import decode
 from zhuque.store import derive
-from zhuque.store.items import Item, Record
+from zhuque.store.items import Item, Lost, Record
+from zhuque.store.journals import Standing
 from zhuque.store.schema import alarms, dead_letters, epochs, points, records, sessions
 from zhuque.store.write import Store
 
@@ -37,8 +38,12 @@ def write(store: Store, *bodies: dict[str, Any]) -> None:
 
 
 def rows(store: Store, table: sa.Table) -> list[dict[str, Any]]:
-    with store.engine.connect() as connection:
-        return [dict(row) for row in connection.execute(sa.select(table)).mappings()]
+    names = [column.name for column in table.columns]
+    with store.database.transaction() as db:
+        return [
+            dict(zip(names, row, strict=True))
+            for row in db.rows(f"SELECT {', '.join(names)} FROM {table.name}")
+        ]
 
 
 def session(store: Store) -> dict[str, Any]:
@@ -166,6 +171,8 @@ def test_what_is_gone_for_ever_is_skipped_and_told(store: Store) -> None:
     journal = ("riverside", "p01", wire.EPOCH)
     write(store, wire.boot(1), wire.boot(5), wire.boot(8))
     write(store, wire.status(first_seq=7, last_seq=8))
+    assert store.standing(journal) == Standing(1, 4, 8)  # it may still be on its way
+    store.write([Lost("riverside", "p01", wire.EPOCH, 7, "they left the journal", NOW)])
     assert store.stored(journal) == 6
     (alarm,) = rows(store, alarms)
     assert (alarm["alarm"], alarm["from_seq"], alarm["to_seq"]) == ("records_lost", 2, 6)

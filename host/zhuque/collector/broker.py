@@ -10,12 +10,15 @@ import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import unquote, urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from zhuque.errors import RefusedError, UsageError
+
+C = TypeVar("C", bound=Client)
 
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 CONNECT_TIMEOUT_S = 5.0
@@ -35,11 +38,14 @@ class BrokerAddress:
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
-    def client(self, client_id: str, manual_ack: bool = False) -> Client:
+    def client(self, client_id: str) -> Client:
         """A paho client for MQTT 5, not connected yet. Raises UsageError for a CA that cannot be read."""
-        client = Client(
-            CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=manual_ack
+        return self.prepare(
+            Client(CallbackAPIVersion.VERSION2, client_id, protocol=MQTTProtocolVersion.MQTTv5)
         )
+
+    def prepare(self, client: C) -> C:
+        """The client with what this broker asks for. Raises UsageError for a CA that cannot be read."""
         client.connect_timeout = CONNECT_TIMEOUT_S
         if self.user is not None:
             client.username_pw_set(self.user, self.password)

@@ -4,7 +4,8 @@ Strategy: this thread alone touches the connection, another one (writer.py) deco
 cannot slip from one connection into the next: every delivery carries the number of its connection, and what comes
 back from the writer for an earlier one is forgotten; the broker sends it again, and a duplicate is nothing.
 
-The broker keeps our session while we are away, and a quiet point is told `stored` (confirm.py).
+The broker keeps our session while we are away, a quiet point is told `stored` (confirm.py), and is asked for what is
+missing (gaps.py): no acknowledgement of a broker is taken for more than its word.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import random
 import select
 import socket
 import ssl
@@ -19,15 +21,21 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import Client
+from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from zhuque.collector.ask import new_id
 from zhuque.collector.broker import BrokerAddress
 from zhuque.collector.confirm import Confirmations
-from zhuque.collector.writer import Delivery, Writer
+from zhuque.collector.gaps import Gaps, Loss
+from zhuque.collector.line import Line
+from zhuque.collector.writer import Delivery, Done, Writer
 from zhuque.errors import ZhuqueError
+from zhuque.store.items import Lost
+from zhuque.store.telemetry import Ages
 from zhuque.store.write import Store
 from zhuque.wire import messages, topics
 
@@ -42,26 +50,39 @@ _FINISH_S = 10.0
 _FLUSH_S = 2.0
 # Telemetry is not worth memory while the database is stuck.
 _WAITING_MAX = 20_000
+# A missing record may still be on its way for so long.
+GAP_AGE_S = 60.0
+_RESEND_EXPIRES_S = 300
 
 
 class Collector:
     """Collects until `stop()`. `say` takes a line for a person whenever something changes for worse or better."""
 
     def __init__(
-        self, broker: BrokerAddress, store: Store, sites: Sequence[str], say: Callable[[str], None]
+        self,
+        broker: BrokerAddress,
+        store: Store,
+        sites: Sequence[str],
+        say: Callable[[str], None],
+        gap_age_s: float = GAP_AGE_S,
+        ages: Ages | None = None,
     ) -> None:
         self._broker = broker
         self._say = say
         self._sites = tuple(sites)
         self._confirmations = Confirmations()
+        self._gaps = Gaps(gap_age_s, random.random)
         now = time.monotonic()
-        for point, stored in store.journals().items():
-            if not self._sites or point[0] in self._sites:
-                self._confirmations.stored(point, stored, now)
+        for journal, present, first_seq, standing in store.standings(self._sites):
+            point = journal[:2]
+            self._gaps.standing(journal, standing, now)
+            if present:
+                self._confirmations.stored(point, (journal[2], standing.stored), now)
+                self._gaps.told(point, journal[2], first_seq, online=False)
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         os.set_blocking(self._write_end, False)
-        self._writer = Writer(store, say, self._wake)
+        self._writer = Writer(store, say, self._wake, ages)
         self._client = self._make_client(store)
         self._connection = 0
         self._connected = False
@@ -97,14 +118,21 @@ class Collector:
 
     # The connection -------------------------------------------------------------------------------------------------
 
-    def _make_client(self, store: Store) -> Client:
+    def _make_client(self, store: Store) -> Line:
         """The client's id belongs to the database and the sites: two collectors do not push each other out."""
         text = "|".join([socket.gethostname(), str(store.where), *sorted(self._sites)])
         client_id = "zhuque-collector-" + hashlib.sha256(text.encode()).hexdigest()[:12]
-        client = self._broker.client(client_id, manual_ack=True)
+        client = self._broker.prepare(
+            Line(
+                CallbackAPIVersion.VERSION2,
+                client_id,
+                protocol=MQTTProtocolVersion.MQTTv5,
+                manual_ack=True,
+            )
+        )
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
-        client.on_message = self._on_message
+        client.on_publish_in = self._on_publish
         client.on_subscribe = self._on_subscribe
         client.on_socket_register_write = _nothing  # queue packets; `_serve` writes them
         return client
@@ -150,6 +178,7 @@ class Collector:
         self._retry_s = _RETRY_MIN_S
         client.subscribe(self._filters())
         self._confirmations.connected(time.monotonic())
+        self._gaps.hold(time.monotonic())
         self._say(f"connected to {self._broker}" + (" again" if self._trouble else ""))
         self._trouble = None
 
@@ -158,6 +187,7 @@ class Collector:
     ) -> None:
         self._connection += 1
         self._connected = False
+        self._gaps.disconnected()
         if reason.value == 0x8E:
             self._stopping = True
             self._writer.failure = ZhuqueError(
@@ -180,26 +210,17 @@ class Collector:
             if reason.is_failure:
                 self._complain(f"the broker does not let us read: {reason}; its ACL must allow zq/#")
 
-    def _on_message(self, client: Client, userdata: Any, message: MQTTMessage) -> None:
+    def _on_publish(self, topic: str, payload: bytes, qos: int, retain: bool, id: int) -> None:
         self._reads += 1
-        if message.qos == 0 and self._writer.inbox.qsize() > _WAITING_MAX:
+        if qos == 0 and self._writer.inbox.qsize() > _WAITING_MAX:
             return
-        self._writer.inbox.put(
-            Delivery(
-                self._connection,
-                message.mid,
-                message.qos,
-                message.topic,
-                bytes(message.payload),
-                message.retain,
-                int(time.time()),
-            )
-        )
+        self._writer.inbox.put(Delivery(self._connection, id, qos, topic, payload, retain, int(time.time())))
 
     def _filters(self) -> list[tuple[str, int]]:
         filters = [] if self._sites else [(topics.ANY_STATUS, 1)]
         for site in self._sites or ("+",):
             filters.append((topics.topic(site, "+", "record"), 1))
+            filters.append((topics.topic(site, "+", "reply"), 1))
             filters.append((topics.topic(site, "+", "telemetry"), 0))
             if self._sites:
                 filters.append((f"{topics.ROOT}/+/{site}/+/status", 1))
@@ -215,13 +236,15 @@ class Collector:
         """Waits for the socket, a stored batch or a signal; True when the socket can be read."""
         reads = [self._read_end] if connection is None else [self._read_end, connection]
         writes = [connection] if connection is not None and self._client.want_write() else []
+        if connection is not None and self._client.buffered:
+            timeout_s = 0.0
         if connection is not None and isinstance(connection, ssl.SSLSocket) and connection.pending():
             return True  # decrypted already: the socket itself shows nothing
         readable, _, _ = select.select(reads, writes, [], timeout_s)
         if self._read_end in readable:
             with contextlib.suppress(BlockingIOError):
                 os.read(self._read_end, 4096)
-        return connection in readable
+        return connection in readable or (connection is not None and self._client.buffered)
 
     def _serve(self, timeout_s: float) -> None:
         """One turn: wait, read what is there, acknowledge what is stored, tell what is due, write."""
@@ -245,28 +268,62 @@ class Collector:
 
     def _read_all(self) -> None:
         """Packets until none is whole, but not for ever: acknowledgements wait."""
-        for _ in range(200):
+        for _ in range(500):
             before = self._reads
             self._client.loop_read()
-            if self._reads == before:
+            if self._reads == before or self._client.socket() is None:
                 return
 
     def _acknowledge(self) -> None:
         now = time.monotonic()
         while self._writer.done:
             done = self._writer.done.popleft()
-            for delivery in done.deliveries:
-                if delivery.connection == self._connection and delivery.qos:
-                    self._client.ack(delivery.mid, delivery.qos)
-            for point, stored in done.stored.items():
-                self._confirmations.stored(point, stored, now)
+            ids = [d.mid for d in done.deliveries if d.qos and d.connection == self._connection]
+            if ids and self._connected:
+                self._client.ack_all(ids)
+            self._hear(done, now)
+            for journal, standing in done.standings.items():
+                self._gaps.standing(journal, standing, now)
+                if self._gaps.is_present(journal):
+                    self._confirmations.stored(journal[:2], (journal[2], standing.stored), now)
+        if self._writer.stuck and self._connected:
+            self._gaps.hold(now)
+
+    def _hear(self, done: Done, now: float) -> None:
+        """What points said in a batch: how they are, and answers."""
+        if done.behind and self._connected:
+            self._gaps.hold(now)
+        for status in done.statuses:
+            body = status.body if status.online else {}
+            self._gaps.told(
+                (status.site, status.point), body.get("epoch"), body.get("first_seq"), status.online
+            )
+        for reply in done.replies:
+            body = reply.body
+            point = (reply.site, reply.point)
+            said = self._gaps.reply(
+                point, body.get("id"), body.get("ok") is True, body.get("error"), body.get("first_seq"), now
+            )
+            if said:
+                self._say(f"{reply.site}/{reply.point} {said}; upgrade its firmware if it is older than this")
 
     def _tell(self) -> None:
         if not self._connected:
             return
-        for (site, point), (epoch, seq) in self._confirmations.take(time.monotonic()):
+        now = time.monotonic()
+        for (site, point), (epoch, seq) in self._confirmations.take(now):
             payload = messages.dump({"epoch": epoch, "seq": seq})
             self._client.publish(topics.topic(site, point, "stored"), payload, qos=1, retain=True)
+        for due in self._gaps.take(now):
+            site, point, epoch = due.journal
+            if isinstance(due, Loss):
+                self._writer.inbox.put(Lost(site, point, epoch, due.begin, due.why, int(time.time())))
+                continue
+            id = new_id()
+            command = {"id": id, "op": "resend", "epoch": epoch, "from": due.first, "to": due.last}
+            command |= {"actor": "collector", "expires": int(time.time()) + _RESEND_EXPIRES_S}
+            self._client.publish(topics.topic(site, point, "command"), messages.dump(command), qos=1)
+            self._gaps.asked(due, id, now)
 
     def _check_writer(self) -> None:
         if self._writer.failure is not None:

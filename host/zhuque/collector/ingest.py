@@ -11,7 +11,17 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from zhuque.store.items import DeadLetter, Ignored, Item, Message, Record, Refused, Status, Telemetry
+from zhuque.store.items import (
+    DeadLetter,
+    Ignored,
+    Item,
+    Message,
+    Record,
+    Refused,
+    Reply,
+    Status,
+    Telemetry,
+)
 from zhuque.wire import topics
 from zhuque.wire.messages import WireError, load
 from zhuque.wire.records import FIELDS
@@ -51,7 +61,7 @@ def decode(topic: str, payload: bytes, retained: bool, now: int) -> Item:
     major, site, point, channel = place
     if major != WIRE:
         return Refused(site, point, _other_version(major), now)
-    if channel not in ("record", "status", "telemetry"):
+    if channel not in ("record", "status", "telemetry", "reply"):
         return Ignored()
     body: Message = {}
     try:
@@ -60,8 +70,12 @@ def decode(topic: str, payload: bytes, retained: bool, now: int) -> Item:
             return _record(topic, site, point, body, payload, now)
         if channel == "status":
             return _status(site, point, body, retained, now)
+        if channel == "reply":
+            return Reply(site, point, body, now)
         return _telemetry(site, point, body, now)
     except WireError as error:
+        if channel == "reply":
+            return Ignored()
         return DeadLetter(topic, payload, error.code, error.detail, now, site, point)
     except _Bad as error:
         letter = DeadLetter(topic, payload, "bad_field", str(error), now, site, point)

@@ -1,7 +1,8 @@
 """The thread that decodes and stores what the connection brings in, batch by batch.
 
 Rules: nothing is reported as done before it is durable. While the database takes nothing, the batch in hand is tried
-again and again, which is said once; the broker holds the rest, for nothing is acknowledged.
+again and again, which is said once; the broker holds the rest, for nothing is acknowledged. A batch is what came
+within 200 ms, at most 500 messages; while more than that waits, it grows, for a commit costs the same for more.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from threading import Event, Thread
 
 from zhuque.collector import ingest
 from zhuque.errors import StoreError
-from zhuque.store.items import Item, Record, Refused, Status
+from zhuque.store.items import Item, Lost, Record, Refused, Reply, Status
+from zhuque.store.journals import Journal, Standing
+from zhuque.store.telemetry import Ages
 from zhuque.store.write import Store
 
 BATCH = 500
+BATCH_BEHIND = 2000
 _BATCH_S = 0.2
 # Nothing more came for this long: a broker with a small window waits for us.
 _QUIET_S = 0.02
@@ -42,24 +46,34 @@ class Delivery:
 
 @dataclass(slots=True)
 class Done:
-    """A stored batch: what to acknowledge, and how far the journals it touched are stored."""
+    """A stored batch: what to acknowledge, where the journals it touched stand, and what points said in it.
+
+    `behind` is True where more waited than the batch could hold.
+    """
 
     deliveries: list[Delivery]
-    stored: dict[tuple[str, str], tuple[str, int]]
+    standings: dict[Journal, Standing]
+    statuses: list[Status]
+    replies: list[Reply]
+    behind: bool
 
 
 class Writer(Thread):
-    """`inbox` takes deliveries and None to end; `done` gives stored batches, each announced by `wake()`.
+    """`inbox` takes deliveries, losses, and None to end; `done` gives stored batches, each announced by `wake()`.
 
-    `failure` holds what ended the thread against its will.
+    `failure` holds what ended the thread against its will, `stuck` is True while the database takes nothing.
     """
 
-    def __init__(self, store: Store, say: Callable[[str], None], wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, say: Callable[[str], None], wake: Callable[[], None], ages: Ages | None = None
+    ) -> None:
         super().__init__(name="zhuque-writer", daemon=True)
-        self.inbox: SimpleQueue[Delivery | None] = SimpleQueue()
+        self.inbox: SimpleQueue[Delivery | Lost | None] = SimpleQueue()
         self.done: deque[Done] = deque()
         self.failure: Exception | None = None
         self.records = 0
+        self.stuck = False
+        self._ages = ages or Ages()
         self._store = store
         self._say = say
         self._wake = wake
@@ -89,63 +103,76 @@ class Writer(Thread):
         self.join(_RETRY_MAX_S)
         return not self.is_alive() and self.inbox.empty()
 
-    def _next_batch(self) -> list[Delivery]:
-        """Up to BATCH deliveries that came within 200 ms, or before a pause."""
-        batch: list[Delivery] = []
+    def _next_batch(self) -> list[Delivery | Lost]:
+        """What came within 200 ms or before a pause, up to BATCH; more of what waits already."""
+        batch: list[Delivery | Lost] = []
         until = 0.0
-        while len(batch) < BATCH:
+        limit = BATCH_BEHIND if self.inbox.qsize() >= BATCH else BATCH
+        while len(batch) < limit:
             try:
-                left = until - time.monotonic() if batch else 1.0
-                delivery = self.inbox.get(timeout=max(0.0, min(left, _QUIET_S if batch else 1.0)))
+                item = self.inbox.get_nowait()
             except Empty:
-                break
-            if delivery is None:
+                if len(batch) >= BATCH:
+                    break
+                left = until - time.monotonic() if batch else 1.0
+                try:
+                    item = self.inbox.get(timeout=max(0.0, min(left, _QUIET_S if batch else 1.0)))
+                except Empty:
+                    break
+            if item is None:
                 self._ending = True
                 break
             if not batch:
                 until = time.monotonic() + _BATCH_S
-            batch.append(delivery)
+            batch.append(item)
         return batch
 
-    def _store_batch(self, batch: list[Delivery]) -> bool:
+    def _store_batch(self, batch: list[Delivery | Lost]) -> bool:
         """True once it is durable; False when given up."""
-        items = [ingest.decode(d.topic, d.payload, d.retained, d.received_at) for d in batch]
+        behind = self.inbox.qsize() > BATCH
+        decode = ingest.decode
+        items: list[Item] = [
+            d if isinstance(d, Lost) else decode(d.topic, d.payload, d.retained, d.received_at) for d in batch
+        ]
         self._name_refused(items)
-        pause_s, waiting = _RETRY_MIN_S, False
+        pause_s = _RETRY_MIN_S
         while True:
             try:
                 self._store.write(items)
                 break
             except StoreError as error:
-                if not waiting:
+                if not self.stuck:
                     self._say(
                         f"{error}; nothing is lost: nothing is acknowledged until it takes records again"
                     )
-                waiting = True
+                self.stuck = True
             if self._giving_up.wait(pause_s):
                 return False
             pause_s = min(2 * pause_s, _RETRY_MAX_S)
-        if waiting:
+        if self.stuck:
             self._say("the database takes records again")
-        self._report(batch, items)
+        self.stuck = False
+        self._report(batch, items, behind)
         return True
 
-    def _report(self, batch: list[Delivery], items: list[Item]) -> None:
-        touched: dict[tuple[str, str], tuple[str, int]] = {}
+    def _report(self, batch: list[Delivery | Lost], items: list[Item], behind: bool) -> None:
+        touched: dict[Journal, None] = {}
+        done = Done([d for d in batch if isinstance(d, Delivery)], {}, [], [], behind)
         for item in items:
-            epoch = None
             if isinstance(item, Record):
                 self.records += 1
-                epoch = item.epoch
+                touched[item.site, item.point, item.epoch] = None
             elif isinstance(item, Status):
-                epoch = item.body.get("epoch")
-            if epoch is not None and isinstance(item, Record | Status):
-                touched[item.site, item.point] = (epoch, 0)
-        stored = {
-            (site, point): (epoch, self._store.stored((site, point, epoch)))
-            for (site, point), (epoch, _) in touched.items()
-        }
-        self.done.append(Done(batch, stored))
+                done.statuses.append(item)
+                if item.body.get("epoch") is not None:
+                    touched[item.site, item.point, item.body["epoch"]] = None
+            elif isinstance(item, Reply):
+                done.replies.append(item)
+            elif isinstance(item, Lost):
+                touched[item.site, item.point, item.epoch] = None
+                self._say(f"{item.site}/{item.point}: records before {item.begin} are lost: {item.why}")
+        done.standings = {journal: self._store.standing(journal) for journal in touched}
+        self.done.append(done)
         self._wake()
 
     def _name_refused(self, items: list[Item]) -> None:
@@ -155,10 +182,10 @@ class Writer(Thread):
                 self._say(f"{item.site}/{item.point} {item.problem}")
 
     def _prune(self) -> None:
-        if time.monotonic() < self._prune_at:
+        if time.monotonic() < self._prune_at or self.inbox.qsize():
             return
         self._prune_at = time.monotonic() + _PRUNE_S
         try:
-            self._store.drop_old_telemetry(int(time.time()))
+            self._store.thin_telemetry(int(time.time()), self._ages)
         except StoreError:
             self._prune_at = time.monotonic() + _RETRY_MAX_S

@@ -80,8 +80,30 @@ class DeadLetter:
 
 
 @dataclass(slots=True)
+class Reply:
+    """A point's answer to a command; ours or somebody else's."""
+
+    site: str
+    point: str
+    body: Message
+    received_at: int
+
+
+@dataclass(slots=True)
+class Lost:
+    """What is missing of a journal before `begin` is gone for ever; `why` says so to a person."""
+
+    site: str
+    point: str
+    epoch: str
+    begin: int
+    why: str
+    received_at: int
+
+
+@dataclass(slots=True)
 class Ignored:
-    """A message for somebody else, such as a reply to a command."""
+    """A message for somebody else."""
 
 
-Item = Record | Status | Refused | Telemetry | DeadLetter | Ignored
+Item = Record | Status | Refused | Telemetry | DeadLetter | Reply | Lost | Ignored

@@ -10,11 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.engine import Engine, RowMapping
-
-from zhuque.store.schema import points, sessions
+from zhuque.store.engine import Database
 from zhuque.store.views import PointView
+
+SHOWN = (
+    "site",
+    "point",
+    "socket",
+    "session",
+    "account",
+    "source",
+    "started_at",
+    "ended_at",
+    "duration_s",
+    "suspended_s",
+    "energy_mwh",
+    "peak_mw",
+    "end_reason",
+)
 
 
 @dataclass(frozen=True)
@@ -32,85 +45,56 @@ class SessionFilter:
     limit: int | None = None
 
 
-_SHOWN = [
-    sessions.c[name]
-    for name in [
-        "site",
-        "point",
-        "socket",
-        "session",
-        "account",
-        "source",
-        "started_at",
-        "ended_at",
-        "duration_s",
-        "suspended_s",
-        "energy_mwh",
-        "peak_mw",
-        "end_reason",
-    ]
-]
-
-
-def session_rows(engine: Engine, wanted: SessionFilter) -> Iterator[RowMapping]:
+def session_rows(database: Database, wanted: SessionFilter) -> Iterator[dict[str, Any]]:
     """The sessions, oldest first; those whose start is not known come first of all."""
-    query = sa.select(*_SHOWN).where(*_conditions(wanted))
-    order: tuple[sa.ColumnElement[Any], ...] = (
-        sessions.c.started_at,
-        sessions.c.site,
-        sessions.c.point,
-        sessions.c.session,
-    )
+    where, parameters = _conditions(wanted)
+    columns = ", ".join(SHOWN)
+    first, last = ("NULLS FIRST", "NULLS LAST") if database.postgres else ("", "")
+    order = f"started_at {first}, site, point, session"
+    sql = f"SELECT {columns} FROM sessions{where}"
     if wanted.limit is not None:
-        newest = query.order_by(*(column.desc() for column in order)).limit(wanted.limit).subquery()
-        query = sa.select(newest)
-        order = (newest.c.started_at, newest.c.site, newest.c.point, newest.c.session)
-    query = query.order_by(*(column.asc() for column in order))
-    with engine.connect() as connection:
-        yield from connection.execution_options(yield_per=500).execute(query).mappings()
+        backwards = f"started_at DESC {last}, site DESC, point DESC, session DESC"
+        sql = f"SELECT {columns} FROM ({sql} ORDER BY {backwards} LIMIT {wanted.limit:d}) AS newest"
+    with database.transaction() as db:
+        for row in db.stream(f"{sql} ORDER BY {order}", parameters):
+            yield dict(zip(SHOWN, row, strict=True))
 
 
-def point_views(engine: Engine, site: str | None = None, point: str | None = None) -> list[PointView]:
+def point_views(database: Database, site: str | None = None, point: str | None = None) -> list[PointView]:
     """The points, by name."""
-    query = sa.select(points).order_by(points.c.site, points.c.point)
-    if site is not None:
-        query = query.where(points.c.site == site)
-    if point is not None:
-        query = query.where(points.c.point == point)
-    with engine.connect() as connection:
-        rows = connection.execute(query).mappings().all()
+    named = {name: value for name, value in (("site", site), ("point", point)) if value is not None}
+    where = " WHERE " + " AND ".join(f"{name} = ?" for name in named) if named else ""
+    sql = f"SELECT site, point, online, status, telemetry, seen_at, problem FROM points{where} ORDER BY site, point"
+    with database.transaction() as db:
+        rows = db.rows(sql, list(named.values()))
     return [
         PointView(
-            row["site"],
-            row["point"],
-            row["online"],
-            json.loads(row["status"] or "{}"),
-            json.loads(row["telemetry"] or "{}"),
-            row["seen_at"],
-            row["problem"],
+            site,
+            point,
+            None if online is None else bool(online),
+            json.loads(status or "{}"),
+            json.loads(telemetry or "{}"),
+            seen_at,
+            problem,
         )
-        for row in rows
+        for site, point, online, status, telemetry, seen_at, problem in rows
     ]
 
 
-def _conditions(wanted: SessionFilter) -> list[sa.ColumnElement[bool]]:
-    c = sessions.c
+def _conditions(wanted: SessionFilter) -> tuple[str, list[Any]]:
     # An account and "open" leave few rows: let no database walk through a whole site to find them.
-    few = wanted.account is not None or bool(wanted.open)
-    equal = (
-        (c.site + "" if few else c.site, wanted.site),
-        (c.point + "" if few else c.point, wanted.point),
-        (c.socket, wanted.socket),
-        (c.account, wanted.account),
-        (c.end_reason, wanted.reason),
-    )
-    conditions: list[sa.ColumnElement[bool]] = [
-        column == value for column, value in equal if value is not None
-    ]
-    if wanted.since is not None:
-        conditions.append(c.started_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(c.started_at < wanted.until)
+    few = " || ''" if wanted.account is not None or wanted.open else ""
+    compared = {
+        f"site{few} = ?": wanted.site,
+        f"point{few} = ?": wanted.point,
+        "socket = ?": wanted.socket,
+        "account = ?": wanted.account,
+        "end_reason = ?": wanted.reason,
+        "started_at >= ?": wanted.since,
+        "started_at < ?": wanted.until,
+    }
+    given = {sql: value for sql, value in compared.items() if value is not None}
+    conditions = list(given)
     if wanted.open is not None:
-        conditions.append(c.end_reason.is_(None) if wanted.open else c.end_reason.is_not(None))
-    return conditions
+        conditions.append("end_reason IS NULL" if wanted.open else "end_reason IS NOT NULL")
+    return " WHERE " + " AND ".join(conditions) if conditions else "", list(given.values())

@@ -9,7 +9,8 @@ other tables but `dead_letters` can be made again from it.
     clocks        the first `clock` record of each boot: dates back what had no time
     sessions      derived from records
     alarms        what boards raised, and what the collector noticed itself (`seq` null)
-    telemetry     one row a point and minute, a week
+    telemetry     as it came, later one row a minute, then one an hour
+    thinned       how far that is done
     dead_letters  what could not be taken, and why
 """
 
@@ -30,9 +31,6 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-
-# The newest migration: what a database must be at to be used.
-REVISION = "0001"
 
 metadata = MetaData()
 
@@ -168,19 +166,33 @@ alarms = Table(
     Column("time", BigInteger),
     Column("noticed_at", BigInteger, nullable=False),
     Column("detail", Text),
-    # records_lost: the places in the journal that are gone
+    # records_lost: the places in the journal that are gone, and how many of them are still missing
     Column("from_seq", BigInteger),
     Column("to_seq", BigInteger),
+    Column("missing", BigInteger),
+    Column("cleared_at", BigInteger),
     UniqueConstraint("site", "point", "epoch", "seq"),
 )
+Index("ix_alarms_from_seq", alarms.c.site, alarms.c.point, alarms.c.epoch, alarms.c.from_seq, unique=True)
 
 telemetry = Table(
     "telemetry",
     metadata,
+    Column("site", String(32), nullable=False),
+    Column("point", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False, autoincrement=False),
+    Column("body", Text, nullable=False),
+    PrimaryKeyConstraint("site", "point", "at"),
+    sqlite_with_rowid=False,
+)
+
+thinned = Table(
+    "thinned",
+    metadata,
     Column("site", String(32), primary_key=True),
     Column("point", String(32), primary_key=True),
-    Column("minute", BigInteger, primary_key=True, autoincrement=False),
-    Column("body", Text, nullable=False),
+    Column("step_s", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False),
 )
 
 dead_letters = Table(

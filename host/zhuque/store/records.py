@@ -1,0 +1,132 @@
+"""Records, the alarms among them, and dead letters: rows as they came.
+
+A record that is stored already is nothing; one that contradicts what is stored is kept beside it as a dead letter.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from zhuque.store.engine import Transaction
+from zhuque.store.items import DeadLetter, Item, Record
+
+# A record has at most 4 KiB; of something larger the beginning tells what it is.
+_PAYLOAD_KEPT = 8192
+_PLACE = "site = ? AND point = ? AND epoch = ?"
+
+
+def insert_records(db: Transaction, new: list[Record]) -> tuple[list[Record], list[DeadLetter]]:
+    """Stores what is not there yet. Returns what agrees with the database, and what contradicts it."""
+    if not new:
+        return [], []
+    rows = [
+        (
+            r.site,
+            r.point,
+            r.epoch,
+            r.seq,
+            r.boot,
+            r.uptime_ms,
+            r.time,
+            r.kind,
+            r.socket,
+            r.session,
+            r.raw,
+            r.received_at,
+        )
+        for r in new
+    ]
+    if db.insert("records", rows, "DO NOTHING") == len(rows):
+        return new, []
+    held = _raw_of(db, new)
+    sound, contradictions = [], []
+    for record in new:
+        raw = held[record.site, record.point, record.epoch, record.seq]
+        if raw == record.raw or _content(json.loads(raw)) == _content(record.body):
+            sound.append(record)
+        else:
+            contradictions.append(_contradiction(record))
+    return sound, contradictions
+
+
+def insert_letters(db: Transaction, letters: list[DeadLetter]) -> None:
+    """Keeps what could not be taken, each once."""
+    rows = [
+        (
+            hashlib.sha256(item.topic.encode() + b"\0" + item.payload).hexdigest(),
+            item.received_at,
+            item.topic,
+            item.payload[:_PAYLOAD_KEPT],
+            len(item.payload),
+            item.reason,
+            item.detail.encode(errors="backslashreplace").decode().replace("\0", "\\0"),
+            item.site,
+            item.point,
+            item.epoch,
+            item.seq,
+        )
+        for item in letters
+    ]
+    db.insert("dead_letters", rows, "DO NOTHING")
+
+
+def insert_alarms(db: Transaction, sound: list[Record]) -> None:
+    """Lists what boards raised and cleared."""
+    rows = [
+        (
+            *(r.site, r.point, r.epoch, r.seq, r.body["alarm"], r.body["state"], r.socket, r.time),
+            *(r.received_at, r.body.get("detail"), None, None, None),
+        )
+        for r in sound
+        if r.kind == "alarm"
+    ]
+    db.insert("alarms", rows, "DO NOTHING")
+
+
+def unstorable(item: Item, error: Exception) -> DeadLetter:
+    """What the checks let through and the database does not take. Raises `error` where it was one already."""
+    if isinstance(item, DeadLetter) and item.reason == "unstorable":
+        raise error
+    detail = " ".join(str(error).split())[:500]
+    now = getattr(item, "received_at", 0)
+    if isinstance(item, Record):
+        place = (item.site, item.point, item.epoch, item.seq)
+        return DeadLetter(item.topic, item.raw.encode(), "unstorable", detail, now, *place)
+    return DeadLetter(type(item).__name__, repr(item).encode(errors="replace"), "unstorable", detail, now)
+
+
+def _raw_of(db: Transaction, wanted: list[Record]) -> dict[tuple[str, str, str, int], str]:
+    seqs: dict[tuple[str, str, str], list[int]] = {}
+    for record in wanted:
+        seqs.setdefault((record.site, record.point, record.epoch), []).append(record.seq)
+    out = {}
+    for journal, numbers in seqs.items():
+        among = f"SELECT seq, raw FROM records WHERE {_PLACE} AND seq"
+        if db.postgres:
+            found = db.rows(among + " = ANY(?)", (*journal, numbers))
+        else:
+            found = db.rows(f"{among} IN ({','.join(map(str, numbers))})", journal)
+        for seq, raw in found:
+            out[(*journal, seq)] = raw
+    return out
+
+
+def _content(body: dict[str, Any]) -> dict[str, Any]:
+    """A record without its nulls: an absent key and a null say the same."""
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def _contradiction(record: Record) -> DeadLetter:
+    return DeadLetter(
+        record.topic,
+        record.raw.encode(),
+        "contradiction",
+        f"record {record.seq} of epoch {record.epoch} is stored with other content",
+        record.received_at,
+        record.site,
+        record.point,
+        record.epoch,
+        record.seq,
+    )
