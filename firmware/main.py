@@ -14,7 +14,9 @@ import esp32
 import machine
 import network
 
-from core import recovery, trip_memo, view
+import drivers.inputs
+import drivers.temperature
+from core import causes, recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -23,6 +25,7 @@ from core.outbox import Outbox
 from core.point import Point
 from core.protection import Protection
 from core.reading import Reading
+from core.supply import UNKNOWN_DC
 from drivers.clock import Clock
 from drivers.flash_store import FlashStore
 from drivers.mqtt import MqttClient
@@ -37,6 +40,7 @@ from wire.version import VERSION
 CPU_HZ = 240_000_000
 WATCHDOG_MS = 4000
 METER_RETRY_S = 10
+INPUT_BITS = {name: causes.bit(name) for name in drivers.inputs.NAMES}
 SAFE_MODE_CRASHES = 3
 SAFE_MODE_SPAN_S = 600
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
@@ -92,10 +96,10 @@ def driver(kind, section):
     return module.from_board(section, machine)
 
 
-def build(kind, board, problems, fallback):
-    """The driver, or the fallback and a problem."""
+def build(kind, section, problems, fallback):
+    """The driver of that kind, or the fallback and a problem."""
     try:
-        return driver(kind, board.section(kind))
+        return driver(kind, section)
     except Exception as e:  # noqa: BLE001 - whatever a wrong board.json leads to: it is said, and nothing closes
         problems.append("board.json: {} cannot be built: {}".format(kind, repr(e)))
         return fallback()
@@ -125,12 +129,16 @@ class Board:
         self.offline = not config_data or any(
             [problem.split(": ", 1)[1].startswith(_NEEDED_ONLINE) for problem in wrong_config]
         )
-        self.meter = build("meter", board, self.problems, NoMeter)
-        self.relays = build("relay", board, self.problems, NoRelays)
+        self.meter = build("meter", board.section("meter"), self.problems, NoMeter)
+        self.relays = build("relay", board.section("relay"), self.problems, NoRelays)
+        self.contactor = self.inputs = self.temperature = None
+        if board.section("contactor"):
+            self.contactor = build("relay", board.section("contactor"), self.problems, NoRelays)
+        self._build_sensors()
         limits = LOWEST_LIMITS if self.problems else intersect(limits_of(board), limits_of(config))
         sockets = 0 if wrong_board else board["sockets"]
         self.reading = Reading(sockets)
-        self.protection = Protection(sockets, limits, self.meter)
+        self.protection = Protection(sockets, limits, self.meter, self.temperature is not None)
         self.rtc = machine.RTC()
         self.clock = Clock(self.rtc, config.get("provisioned", 0))
         partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
@@ -141,6 +149,17 @@ class Board:
             board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
         )
         self.point.problems = self.problems
+
+    def _build_sensors(self):
+        """The safety inputs and the thermometer of a board that has them."""
+        inputs, temperature = self.board.section("inputs"), self.board.section("temperature")
+        try:
+            if inputs:
+                self.inputs = drivers.inputs.from_board(inputs, machine, INPUT_BITS)
+            if temperature:
+                self.temperature = drivers.temperature.from_board(temperature, machine)
+        except Exception as e:  # noqa: BLE001 - as in `build`
+            self.problems.append("board.json: inputs or temperature cannot be built: {}".format(repr(e)))
 
     def recover(self):
         """The journal and what was before; returns what core.commands needs of it."""
@@ -162,6 +181,8 @@ class Board:
         self.protect = protect = ProtectTask(
             self.protection, self.reading, self.relays, watchdog, self.rtc, self.crashes
         )
+        protect.inputs = self.inputs
+        protect.contactor = self.contactor
         self.store.before_program = lambda: protect.blame(APPEND)
         self.store.before_erase = lambda: protect.blame(ERASE)
         self.protect.start(machine.Timer(0))
@@ -220,9 +241,19 @@ class Board:
             self.meter_loop(),
             self.forget_crashes(),
         ]
+        if self.temperature is not None:
+            loops.append(self.temperature_loop())
         if not self.offline:
             loops.append(self.uplink(memory).run())
         await asyncio.gather(*loops)
+
+    async def temperature_loop(self):
+        """What the thermometer says, or that it says nothing, into the reading that the tick judges."""
+        while True:
+            await self.temperature.read_once()
+            dc = self.temperature.temperature_dc
+            self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
+            await asyncio.sleep_ms(drivers.temperature.PERIOD_MS)
 
     def uplink(self, memory):
         """The publish task, with the command task behind it."""

@@ -69,6 +69,7 @@ class Protection:
         self.closed_ms = array("i", zeros)
 
         self._active = 0  # what the inputs said last
+        self._unread = 0  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
         self._announced = False
@@ -230,6 +231,7 @@ class Protection:
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
         self.supply.judge(min(dt_ms, MAX_GAP_MS), reading)
         self._active = reading.active
+        self._unread = reading.unread
         tripped = reading.active
         if self.supply.hot:
             tripped |= OVERTEMPERATURE
@@ -286,7 +288,7 @@ class Protection:
     def _apply(self):
         """The word: open whatever lost its permission, close at most one socket that earned it."""
         permitted = self.wanted
-        if not self.ready or self.fault or self.latched[WHOLE] or self.supply.held:
+        if not self.ready or self.fault or self.latched[WHOLE] or self.supply.held or self._unread:
             permitted = 0
         permitted &= ~self.distrusted
         for i in range(self.sockets):

@@ -25,6 +25,7 @@ class Reading:
         self.voltage_mv = 0
         self.voltage_ok = 0
         self.active = 0  # bits of core/causes that the inputs report now
+        self.unread = 0  # of the inputs, those not yet known since the start
         self.temperature_dc = UNKNOWN_DC
         # Counters modulo 2**24: polls, frames asked for in them, frames that did not come or had a bad checksum.
         self.polls = 0

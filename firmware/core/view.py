@@ -2,6 +2,8 @@
 
 from wire.version import VERSION
 
+from .supply import UNKNOWN_DC
+
 
 def status(point, unix):
     """The `status` message of a point that is online."""
@@ -31,4 +33,11 @@ def telemetry(point, uptime_ms, unix):
         power_mw = reading.power_mw[i] if heard else None
         rows.append([session.state, current_ma, power_mw, session.energy_mwh])
     voltage_mv = reading.voltage_mv if reading.voltage_ok else None
-    return {"time": unix, "uptime_ms": uptime_ms, "voltage_mv": voltage_mv, "sockets": rows}
+    temperature_dc = None if reading.temperature_dc == UNKNOWN_DC else reading.temperature_dc
+    return {
+        "time": unix,
+        "uptime_ms": uptime_ms,
+        "voltage_mv": voltage_mv,
+        "temperature_dc": temperature_dc,
+        "sockets": rows,
+    }

@@ -36,6 +36,8 @@ class ProtectTask:
         self.watchdog = watchdog
         self.rtc = rtc
         self.meter = None
+        self.inputs = None  # drivers.inputs.Inputs of a board that has any
+        self.contactor = None  # a relay driver with one relay, of a board that has one
         self.error = None  # the exception that opened every relay
         self._blind_ms = array("i", [0] * len(STRETCHES))
         self._during = QUIET
@@ -79,7 +81,14 @@ class ProtectTask:
         protection = self.protection
         if self.meter is not None:
             self.meter.poll(self.reading)
+        if self.inputs is not None:
+            active = self.inputs.poll(dt_ms)
+            # Not yet read means open, and is no alarm.
+            self.reading.unread = self.inputs.unread
+            self.reading.active = active & ~self.inputs.unread
         self.relays.write(protection.step(dt_ms, self.reading))
+        if self.contactor is not None:
+            self.contactor.write(1 if protection.contactor else 0)
         if protection.changes != self._memo_of:
             self._memo_of = protection.changes
             self._keep_memo()

@@ -127,6 +127,17 @@ def test_an_active_input_opens_everything_at_once_and_locks():
         assert not bench.protection.contactor or bench.cause(0) is None
 
 
+def test_an_input_that_was_not_read_yet_opens_and_locks_nothing():
+    bench = Bench().close(0)
+    bench.reading.unread = 1 << 2
+    assert bench.tick() == 0 and bench.cause(0) is None
+    bench.protection.want(0, True)
+    bench.run(2000)
+    assert bench.word == 0
+    bench.reading.unread = 0
+    assert bench.tick() == 1
+
+
 def test_the_first_in_precedence_is_named():
     bench = Bench()
     bench.active = 1 << 2 | 1 << 3
