@@ -17,6 +17,7 @@ from zhuque.wire.version import VERSION, WIRE
 
 # noun -> what `zhuque --help` says of it, so that it need not import it
 NOUNS = {
+    "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "meter": "Meters and their bytes.",
     "session": "Charging sessions.",

@@ -1,0 +1,58 @@
+"""What follows from a meter's numbers: the firmware's drivers say the same, and tests/boards holds both together."""
+
+from __future__ import annotations
+
+from zhuque.boards.schema import integer, integers, table
+
+# Microvolts RMS on a chip's input at each gain, of which a driver uses 98 %.
+_BL0910_UV = 494975
+_BL0942_UV = {1: 494975, 4: 123744, 16: 29698, 24: 19799}
+_HLW8032_UV = 30936
+_PZEM_MA = 100_000
+# Meters whose current is there within two windows of 80 ms at most.
+_INSTANT = ("bl0910", "bl0942")
+
+
+def full_scale_ma(meter: dict[str, object]) -> int:
+    """The highest current that the meter can show."""
+    driver = meter["driver"]
+    if driver == "pzem004t":
+        return integer(meter, "full_scale_ma", _PZEM_MA)
+    shunt = integer(meter, "shunt_uohm")
+    if driver == "bl0910":
+        return _BL0910_UV * 10 * 98 // (integer(meter, "current_gain") * shunt)
+    if driver == "bl0942":
+        return _BL0942_UV[integer(meter, "current_gain")] * 10 * 98 // shunt
+    return _HLW8032_UV * 10 * 98 // shunt
+
+
+def is_instant(meter: dict[str, object]) -> bool:
+    """True when the meter is fast enough for the instantaneous stage of the protection."""
+    return meter["driver"] in _INSTANT
+
+
+def channels(meter: dict[str, object]) -> int:
+    """How many sockets the meter measures."""
+    if "addresses" in meter:
+        return len(integers(meter, "addresses"))
+    return integer(meter, "sockets", 1)
+
+
+def ports(relay: dict[str, object]) -> int:
+    """How many relays the section drives."""
+    if relay["driver"] == "gpio":
+        return len(integers(relay, "pins"))
+    if relay["driver"] == "pcf8574":
+        return width(relay) * len(integers(relay, "addresses"))
+    return 16
+
+
+def width(section: dict[str, object]) -> int:
+    """Bits of an expander's port."""
+    return 16 if section.get("chip") == "pcf8575" else 8
+
+
+def i2c_pins(section: dict[str, object]) -> tuple[object, object]:
+    """Clock and data pin of a section's bus."""
+    bus = table(section.get("i2c"))
+    return bus.get("scl"), bus.get("sda")
