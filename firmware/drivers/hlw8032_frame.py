@@ -40,6 +40,7 @@ _GOOD_STATE = const(0x55)
 _UNCALIBRATED = const(0xAA)
 MARK = const(0x5A)
 _RAW_MAX = const(0xFFFFFF)
+_MAINS_MV = const(10000)  # below it there is no mains, and what is shown of the power is noise
 
 
 def scales(k_voltage, k_current):
@@ -101,7 +102,7 @@ def _take_power(frame, scale, values):
     if values[VOLTAGE_MV] == UNKNOWN:
         return
     if _flags(frame) & 2:
-        values[POWER_MW] = 0
+        values[EXTRA if values[VOLTAGE_MV] < _MAINS_MV else POWER_MW] = 0
     elif frame[20] & 0x10:
         values[POWER_MW] = _milli(frame, 14, scale[2])
     else:
