@@ -159,18 +159,23 @@ class PZEM004T:
         self._pause = max(1, slot - self._awaited + 1)
         self._awaited = 0
 
+    # Where MicroPython needs more than 11 words for what a function holds, it takes them from the heap at every call:
+    # hence small functions with few names, which a test counts.
+
     def _hear(self, address):
         """True when the last bytes are an answer of this address with a right CRC; it is in the window's `frame`."""
-        window = self._window
         for i in range(self._intake.take()):
-            if window.push(self._intake.bytes[i]) and is_head(
-                window.byte(0), window.byte(1), window.byte(2), address
-            ):
-                window.copy()
-                if not crc16(window.frame, FRAME):  # of a frame and its own CRC
-                    window.clear()
-                    return True
+            if self._window.push(self._intake.bytes[i]) and self._is_answer(address):
+                self._window.clear()
+                return True
         return False
+
+    def _is_answer(self, address):
+        window = self._window
+        if not is_head(window.byte(0), window.byte(1), window.byte(2), address):
+            return False
+        window.copy()
+        return not crc16(window.frame, FRAME)  # of a frame and its own CRC
 
     def _take(self, reading):
         turn = self._turn

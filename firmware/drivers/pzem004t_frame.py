@@ -56,10 +56,9 @@ _CRC = _crc_table()
 
 def crc16(frame, n):
     """Modbus CRC of the first n bytes; goes on the wire low byte first."""
-    table = _CRC
     crc = 0xFFFF
     for i in range(n):
-        crc = crc >> 8 ^ table[(crc ^ frame[i]) & 255]
+        crc = _CRC[(crc ^ frame[i]) & 255] ^ crc >> 8
     return crc
 
 

@@ -1,0 +1,244 @@
+"""`zhuque meter decode` on frames made by hand, and on owners' captures where those are at hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from zhuque.board_code import KEYS
+from zhuque.cli import main
+
+ROOT = Path(__file__).resolve().parents[2]
+VECTORS = ROOT / "tests" / "vectors"
+CAPTURES = ROOT.parent / "shared" / "vectors" / "meter_captures.json"
+METERS = {
+    "BL0942": "bl0942",
+    "HLW8032": "hlw8032",
+    "CSE7766": "hlw8032",
+    "CSE7759B": "hlw8032",
+    "PZEM-004T-v3": "pzem004t",
+}
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["meter", "decode", *arguments])
+
+
+def decoded(*arguments: str) -> dict[str, Any]:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    value: dict[str, Any] = json.loads(done.stdout)
+    assert tuple(value)[:5] == KEYS
+    return value
+
+
+def rows(name: str, part: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((VECTORS / f"{name}.json").read_text())[part]
+    return found
+
+
+def captures() -> list[Any]:
+    if not CAPTURES.is_file():
+        return [pytest.param({}, marks=pytest.mark.skip(reason="no captures of owners here"))]
+    return [pytest.param(row, id=row["id"]) for row in json.loads(CAPTURES.read_text())]
+
+
+def scale_of(row: dict[str, Any]) -> list[str]:
+    cal = row["cal"]
+    if row["chip"] == "BL0942":
+        return [
+            "--k-voltage",
+            str(cal["uref"]),
+            "--k-current",
+            str(cal["iref"]),
+            "--k-power",
+            str(cal["pref"]),
+        ]
+    if "k_i" in cal:
+        return ["--k-voltage", str(cal["k_v"]), "--k-current", str(cal["k_i"])]
+    return []
+
+
+@pytest.mark.parametrize("row", captures())
+def test_captures_are_right_or_refused_never_wrong(row: dict[str, Any]) -> None:
+    frame = row["hex"]
+    if row["kind"] == "good-22":
+        assert run(METERS[row["chip"]], frame).exit_code == 1
+        frame += f" {row['expect']['checksum_computed']:02X}"
+    if row["kind"] in ("bad", "request"):
+        done = run(METERS[row["chip"]], frame, "--json")
+        assert done.exit_code == 1 and done.stdout == "" and len(done.stderr) > 40, done.output
+        return
+    value = decoded(METERS[row["chip"]], frame, *scale_of(row))
+    expected = row["expect"]
+    if row["kind"] == "stream":
+        assert len(value["frames"]) == expected.get("n_frames", len(expected.get("frames", [])))
+        return
+    for key, milli in (("voltage", "voltage_mv"), ("current", "current_ma"), ("power", "power_mw")):
+        if key in expected:
+            same(row, key, value[milli])
+    if "frequency" in expected:
+        same(row, "frequency", value["frequency_mhz"])
+    if "energy_wh" in expected:
+        assert value["energy_mwh"] == 1000 * expected["energy_wh"]
+
+
+def same(row: dict[str, Any], key: str, milli: int | None) -> None:
+    expected = row["expect"][key]
+    if expected is None:
+        assert milli is None, key
+    else:
+        assert milli is not None, key
+        tolerance = row["tolerance"].get(key, row["tolerance"].get("abs", 0))
+        assert abs(milli / 1000 - expected) <= max(tolerance, 0.00101), (key, milli)
+
+
+@pytest.mark.parametrize("row", rows("bl0942", "frames"), ids=lambda row: row["how"])
+def test_bl0942(row: dict[str, Any]) -> None:
+    # The circuit of the vectors: gain 4, so a quarter of the counts per ampere.
+    per_volt = 73989 / 1.218 * 510 / 1950510 * 1000
+    value = decoded(
+        "bl0942",
+        row["hex"],
+        "--address",
+        str(row["address"]),
+        "--k-voltage",
+        str(per_volt),
+        "--k-current",
+        str(305978 / 1.218 / 4),
+    )
+    for key in ("voltage_mv", "current_ma", "power_mw", "frequency_mhz"):
+        want = row["expect"][key]
+        assert value[key] == want or abs(value[key] - want) <= 1 + abs(want) // 1_000_000, key
+    # 419430.4 J over 155.9 counts of power a watt
+    assert value["energy_mwh"] == pytest.approx(row["expect"]["count"] * 747.6, rel=0.001, abs=1)
+
+
+@pytest.mark.parametrize("row", rows("hlw8032", "frames"), ids=lambda row: row["how"])
+def test_hlw8032(row: dict[str, Any]) -> None:
+    value = decoded("hlw8032", row["hex"], "--k-voltage", "1.881", "--k-current", "1")
+    for key in ("voltage_mv", "current_ma", "power_mw"):
+        want = row["expect"][key]
+        assert value[key] == want or abs(value[key] - want) <= 1 + want // 1_000_000, key
+    assert value["frequency_mhz"] is None
+    if row["expect"]["voltage_mv"]:
+        assert value["energy_mwh"] == pytest.approx(
+            (row["expect"]["count"] & 0xFFFF) * 5.105 * 1.881 / 3.6, rel=1e-3, abs=0.5
+        )
+    if row["expect"]["fast_ma"] is None and row["expect"]["voltage_mv"] is None:
+        assert value["energy_mwh"] is None
+
+
+@pytest.mark.parametrize("row", rows("pzem004t", "frames"), ids=lambda row: row["how"])
+def test_pzem004t(row: dict[str, Any]) -> None:
+    value = decoded("pzem004t", row["hex"])
+    for key in ("voltage_mv", "current_ma", "power_mw", "frequency_mhz"):
+        assert value[key] == row["expect"][key]
+    assert value["energy_mwh"] == 1000 * row["expect"]["count"]
+
+
+@pytest.mark.parametrize("meter", ["bl0942", "hlw8032", "pzem004t"])
+def test_bad_frames_say_why(meter: str) -> None:
+    for row in rows(meter, "bad"):
+        if row["how"] == "a byte too many":
+            continue  # of a capture that is junk, and it is said
+        done = run(meter, row["hex"], "--address", str(row.get("address", 0)))
+        assert done.exit_code == 1 and done.stdout == "", row["how"]
+        assert done.stderr.startswith("Error: ") and len(done.stderr) > 50
+
+
+def test_bl0942_of_another_address_is_named() -> None:
+    frame = rows("bl0942", "frames")[1]["hex"]
+    done = run("bl0942", frame)
+    assert done.exit_code == 1 and "--address 3" in done.stderr
+    assert decoded("bl0942", frame, "--address", "3")["voltage_mv"] is not None
+
+
+def test_bl0942_power_may_have_its_own_scale() -> None:
+    frame = rows("bl0942", "frames")[0]["hex"]
+    assert decoded("bl0942", frame, "--k-power", "1000")["power_mw"] == 179225
+
+
+def test_bl0910_by_its_own_driver() -> None:
+    reads = rows("bl0910", "reads")
+    capture = " ".join(f"82{row['register']}{row['answer']}" for row in reads)
+    value = decoded("bl0910", capture, "--board", "zq10")
+    assert abs(value["voltage_mv"] - 230000) <= 2 and abs(value["current_ma"] - 5000) <= 1
+    assert abs(value["power_mw"] - 1150000) <= 20 and abs(value["energy_mwh"] - 1000000) <= 25
+    assert value["frequency_mhz"] is None
+    one = decoded("bl0910", f"82 16 {reads[2]['answer']}", "--board", "zq10")
+    assert one == dict.fromkeys(KEYS) | {"voltage_mv": value["voltage_mv"]}
+
+
+def test_bl0910_channels_are_told_apart() -> None:
+    capture = "820c0729d66b 820d0729d66a"
+    value = decoded("bl0910", capture, "--board", "zq10")
+    assert [frame["current_ma"] for frame in value["frames"]] == [4999, 4999]
+
+
+def test_bl0910_damaged_or_without_a_board() -> None:
+    assert run("bl0910", "82 16 12 19 3D FE", "--board", "zq10").exit_code == 1
+    done = run("bl0910", "82 16 12 19 3D FF")
+    assert done.exit_code == 2 and "--board" in done.stderr
+
+
+def test_a_stream_shows_every_frame_and_says_what_was_junk() -> None:
+    first, second = (row["hex"] for row in rows("pzem004t", "frames")[:2])
+    done = run("pzem004t", f"00 {first} 01 04 {second}", "--json")
+    value = json.loads(done.stdout)
+    assert [frame["voltage_mv"] for frame in value["frames"]] == [230100, 230000]
+    assert value["voltage_mv"] == 230000 and "3 bytes" in done.stderr
+
+
+def test_what_is_missing_is_said() -> None:
+    for row in rows("hlw8032", "frames"):
+        done = run("hlw8032", row["hex"])
+        said = {"counting": "not measured yet: power", "not calibrated": "calibration", "carry": ""}
+        for word, text in said.items():
+            if word in row["how"]:
+                assert text in done.stderr and bool(text) == bool(done.stderr)
+
+
+def test_people_get_a_table() -> None:
+    done = run("pzem004t", rows("pzem004t", "frames")[0]["hex"])
+    assert done.exit_code == 0
+    head, line = done.stdout.splitlines()
+    assert head.split() == ["V", "A", "W", "Wh", "Hz"]
+    assert line.split() == ["230.100", "4.350", "1000.900", "4649.000", "50.000"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["pzem004t", "01 0"], 2),
+        (["pzem004t", "hello"], 2),
+        (["pzem004t"], 2),
+        (["ade7953", "00"], 2),
+        (["pzem004t", "00", "--k-voltage", "1"], 2),
+        (["hlw8032", "00", "--k-power", "1"], 2),
+        (["hlw8032", "00", "--k-voltage", "0"], 2),
+        (["hlw8032", "00", "--k-voltage", "1e6"], 2),
+        (["bl0942", "00", "--k-voltage", "0.06"], 2),
+        (["bl0942", "00", "--address", "4"], 2),
+        (["bl0942", "00", "--board", "zq10"], 2),
+        (["bl0910", "00", "--board", "zq10", "--k-voltage", "1"], 2),
+        (["bl0910", "00", "--board", "nowhere"], 3),
+        (["pzem004t", ""], 1),
+        (["pzem004t", "01 84 02 C2 C1"], 1),
+    ],
+)
+def test_exit_codes(arguments: list[str], code: int) -> None:
+    done = run(*arguments)
+    assert done.exit_code == code and done.stdout == "" and done.stderr
+
+
+@pytest.mark.parametrize("form", ["{}", "0x{}", "{},", "{}:"])
+def test_forms_of_hexadecimal(form: str) -> None:
+    frame = rows("pzem004t", "frames")[0]["hex"]
+    text = "".join(form.format(byte) + (" " if form == "0x{}" else "") for byte in frame.split())
+    assert decoded("pzem004t", text)["voltage_mv"] == 230100
+    assert decoded("pzem004t", *frame.split())["voltage_mv"] == 230100
