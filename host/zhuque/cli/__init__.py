@@ -19,6 +19,7 @@ from zhuque.wire.version import VERSION, WIRE
 NOUNS = {
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
+    "db": "Migrate, thin and check the database.",
     "meter": "Meters and their bytes.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",

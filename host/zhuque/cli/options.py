@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import click
 
@@ -17,6 +17,7 @@ from zhuque.wire.topics import is_name
 
 if TYPE_CHECKING:
     from zhuque.collector.broker import BrokerAddress
+    from zhuque.store.telemetry import Ages
 
 # Generic for the type checker, and nowhere at run time before.
 if TYPE_CHECKING:
@@ -56,8 +57,26 @@ class Moment(ParamType):
             )
 
 
+class Age(ParamType):
+    """A number of s, min, h or d; gives seconds."""
+
+    name = "age"
+    _units: ClassVar[dict[str, int]] = {"s": 1, "min": 60, "h": 3600, "d": 86400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Seconds."""
+        if isinstance(value, int):
+            return value
+        number = value.rstrip("abcdefghijklmnopqrstuvwxyz")
+        unit = self._units.get(value[len(number) :])
+        if unit is None or not number.isdecimal() or not 1 <= int(number) <= 1_000_000:
+            self.fail(f"{value!r} is no age; it looks like 6h or 7d", param, ctx)
+        return int(number) * unit
+
+
 NAME = Name()
 MOMENT = Moment()
+AGE = Age()
 
 
 def db_option(command: F) -> F:
@@ -65,6 +84,36 @@ def db_option(command: F) -> F:
     return click.option("--db", metavar="PATH|URL", envvar="ZHUQUE_DB", help="The database; also ZHUQUE_DB.")(
         command
     )
+
+
+def age_options(command: F) -> F:
+    """How old telemetry becomes before it is thinned: --minutes-after, --hours-after, --drop-after."""
+    for option in (
+        click.option("--drop-after", type=AGE, help="Remove telemetry older than this; without it never."),
+        click.option(
+            "--hours-after",
+            type=AGE,
+            default="7d",
+            show_default=True,
+            help="Then keep a row of telemetry an hour.",
+        ),
+        click.option(
+            "--minutes-after", type=AGE, default="6h", show_default=True, help="Then keep a row a minute."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def ages(minutes_after: int, hours_after: int, drop_after: int | None) -> Ages:
+    """The ages as the store takes them. Raises UsageError where a later step comes before an earlier one."""
+    from zhuque.store.telemetry import Ages
+
+    if not 60 <= minutes_after <= hours_after or (drop_after is not None and drop_after < hours_after):
+        raise UsageError(
+            "--minutes-after (at least 1min), --hours-after, --drop-after must grow in this order"
+        )
+    return Ages(minutes_after, hours_after, drop_after)
 
 
 def broker_options(command: F) -> F:

@@ -1,4 +1,4 @@
-"""`zhuque session`: list."""
+"""`zhuque session`: list, rebuild."""
 
 from __future__ import annotations
 
@@ -84,6 +84,29 @@ def list_(db: str | None, as_json: bool, as_csv: bool, is_open: bool | None, **w
             print_csv(COLUMNS, map(_public, rows))
         else:
             _print(rows)
+
+
+@command.command(name="rebuild")
+@db_option
+def rebuild(db: str | None) -> None:
+    """Derive every session anew from the records, in one transaction; the result is what it was.
+
+    A collector may go on meanwhile: it waits until this is done.
+
+    \b
+    Example:
+      zhuque session rebuild --db site.db
+    """
+    where = need_db(db)
+
+    from zhuque.store.write import Store
+
+    store = Store(where)
+    try:
+        count = store.rebuild_sessions()
+    finally:
+        store.close()
+    click.echo(f"{count} sessions derived from their records")
 
 
 def _public(row: Any) -> dict[str, Any]:
