@@ -52,6 +52,7 @@ BOARD_RULES = {
 
 # What each part of the host may import of zhuque besides itself, `errors` and `wire`.
 HOST_RULES = {
+    "boards": {"wire"},
     "store": {"wire"},
     "report": {"store", "wire"},
     "collector": {"store", "wire"},

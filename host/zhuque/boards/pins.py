@@ -1,8 +1,8 @@
 """What the pins of an ESP32 can do, and what a board asks of them.
 
 The levels at reset are the pulls of the strapping pins (ESP32 data sheet, "Strapping Pins"). What hangs there
-must want the same level while the chip boots: a line that rests at the other one decides how the chip boots, and a relay
-that closes at it is closed at every reset.
+must want the same level while the chip boots: a line that rests at the other one decides how the chip boots, and a
+relay that closes at it is closed at every reset.
 """
 
 from __future__ import annotations
