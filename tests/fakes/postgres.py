@@ -46,9 +46,12 @@ class Postgres:
         self._data = self._folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
         self._databases = 0
+        self.template = ""  # the URL of a database that new ones are copies of; nobody may be connected to it
         if os.getuid() == 0:
             shutil.chown(self._folder, self._user)
-        self._run(self._initdb, "-D", self._data, "-U", "zhuque", "-A", "trust", "-E", "UTF8", "--locale=C", "-N")
+        self._run(
+            self._initdb, "-D", self._data, "-U", "zhuque", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"
+        )
 
     def url(self, database: str = "postgres") -> str:
         """As `--db` takes it."""
@@ -61,7 +64,8 @@ class Postgres:
         self._databases += 1
         name = f"zhuque_{self._databases}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
+            template = self.template.rpartition("/")[2] or "template1"
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         return self.url(name)
 
     def start(self) -> Postgres:

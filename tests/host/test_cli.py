@@ -48,10 +48,21 @@ def shanghai(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
+def file_db(tmp_path: Path) -> Path:
+    """The database of `db` as a file."""
+    fill(str(tmp_path / "site.db"))
+    return tmp_path / "site.db"
+
+
+@pytest.fixture
+def db(where: str) -> str:
     """Two points: an ended session of 402113 mWh, an open one, one of unknown start."""
-    path = tmp_path / "site.db"
-    store = Store(path)
+    fill(where)
+    return where
+
+
+def fill(where: str) -> None:
+    store = Store(where)
     bodies = [
         wire.boot(1),
         wire.start(2, time=1763990000),
@@ -68,17 +79,16 @@ def db(tmp_path: Path) -> Path:
     items.append(decode(wire.TELEMETRY, wire.raw(wire.telemetry()), False, NOW))
     store.write(items)
     store.close()
-    return path
 
 
-def listed(db: Path, *arguments: str) -> list[dict[str, Any]]:
+def listed(db: str, *arguments: str) -> list[dict[str, Any]]:
     result = zhuque("session", "list", "--db", db, "--json", *arguments)
     assert result.exit_code == 0, result.output
     rows: list[dict[str, Any]] = json.loads(result.output, parse_float=Decimal)
     return rows
 
 
-def test_session_list_json_is_exact(db: Path) -> None:
+def test_session_list_json_is_exact(db: str) -> None:
     unknown, ended, still_open = listed(db)
     assert list(ended) == list(COLUMNS)
     assert ended == {
@@ -101,7 +111,7 @@ def test_session_list_json_is_exact(db: Path) -> None:
     assert (unknown["started_at"], unknown["energy_wh"]) == (None, None)
 
 
-def test_session_list_csv_has_the_same_keys(db: Path) -> None:
+def test_session_list_csv_has_the_same_keys(db: str) -> None:
     result = zhuque("session", "list", "--db", db, "--csv")
     rows = list(csv.DictReader(io.StringIO(result.output)))
     assert list(rows[0]) == list(COLUMNS)
@@ -109,7 +119,7 @@ def test_session_list_csv_has_the_same_keys(db: Path) -> None:
     assert rows[2]["ended_at"] == ""
 
 
-def test_session_list_table_is_plain_and_local(db: Path) -> None:
+def test_session_list_table_is_plain_and_local(db: str) -> None:
     output = zhuque("session", "list", "--db", db).output
     assert "\x1b" not in output
     line = next(line for line in output.splitlines() if "riverside/p01/3" in line)
@@ -140,16 +150,16 @@ def test_session_list_table_is_plain_and_local(db: Path) -> None:
     ],
     ids=str,
 )
-def test_session_filters(db: Path, arguments: list[str], sockets: list[int]) -> None:
+def test_session_filters(db: str, arguments: list[str], sockets: list[int]) -> None:
     assert [row["socket"] for row in listed(db, *arguments)] == sockets
 
 
-def test_an_empty_list(db: Path) -> None:
+def test_an_empty_list(db: str) -> None:
     assert listed(db, "--account", "nobody") == []
     assert zhuque("session", "list", "--db", db, "--account", "nobody").output == "no sessions\n"
 
 
-def test_control_characters_do_not_reach_a_terminal(db: Path) -> None:
+def test_control_characters_do_not_reach_a_terminal(db: str) -> None:
     store = Store(db)
     body = wire.start(6, account="\x1b[2J", session=f"{wire.EPOCH}-6")
     store.write([decode(wire.RECORD, wire.raw(body), False, NOW)])
@@ -157,7 +167,7 @@ def test_control_characters_do_not_reach_a_terminal(db: Path) -> None:
     assert "\x1b" not in zhuque("session", "list", "--db", db).output
 
 
-def test_status_from_the_database(db: Path) -> None:
+def test_status_from_the_database(db: str) -> None:
     hill, river = json.loads(zhuque("status", "--db", db, "--json").output, parse_float=Decimal)
     assert (hill["point"], hill["online"], hill["sockets"]) == ("p07", None, [])
     assert (river["online"], river["state"], river["problems"]) == (True, "ready", ["meter is silent"])
@@ -209,11 +219,11 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
     assert "not a zhuque database" in zhuque("status", "--db", tmp_path / "empty.db").stderr
 
 
-def test_a_database_of_another_release(db: Path) -> None:
-    with sqlite3.connect(db) as connection:
+def test_a_database_of_another_release(file_db: Path) -> None:
+    with sqlite3.connect(file_db) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    assert "revision 9999" in zhuque("session", "list", "--db", db).stderr
-    result = zhuque("collect", "--db", db, "--broker", "mqtt://127.0.0.1:1")
+    assert "revision 9999" in zhuque("session", "list", "--db", file_db).stderr
+    result = zhuque("collect", "--db", file_db, "--broker", "mqtt://127.0.0.1:1")
     assert (result.exit_code, "upgrade" in result.stderr) == (1, True)
 
 
@@ -223,9 +233,9 @@ def test_a_database_of_another_release(db: Path) -> None:
     ids=["read-only", "full"],
 )
 def test_a_database_that_takes_nothing(
-    db: Path, monkeypatch: pytest.MonkeyPatch, pragma: str, says: str
+    file_db: Path, monkeypatch: pytest.MonkeyPatch, pragma: str, says: str
 ) -> None:
-    store = Store(db)
+    store = Store(file_db)
     connect = engine._connect
 
     def hampered(path: Path, writing: bool) -> sqlite3.Connection:
@@ -399,7 +409,7 @@ def test_help_imports_neither_database_nor_broker() -> None:
     assert all(noun in done.stdout for noun in ("collect", "session", "socket", "status"))
 
 
-def test_reading_imports_no_migrations(db: Path) -> None:
+def test_reading_imports_no_migrations(db: str) -> None:
     code = (
         "import sys; from zhuque.cli import main;"
         f"main(['status', '--db', {str(db)!r}], standalone_mode=False);"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -18,6 +19,7 @@ from tests.host import wire_samples as wire
 from zhuque.collector.broker import parse
 from zhuque.collector.client import Collector
 from zhuque.sim.broker import Broker
+from zhuque.store.engine import open_reader
 from zhuque.store.write import Store
 
 
@@ -32,7 +34,7 @@ def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
 class Running:
     """A collector in a thread, as `zhuque collect` runs it."""
 
-    def __init__(self, url: str, db: Path, sites: tuple[str, ...] = ()) -> None:
+    def __init__(self, url: str, db: str, sites: tuple[str, ...] = ()) -> None:
         self.db = db
         self.said: list[str] = []
         self.store = Store(db)
@@ -55,13 +57,34 @@ class Running:
         return count(self.db, table)
 
 
-def count(db: Path, table: str) -> int:
-    connection = sqlite3.connect(f"{db.as_uri()}?mode=ro", uri=True)
+def count(db: str, table: str) -> int:
+    database = open_reader(db)
     try:
-        found: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+        with database.transaction() as reading:
+            found: int = reading.value(f"SELECT count(*) FROM {table}")
         return found
     finally:
-        connection.close()
+        database.dispose()
+
+
+class Holder:
+    """Somebody else who holds the database so that nothing can be written."""
+
+    def __init__(self, db: str) -> None:
+        if "://" in db:
+            self._connection: Any = psycopg.connect(db)
+            self._connection.execute("LOCK TABLE records IN EXCLUSIVE MODE")
+        else:
+            self._connection = sqlite3.connect(db, isolation_level=None)
+            self._connection.execute("BEGIN IMMEDIATE")
+
+    def let_go(self) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.close()
+
+
+def says_locked(text: str) -> bool:
+    return "locked" in text or "lock timeout" in text
 
 
 class Board:
@@ -96,12 +119,12 @@ def board(broker: Broker) -> Iterator[Board]:
 
 
 @pytest.fixture
-def db(tmp_path: Path) -> Path:
-    return tmp_path / "site.db"
+def db(where: str) -> str:
+    return where
 
 
 @pytest.fixture
-def running(broker: Broker, db: Path) -> Iterator[Running]:
+def running(broker: Broker, db: str) -> Iterator[Running]:
     made = Running(broker.url, db).connected()
     yield made
     made.stop()
@@ -136,7 +159,7 @@ def test_poison_is_put_aside_and_acknowledged(running: Running, board: Board, br
     assert again.collector.records == 1  # what was acknowledged did not come again
 
 
-def test_what_comes_while_it_is_away_is_stored_later(broker: Broker, db: Path, board: Board) -> None:
+def test_what_comes_while_it_is_away_is_stored_later(broker: Broker, db: str, board: Board) -> None:
     Running(broker.url, db).connected().stop()
     board.send(*[wire.boot(seq) for seq in range(1, 201)])
     again = Running(broker.url, db).connected()
@@ -145,31 +168,27 @@ def test_what_comes_while_it_is_away_is_stored_later(broker: Broker, db: Path, b
 
 
 def test_a_locked_database_is_waited_for(running: Running, board: Board) -> None:
-    holder = sqlite3.connect(running.db, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
+    holder = Holder(running.db)
     board.send(wire.boot(1), wire.boot(2))
-    wait_for(lambda: any("locked" in text for text in running.said))
+    wait_for(lambda: any(says_locked(text) for text in running.said))
     time.sleep(1.5)
     board.send(wire.boot(3))
     assert running.count("records") == 0
     assert not board.stored
-    holder.execute("ROLLBACK")
-    holder.close()
+    holder.let_go()
     wait_for(lambda: running.count("records") == 3)
     wait_for(lambda: any("takes records again" in text for text in running.said))
-    assert sum("locked" in text for text in running.said) == 1
+    assert sum(says_locked(text) for text in running.said) == 1
 
 
-def test_nothing_is_acknowledged_while_the_database_is_stuck(broker: Broker, db: Path, board: Board) -> None:
+def test_nothing_is_acknowledged_while_the_database_is_stuck(broker: Broker, db: str, board: Board) -> None:
     first = Running(broker.url, db).connected()
-    holder = sqlite3.connect(db, isolation_level=None)
-    holder.execute("BEGIN IMMEDIATE")
+    holder = Holder(db)
     board.send(*[wire.boot(seq) for seq in range(1, 51)])
-    wait_for(lambda: any("locked" in text for text in first.said))
+    wait_for(lambda: any(says_locked(text) for text in first.said))
     broker.stop()  # the acknowledgements that come later belong to a connection that is gone
     wait_for(lambda: any("is gone" in text or "does not answer" in text for text in first.said))
-    holder.execute("ROLLBACK")
-    holder.close()
+    holder.let_go()
     wait_for(lambda: first.count("records") == 50)
     broker.start()
     wait_for(lambda: sum("connected" in text for text in first.said) == 2)
@@ -178,7 +197,7 @@ def test_nothing_is_acknowledged_while_the_database_is_stuck(broker: Broker, db:
     assert count(db, "dead_letters") == 0
 
 
-def test_a_broker_that_is_down_at_start(free_port: int, tmp_path: Path, db: Path) -> None:
+def test_a_broker_that_is_down_at_start(free_port: int, tmp_path: Path, db: str) -> None:
     made = Running(f"mqtt://127.0.0.1:{free_port}", db)
     wait_for(lambda: made.said)
     time.sleep(1.5)
@@ -189,7 +208,7 @@ def test_a_broker_that_is_down_at_start(free_port: int, tmp_path: Path, db: Path
         made.stop()
 
 
-def test_only_the_sites_that_were_named(broker: Broker, db: Path, board: Board) -> None:
+def test_only_the_sites_that_were_named(broker: Broker, db: str, board: Board) -> None:
     made = Running(broker.url, db, ("riverside",)).connected()
     time.sleep(0.3)
     board.send(wire.boot(1), topic="zq/1/hillside/p01/record")
@@ -199,7 +218,7 @@ def test_only_the_sites_that_were_named(broker: Broker, db: Path, board: Board) 
     assert made.count("points") == 1
 
 
-def test_confirmations_are_told_again_after_the_broker_forgot(broker: Broker, db: Path, board: Board) -> None:
+def test_confirmations_are_told_again_after_the_broker_forgot(broker: Broker, db: str, board: Board) -> None:
     made = Running(broker.url, db).connected()
     board.send(wire.status(), topic=wire.STATUS)
     board.send(wire.boot(1))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -23,8 +22,8 @@ NOW = 1764000100
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    opened = Store(tmp_path / "site.db")
+def store(where: str) -> Iterator[Store]:
+    opened = Store(where)
     yield opened
     opened.close()
 
@@ -85,7 +84,7 @@ def test_a_record_twice_changes_nothing() -> None:
     assert derived(bodies + bodies) == derived(bodies)
 
 
-def test_the_database_says_the_same_in_any_order_and_batches(tmp_path: Path) -> None:
+def test_the_database_says_the_same_in_any_order_and_batches(new_db: Callable[[], str]) -> None:
     bodies = [
         wire.boot(1, time=None),
         wire.start(2, time=None),
@@ -98,8 +97,8 @@ def test_the_database_says_the_same_in_any_order_and_batches(tmp_path: Path) -> 
     ]
     shuffle = random.Random(2)
     seen = []
-    for turn in range(12):
-        store = Store(tmp_path / f"{turn}.db")
+    for _ in range(12):
+        store = Store(new_db())
         order = bodies + shuffle.sample(bodies, 3)
         shuffle.shuffle(order)
         while order:
@@ -184,9 +183,9 @@ def test_what_is_gone_for_ever_is_skipped_and_told(store: Store) -> None:
     assert (epoch["stored_seq"], epoch["first_seq"], epoch["last_seq"]) == (8, 7, 8)
 
 
-def test_progress_is_found_again(store: Store, tmp_path: Path) -> None:
+def test_progress_is_found_again(store: Store, where: str) -> None:
     write(store, wire.boot(1), wire.boot(3), wire.boot(4), wire.start(5, socket="x"))
-    again = Store(tmp_path / "site.db")
+    again = Store(where)
     write(again, wire.boot(2))
     assert again.stored(("riverside", "p01", wire.EPOCH)) == 5
     again.close()
