@@ -3,6 +3,9 @@
 import machine
 from chips.bl0910 import BL0910Chip
 from chips.hc595 import HC595Chip
+from chips.temperature import NtcDivider
+
+_BETA_K = 3950
 
 
 def wire(board, world):
@@ -19,6 +22,29 @@ def wire(board, world):
     machine.wire_bus(_bus(relay["spi"]), 0, relays.exchange)
     world.meter = chip
     world.relays = relays
+    world.surroundings = Surroundings(board)
+
+
+class Surroundings:
+    """What the safety inputs and the thermometer see: `cut` holds the names of open loops, `celsius` the box's heat."""
+
+    def __init__(self, board):
+        self.cut = set()
+        self.celsius = 25.0
+        inputs, sensor = board.get("inputs", {}), board.get("temperature", {})
+        for name in inputs:
+            loop = inputs[name]
+            if isinstance(loop, dict) and "pin" in loop:
+                machine.wire_level(loop["pin"], self._loop(name, loop["open_level"]))
+        if sensor.get("driver") == "ntc":
+            ohm_25 = sensor["table_ohm"][13]  # 65 degrees above -40, in steps of 5
+            ntc = NtcDivider(lambda: self.celsius, sensor["supply_mv"], sensor["series_ohm"], ohm_25, _BETA_K)
+            machine.wire_analog(sensor["pin"], ntc.read_uv)
+
+    def _loop(self, name, open_level):
+        closed_level = 1 - open_level
+        cut = self.cut
+        return lambda: open_level if name in cut else closed_level
 
 
 def _bus(section):
