@@ -3,7 +3,8 @@
 A packet answers the command byte READ | address, then 0xAA: 55, current 3 bytes, voltage 3, fast current 3, power 3
 signed, energy count 3, period of the mains 2 and a zero, status 3, sum; little endian. The sum begins with the command
 byte, in which the address is: an answer of another chip is no answer. A packet of nothing but zeros comes from a chip
-that has just woken up: its sum is right and its readings are not.
+that has just woken up: its sum is right and its readings are not. One byte of sum is little: bits that the registers do
+not have must be zero, too.
 
 Sources: [1] the data sheet V1.06 as public drivers state it: registers, MODE, input ranges of 700, 175, 42 and 28 mV
 peak at gain 1, 4, 16 and 24. [2] Factors 305978, 73989, 3537 with Vref 1.218 V and pin values in mV, at gain 16; a
@@ -17,6 +18,7 @@ from .meter_frame import (
     BAD_EMPTY,
     BAD_HEADER,
     BAD_LENGTH,
+    BAD_RANGE,
     BAD_SUM,
     COUNT,
     CURRENT_MA,
@@ -36,6 +38,9 @@ FRAME = const(23)
 READ = const(0x58)  # | address
 BAUD = const(38400)
 HEAD = const(0x55)
+# Where the period of 16 bits and the status of 10 bits have the byte that is always zero.
+PERIOD_TOP = const(18)
+STATUS_TOP = const(21)
 
 
 def scales(mv, ma, fast_ma, mw):
@@ -83,6 +88,8 @@ def decode(frame, command, scale, values):
         return BAD_SUM
     if not filled:
         return BAD_EMPTY
+    if frame[PERIOD_TOP] or frame[STATUS_TOP] or frame[STATUS_TOP - 1] > 3:
+        return BAD_RANGE
     _convert(frame, scale, values)
     return GOOD
 

@@ -7,7 +7,8 @@ fast current too. Once a second a poll asks for a configuration register instead
 For the trip: the fast value of one mains cycle (I_FAST_RMS_CYC 1). A longer window would cover the time between two
 questions to a chip, but shows a fault later: with four chips a window of four cycles is above a threshold up to 80 ms
 after the fault began and is asked for up to 80 ms later, one of a single cycle 20 ms and 80 ms. It is taken behind the
-high-pass filter (MODE bit 4): before it, the input's offset reads as 0.2 to 0.8 A without a load (captures).
+high-pass filter (MODE bit 4): before it, the input's offset reads as 0.2 to 0.8 A without a load (captures). It is a
+mean of |i|: too low for a peaky current, for which core/protection has the slow RMS.
 
 Rules: `poll` never waits and never allocates. Power counts by its magnitude: nothing behind a socket feeds back, so
 that a sign says which way round the shunt is; the chip counts energy so, too (MODE bit 7). While `configure` or
@@ -20,7 +21,9 @@ from .bl0942_frame import (
     BAUD,
     FRAME,
     HEAD,
+    PERIOD_TOP,
     READ,
+    STATUS_TOP,
     board_scales,
     decode,
     energy_of_count,
@@ -61,10 +64,13 @@ _ANSWER_MS = const(40)
 
 
 class BL0942:
-    """The chips of one UART; socket i is the chip with address `addresses[i]`. `section` is board.json's `meter`.
+    """The chips of one UART; socket i is the chip with address `addresses[i]`.
 
-    energy_mws_num / energy_mws_den milliwatt-seconds are one count of the energy counters. `wrong` counts registers
-    found changed and chips lost since `configure`, modulo 2**24.
+    `section` is board.json's `meter`: addresses (0 to 3), shunt_uohm, current_gain (1, 4, 16, 24), divider_high_ohm,
+    divider_low_ohm, vref_uv, fast_ratio_ppm (fast value over RMS), fast_floor_ma (the fast value's noise), start_baud
+    if the chips wake up at another rate than 9600, uart {id, tx, rx}. energy_mws_num / energy_mws_den
+    milliwatt-seconds are one count of the energy counters. `wrong` counts registers found changed and chips lost since
+    `configure`, modulo 2**24.
     """
 
     instant = True  # fast enough for the instantaneous stage: two windows of window_ms
@@ -258,11 +264,15 @@ class BL0942:
     def _hear_packet(self):
         window = self._packet
         for i in range(self._intake.take()):
-            if window.push(self._intake.bytes[i]) and window.byte(0) == HEAD:
-                if (window.sum + self._ask[0]) & 255 == 255:
-                    window.lift()
-                    return True
+            if window.push(self._intake.bytes[i]) and window.byte(0) == HEAD and self._is_packet(window):
+                window.lift()
+                return True
         return False
+
+    def _is_packet(self, window):
+        if (window.sum + self._ask[0]) & 255 != 255:
+            return False
+        return not (window.byte(PERIOD_TOP) or window.byte(STATUS_TOP)) and window.byte(STATUS_TOP - 1) < 4
 
     def _hear_register(self):
         window = self._register

@@ -51,7 +51,11 @@ _SET_UP_MS = const(400)
 
 
 class HLW8032:
-    """The chip of one UART. `section` is board.json's `meter`."""
+    """The chip of one UART.
+
+    `section` is board.json's `meter`: shunt_uohm, divider_high_ohm, divider_low_ohm, floor_ma (below it a current is
+    not told from none), uart {id, rx}; tx may be left out.
+    """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
     channels = 1

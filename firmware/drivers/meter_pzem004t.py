@@ -42,7 +42,12 @@ _ANSWER_MS = const(160)
 
 
 class PZEM004T:
-    """The meters of one line; socket i is the meter with address `addresses[i]`. `section` is board.json's `meter`."""
+    """The meters of one line; socket i is the meter with address `addresses[i]`.
+
+    `section` is board.json's `meter`: addresses (1 to 247), floor_ma (below it a current is not told from none),
+    full_scale_ma if it is not 100 A, uart {id, tx, rx}. `slow_ok` stays through one answer that is lost: the next comes
+    within a second, and silence is counted by core/protection.
+    """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
     stale_windows = 5
@@ -71,6 +76,7 @@ class PZEM004T:
         self._window = Window(FRAME)
         self._values = values()
         self._out = bytearray(8)
+        self._missed = bytearray(n)
         self._turn = n - 1
         self._awaited = 0  # polls since the question; 0: nothing is awaited
         self._pause = 0  # polls until the next question
@@ -180,7 +186,7 @@ class PZEM004T:
     def _take(self, reading):
         turn = self._turn
         got = self._values
-        self._no_voltage = 0
+        self._missed[turn] = self._no_voltage = 0
         reading.fast_ma[turn] = reading.current_ma[turn] = got[CURRENT_MA]
         if got[CURRENT_MA] >= self.full_scale_ma:
             reading.fast_ma[turn] = SATURATED
@@ -191,7 +197,10 @@ class PZEM004T:
 
     def _miss(self, reading):
         reading.errors = (reading.errors + 1) & 0xFFFFFF
-        reading.slow_ok[self._turn] = 0
+        turn = self._turn
+        if self._missed[turn]:
+            reading.slow_ok[turn] = 0
+        self._missed[turn] = 1
         self._no_voltage += 1
         if self._no_voltage > 3 * self.channels:
             self._no_voltage = 0

@@ -209,7 +209,7 @@ def _why(meter: str, data: bytes, size: int, decoder: _Decoder, address: int) ->
         common.BAD_HEADER: "it does not begin as one",
         common.BAD_SUM: "its checksum is wrong: a byte was damaged",
         common.BAD_EMPTY: "everything in it is zero: the chip had measured nothing yet",
-        common.BAD_RANGE: "it shows values that the meter cannot measure",
+        common.BAD_RANGE: "it shows what the meter's registers cannot hold",
     }
     reason = reasons.get(code, "nothing in it is one")
     return f"no frame of the {meter} in {len(data)} bytes: {reason}; nothing in it is to be believed, capture it again"
