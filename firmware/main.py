@@ -16,6 +16,7 @@ import network
 
 import drivers.inputs
 import drivers.temperature
+import drivers.tls
 from core import causes, recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
@@ -271,6 +272,7 @@ class Board:
             PointView(self),
             None,
             self.may_shake_hands,
+            drivers.tls.context() if config["broker.tls"] else None,
         )
         publisher.on_command = CommandTask(commands, self.clock, publisher.reply)
         return publisher

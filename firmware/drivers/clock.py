@@ -74,7 +74,7 @@ class Clock:
         try:
             self.set_unix(t_s, t_ms % 1000 * 1000)
         except ValueError as e:
-            raise SntpError("{}: {}; check the time server".format(host, e)) from e
+            raise SntpError("{}: {}; check the time server".format(host, e))
         return t_s
 
 

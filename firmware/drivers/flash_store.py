@@ -12,7 +12,7 @@ _IOCTL_BLOCK_ERASE = 6
 class FlashStore:
     """`blocks` blocks of `block_size` bytes. Every method raises OSError where the flash does.
 
-    `before_program()` and `before_erase()`, where set, are called first: flash stops both CPUs, and somebody counts that.
+    `before_program()` and `before_erase()`, where set, are called first: flash stops both CPUs, and that is counted.
     """
 
     def __init__(self, partition):

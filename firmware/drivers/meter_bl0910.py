@@ -318,7 +318,7 @@ class BL0910:
         item = self._rounds[self._audit]
         self._audit = self._audit + 1 if self._audit + 1 < len(self._rounds) else 0
         raw = self._value(self._slow_at + 18, item[0])
-        # A line that nobody drives reads FF throughout, and for register 81 that has a good checksum. Nobody wrote FFFFFF.
+        # A line that nobody drives reads FF throughout: for register 81 a good checksum, and nobody wrote FFFFFF.
         if raw < 0 or raw == 0xFFFFFF:
             return 1
         if raw != item[1]:

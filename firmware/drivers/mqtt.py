@@ -94,9 +94,12 @@ class MqttClient:
         except MqttError:
             sock.close()
             raise
+        except ValueError as e:  # how MicroPython says that a certificate failed its check
+            sock.close()
+            raise MqttError("the broker's certificate is not accepted: {}".format(e))
         except OSError as e:
             sock.close()
-            raise MqttError("no connection to {} port {}: {}".format(host, port, e)) from e
+            raise MqttError("no connection to {} port {}: {}".format(host, port, e))
         except asyncio.CancelledError:
             sock.close()
             raise

@@ -43,7 +43,7 @@ async def resolve(name, server, port=53):
             break
         except OSError as e:
             if not left:
-                raise ResolveError("{} not resolved: {}".format(name, e)) from e
+                raise ResolveError("{} not resolved: {}".format(name, e))
     return _address(name, answer, len(query))
 
 

@@ -19,6 +19,14 @@ class SSLContext:
         else:
             setattr(self._context, name, value)
 
+    def load_verify_locations(self, cafile=None, cadata=None):
+        """As ssl.SSLContext.load_verify_locations, by data alone."""
+        self._context.load_verify_locations(cadata)
+
+    def load_cert_chain(self, certfile, keyfile):
+        """As ssl.SSLContext.load_cert_chain, by data alone."""
+        self._context.load_cert_chain(certfile, keyfile)
+
     def wrap_socket(self, sock, **options):
         """As ssl.SSLContext.wrap_socket."""
         return self._context.wrap_socket(getattr(sock, "real", sock), **options)
