@@ -111,6 +111,23 @@ def test_an_answer_after_noise_or_an_echo_is_found():
         assert reading.fast_ok[0] == 1 and reading.current_ma[0] == 4350, before
 
 
+def test_halves_of_two_answers_are_no_answer():
+    section = dict(PZEM004T)
+    section["addresses"] = [1]
+    uart = Player(FRAME * 2)
+    driver = Driver(uart, section)
+    reading = Reading(1)
+    for i in range(40):
+        if i == 1:
+            uart.give(10)
+        elif len(uart.sent) == 2:
+            uart.give(15)
+            uart.sent.append(b"")
+        driver.poll(reading)
+        assert reading.fast_ok[0] == 0
+    assert len(uart.sent) >= 4 and reading.errors >= 2
+
+
 def test_what_is_no_answer_is_none():
     for row in V["bad"]:
         if row["address"] == 1:
