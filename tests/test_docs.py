@@ -1,0 +1,82 @@
+"""The documentation against the code: the tables of protection, sessions and wire, and the links."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from core import causes, session
+from wire import codes, records
+from zhuque.wire import messages
+
+ROOT = Path(__file__).resolve().parent.parent
+FIRMWARE = (ROOT / "firmware" / "README.md").read_text()
+WIRE = (ROOT / "firmware" / "wire" / "README.md").read_text()
+
+CLEARS = {"lockout": "lockout", "hold": "by itself", "shed": "shed", "restart": "restart"}
+
+
+def rows(text: str, heading: str) -> list[list[str]]:
+    """The cells of the table whose first line is `heading`."""
+    lines = text[text.index(heading) :].splitlines()
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in (lines[2:] if "---" in lines[1] else lines)
+        if line.startswith("|")
+    ][: next((n for n, line in enumerate(lines[2:]) if not line.startswith("|")), len(lines))]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([a-z_]+)`", cell)
+
+
+def test_every_cause_has_its_row_in_order_of_precedence() -> None:
+    table = rows(FIRMWARE, "| cause | sets | clears |")
+    assert [names(row[0])[0] for row in table] == list(codes.CAUSES)
+    for row in table:
+        assert row[2].startswith(CLEARS[causes.CLEARS[names(row[0])[0]]]), row[0]
+
+
+def test_only_the_rows_that_say_so_are_reset_at_the_point() -> None:
+    local = {names(row[0])[0] for row in rows(FIRMWARE, "| cause | sets | clears |") if "only" in row[2]}
+    assert local == {name for name in codes.CAUSES if causes.bit(name) & causes.LOCAL_ONLY}
+    whole = {
+        names(row[0])[0] for row in rows(FIRMWARE, "| cause | sets | clears |") if "whole point" in row[2]
+    }
+    assert whole == {name for name in codes.CAUSES if causes.bit(name) & causes.WHOLE_POINT}
+
+
+def test_the_session_table_is_the_codes() -> None:
+    told = set()
+    for states, event, to in rows(FIRMWARE, "| from | event | to |"):
+        told.update((state, event.split()[0].rstrip(":,"), names(to)[0]) for state in names(states))
+    assert told == {(state, event, to) for (state, event), to in session.TRANSITIONS.items()}
+
+
+def test_every_record_kind_lists_its_keys() -> None:
+    table = {names(row[0])[0]: names(row[1]) for row in rows(WIRE, "| kind | further keys |")}
+    assert list(table) == list(codes.RECORD_KINDS)
+    for kind, fields in records.FIELDS.items():
+        told = table[kind]
+        if kind == "session_end":  # "the same totals": those of the row above
+            told = told + table["session_checkpoint"]
+        assert {name for name, _ in fields} <= set(told), kind
+
+
+def test_every_op_that_is_implemented_is_described() -> None:
+    described = {name for row in rows(WIRE, "| op | keys beside") for name in names(row[0])}
+    assert described == {"start", "stop", "reset", "resend", "ping"}
+    assert described <= set(codes.OPS) and set(messages._COMMAND_FIELDS) == set(codes.OPS)
+
+
+READMES = [
+    path for path in sorted(ROOT.glob("*/**/README*.md")) if path.relative_to(ROOT).parts[0] != "build"
+]
+
+
+@pytest.mark.parametrize("readme", [ROOT / "README.md", *READMES], ids=str)
+def test_links_lead_somewhere(readme: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme.read_text()):
+        assert (readme.parent / target).exists(), f"{readme}: {target}"
