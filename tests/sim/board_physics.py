@@ -1,6 +1,7 @@
 """The mains, the loads and the truth, against figures worked out by hand."""
 
-from loads import Charger
+from loads import LiIon as Charger
+from loads import make
 from physics import Physics
 from truth import Truth
 

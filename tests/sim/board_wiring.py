@@ -1,8 +1,8 @@
 """What stands in front of the meter chip answers as the chip does, whatever happens."""
 
 from chips.bl0910 import BL0910Chip
+from meters import Remembered
 from physics import Physics
-from wiring import Remembered
 
 METER = {"shunt_uohm": 1000, "divider_high_ohm": 1000000, "divider_low_ohm": 430}
 PLAIN = {"inrush_ms": 0, "ramp_s": 0.0, "peak_w": 200.0}

@@ -1,17 +1,54 @@
 """`esp32`: the flash partitions, as a file that keeps exactly what was programmed.
 
-A program only clears bits; an erase sets a block of 4096 bytes to FF, and the CPU stands still for 45 ms of virtual
-time. The file holds the journal partition and nothing else.
+A program only clears bits and takes 0.1 ms and 2.5 us a byte (a W25Q32's page program, and what the CPU needs around it);
+an erase sets a block of 4096 bytes to FF and takes 45 ms. The CPU stands still meanwhile. When the supply fails during
+one, it is torn: of the bits that a program was to clear any subset is cleared, after an erase the block holds any bytes.
+`supply` says who knows when it fails. The file holds the journal partition and nothing else.
 """
+
+import os
 
 from clock import clock
 
 BLOCK = 4096
 ERASE_US = 45000
+PROGRAM_US = 100
+PROGRAM_BYTE_NS = 2500
+OPERATIONS = ("program", "erase")
 HEAP_DATA = 4
 HEAP_EXEC = 1
 
 _table = {}  # label: Partition
+_supply = {"between": None, "cut": None, "during": None, "then": None, "dead": False}
+
+
+def supply(between, cut):
+    """`between(now_us, until_us)`: how long the supply fails from then on, -1 when it does not; `cut(us)` lets it."""
+    _supply["between"], _supply["cut"] = between, cut
+
+
+def cut_during(operation, then):
+    """The supply fails in the middle of the next program or erase: `then()`."""
+    _supply["during"], _supply["then"] = operation, then
+
+
+def _failing(operation, us):
+    """What ends the board in the middle of this operation, or None."""
+    if _supply["during"] == operation:
+        _supply["during"] = None
+        return _supply["then"]
+    between = _supply["between"]
+    if between is None:
+        return None
+    now = clock.read()
+    for_us = between(now, now + us)
+    return None if for_us < 0 else lambda: _supply["cut"](for_us)
+
+
+def _die(then):
+    """From here on nothing reaches the flash, whatever the firmware still tries on its way out."""
+    _supply["dead"] = True
+    then()
 
 
 def add_partition(label, address, size, path):
@@ -75,19 +112,34 @@ class Partition:
             for i in range(len(buf) // BLOCK):
                 self._erase(block + i)
             offset = 0
+        self._program(block, buf, offset)
+
+    def _program(self, block, buf, offset):
         self._seek(block, offset, len(buf))
         held = bytearray(len(buf))
         self._file.readinto(held)
+        took_us = PROGRAM_US + len(buf) * PROGRAM_BYTE_NS // 1000
+        then = _failing("program", took_us)
+        torn = None if then is None else os.urandom(len(buf))
         for i in range(len(buf)):
-            held[i] &= buf[i]
-        self._seek(block, offset, len(buf))
-        self._file.write(held)
+            held[i] &= buf[i] if torn is None else buf[i] | torn[i]
+        self._put(block, held, offset)
+        if then is not None:
+            _die(then)
+        clock.stall(took_us)
 
     def _erase(self, block):
-        self._seek(block, 0, BLOCK)
-        self._file.write(b"\xff" * BLOCK)
+        then = _failing("erase", ERASE_US)
+        self._put(block, b"\xff" * BLOCK if then is None else os.urandom(BLOCK), 0)
         self.erases += 1
+        if then is not None:
+            _die(then)
         clock.stall(ERASE_US)
+
+    def _put(self, block, held, offset):
+        self._seek(block, offset, len(held))
+        if not _supply["dead"]:
+            self._file.write(held)
 
     def _seek(self, block, offset, length):
         at = block * BLOCK + offset

@@ -31,7 +31,6 @@ EXIT_WATCHDOG = 82
 EXIT_POWER_CUT = 83
 JOURNAL_ADDRESS = 0x280000
 JOURNAL_SIZE = 1536 * 1024
-_PUMP_US = 200000  # how long the relays of a dead board stay closed
 _BOOT_US = 1000000  # until the first line of boot.py
 _ARM_US = 1000000
 _SAVE_US = 10000000
@@ -56,8 +55,10 @@ class Runner:
         )
         wiring.wire(board, self.world)
         if "world" in before:
-            self.world.load(before["world"], before["now_us"])
-            self.world.drop_relays(before["now_us"])
+            cold = before["cause"] == machine.PWRON_RESET
+            self.world.load(before["world"], before["now_us"], cold)
+            if cold or self.world.relays.hold_us >= 0:
+                self.world.drop_relays(before["now_us"])
         else:
             self._schedule(settings.get("events", []))
         clock.world = self.world.advance
@@ -80,14 +81,10 @@ class Runner:
         memory = b"" if cold else bytes.fromhex(before["rtc_memory"])
         machine.begin(before["cause"], memory, self.reset)
         time.rtc_zero_us = -(before["now_us"] + before["off_us"]) if cold else before["rtc_zero_us"]
-        if not cold:
-            chip = self.world.meter
-            chip._registers, chip._joules, chip._seen_j = before["meter"]
-            chip._configured()
 
-    def unix_us(self):
-        """Unix microseconds of the world."""
-        return self._start_unix * 1000000 + clock.now_us
+    def server_us(self):
+        """Unix microseconds of the world as the time server tells them."""
+        return self._start_unix * 1000000 + clock.now_us + self.world.time_error_us
 
     def power_cut(self, for_us):
         """The supply goes, for so long."""
@@ -95,10 +92,10 @@ class Runner:
         self._end(EXIT_POWER_CUT, machine.PWRON_RESET, for_us)
 
     def reset(self, cause):
-        """The CPU starts anew; the relays hold until the charge pump is empty."""
+        """The CPU starts anew; the relays hold until nothing holds them."""
         now = clock.read()
         self.world.tell("reset", cause="watchdog" if cause == machine.WDT_RESET else "software")
-        self.world.drop_relays(now + _PUMP_US)
+        self.world.release_relays(now)
         self._end(_EXITS[cause], cause, 0)
 
     def leave(self, _why):
@@ -110,14 +107,12 @@ class Runner:
         sys.exit(code)
 
     def _save(self, cause, off_us):
-        chip = self.world.meter
         state = {
             "now_us": clock.now_us,
             "off_us": off_us,
             "cause": cause,
             "rtc_zero_us": time.rtc_zero_us,
             "rtc_memory": machine.rtc_memory().hex(),
-            "meter": [chip._registers, chip._joules, chip._seen_j],
             "world": self.world.save(),
         }
         with open("world.new", "w") as file:
@@ -165,7 +160,7 @@ def main(path):
     settings = _load(path)
     folder = settings["firmware"]
     runner = Runner(settings)
-    server = outside.TimeServer(runner.unix_us)
+    server = outside.TimeServer(runner.server_us)
     settings["config"]["time"] = {"host": "127.0.0.1", "port": server.port}
     for name in ("board", "config"):
         with open(name + ".json", "w") as file:

@@ -2,8 +2,10 @@
 
 A session begins when the contact closes after somebody asked for power, and ends when the bike is pulled out or when
 the contact opens. A contact that closes again with the same bike and without a new request continues the same session.
-Energy is what went through the contact, in double precision.
+Energy is what went through the contact, in double precision. Faults are kept with their beginning and their end.
 """
+
+_MOST_FAULTS = 2000  # what comes on top is counted, not kept
 
 
 class Truth:
@@ -12,13 +14,27 @@ class Truth:
     def __init__(self, physics, start_unix):
         self._physics = physics
         self._start_unix = start_unix
-        self.sessions = []  # [socket, started_us, ended_us or -1, joules at the start, joules in it, account]
+        self.sessions = []  # [socket, started_us, ended_us or -1, joules at the start, joules in it, account, end, closings]
         self._last = [-1] * physics.count  # index of the session that may go on
         self._account = [None] * physics.count
+        self.faults = []  # [name, socket or None, began_us, ended_us or -1, detail]
+        self.faults_lost = 0
 
     def unix(self, us):
         """Unix seconds, whole ones, of a time of the world."""
         return self._start_unix + us // 1000000
+
+    def fault(self, name, i, on, now_us, detail=None):
+        """A fault of socket i, or of the point (None), began or ended. One that goes on does not begin again."""
+        for fault in self.faults:
+            if fault[0] == name and fault[1] == i and fault[3] < 0:
+                if not on:
+                    fault[3] = now_us
+                return
+        if on and len(self.faults) < _MOST_FAULTS:
+            self.faults.append([name, i, now_us, -1, detail])
+        elif on:
+            self.faults_lost += 1
 
     def asked(self, i, account):
         """Somebody scanned: what comes is a session of its own."""
@@ -32,37 +48,55 @@ class Truth:
         last = self._last[i]
         if last < 0:
             self._last[i] = len(self.sessions)
-            self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i]])
+            self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1])
         else:
             session = self.sessions[last]
             session[2] = -1
+            session[6] = None
+            session[7] += 1
             session[3] = joules - session[4]
 
     def opened(self, i, now_us):
         """The contact opened."""
-        self._end(i, now_us)
+        self._end(i, now_us, "opened")
 
     def unplugged(self, i, now_us):
         """The bike is gone: this session is over for good, although the contact may still be closed."""
-        self._end(i, now_us)
+        self._end(i, now_us, "unplugged")
         self._last[i] = -1
 
-    def _end(self, i, now_us):
+    def _end(self, i, now_us, how):
         last = self._last[i]
         if last >= 0 and self.sessions[last][2] < 0:
             session = self.sessions[last]
             session[2] = now_us
+            session[6] = how
             session[4] = self._physics.energy_j(i) - session[3]
 
     def report(self):
-        """{"sockets": [...], "sessions": [...]}: energies in mWh, times in Unix seconds, null for what goes on."""
+        """`sockets`, `sessions`, `faults`: energies in mWh, times in Unix seconds, null for what goes on."""
         sockets = []
         for i in range(self._physics.count):
             sockets.append({"socket": i + 1, "energy_mwh": _mwh(self._physics.energy_j(i))})
-        return {"sockets": sockets, "sessions": [self._row(session) for session in self.sessions]}
+        return {
+            "sockets": sockets,
+            "sessions": [self._row(session) for session in self.sessions],
+            "faults": [self._fault(fault) for fault in self.faults],
+            "faults_lost": self.faults_lost,
+        }
+
+    def _fault(self, fault):
+        name, i, began, ended, detail = fault
+        return {
+            "fault": name,
+            "socket": None if i is None else i + 1,
+            "began": self.unix(began),
+            "ended": None if ended < 0 else self.unix(ended),
+            "detail": detail,
+        }
 
     def _row(self, session):
-        i, started, ended, base, joules, account = session
+        i, started, ended, base, joules, account, how, closings = session
         if ended < 0:
             joules = self._physics.energy_j(i) - base
         return {
@@ -71,17 +105,21 @@ class Truth:
             "ended": None if ended < 0 else self.unix(ended),
             "energy_mwh": _mwh(joules),
             "account": account,
+            "ended_by": how,
+            "closings": closings,
         }
 
     def save(self):
         """Everything, as JSON can hold it."""
-        return {"sessions": self.sessions, "last": self._last, "account": self._account}
+        return {name: getattr(self, name) for name in _KEPT}
 
     def load(self, saved):
         """What `save` gave."""
-        self.sessions = saved["sessions"]
-        self._last = saved["last"]
-        self._account = saved["account"]
+        for name in _KEPT:
+            setattr(self, name, saved[name])
+
+
+_KEPT = ("sessions", "_last", "_account", "faults", "faults_lost")
 
 
 def _mwh(joules):

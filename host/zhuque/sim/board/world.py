@@ -1,49 +1,57 @@
 """What happens to the point: the scenario's events and those asked for at run time, told to physics, chips and truth.
 
 An event is a dict `{"do": name, ...}`; in a scenario it also has `at_s`, seconds since the world began. Sockets count
-from 1. Every event that happened is told on standard output as a JSON line, with the time of the world.
+from 1. With `for_s` what began ends by itself so much later; with `on = false` it ends now. Every event that happened is
+told on standard output as a JSON line, with the time of the world. happenings.py and faults.py let them happen; all of
+them, with their keys, are in ../README.md and in ../scenario.py, which checks them.
 
-    plug          socket, load (keys of loads.DEFAULTS), account and scan_after_s: the resident scans so much later
-    scan          socket, account          somebody asks for power: the host publishes the command
-    ask           socket, op, actor        somebody else does (stop, reset): the host publishes the command
-    unplug        socket
-    overload      socket, watts, for_s     a heater beside the charger
-    short         socket                   behind the relay, until it is unplugged
-    relay_stuck   socket, on               the contact welds as it stands closed, or closes
-    relay_dead    socket, on               the contact does not close
-    meter_silent  for_s                    the meter chip does not answer
-    meter_corrupt frames                   so many answers have a bit wrong
-    network_down  for_s                    no byte gets through
-    network_up
-    power_cut     for_s                    the supply of the whole point
-    speed         speed                    from now on
-    truth                                  tells the truth so far
-    end                                    tells that the scenario is over
+Besides those: `truth` tells the truth so far, `speed` sets it, `end` tells that the scenario is over.
 """
 
+import esp32
 import network
 from clock import clock
-from physics import Physics
+from faults import Faults
+from happenings import EventError, Happenings, us
+from physics import BREAKER_US, Physics
 from truth import Truth
 
 _ON_TIME_US = 100000
 _MINUTE_US = 60000000
 
 
-class EventError(ValueError):
-    """An event that cannot happen: the text says why."""
+_ON_OFF = (
+    "leak",
+    "heat",
+    "mains",
+    "smoke",
+    "emergency_stop",
+    "residual_current",
+    "relay_stuck",
+    "relay_dead",
+    "meter_silent",
+    "meter_frozen",
+    "time_server",
+)
 
 
-class World:
-    """`tell(event, **keys)` writes a line; `power_cut(us)` ends the process."""
+class World(Happenings, Faults):
+    """`tell(event, **keys)` writes a line; `power_cut(us)` ends the process.
+
+    `meters` and `relays` are set by wiring.py; `breakers`: every socket has one of its own.
+    """
 
     def __init__(self, sockets, seed, start_unix, tell, power_cut):
         self.physics = Physics(sockets, seed)
         self.truth = Truth(self.physics, start_unix)
-        self.meter = None
+        self.physics.on_breaker = self._on_breaker
+        self.meters = self.meter = None  # all chips, and the first
         self.relays = None
+        self.breakers = False
+        self.time_error_us = 0  # of the time server
         self._tell = tell
         self._power_cut = power_cut
+        esp32.supply(self.cut_between, self.cut_power)
         self._events = []  # (at_us, order, event), the next one last
         self._order = 0
         self._physics_due_us = 0
@@ -67,7 +75,11 @@ class World:
         if now >= self._minute_us:
             self._minute_us = now - now % _MINUTE_US + _MINUTE_US
             self.tell("time", speed=clock.speed)
-        due = min(self._physics_due_us, self._minute_us, now + _ON_TIME_US)
+        return min(self.next_due(), now + _ON_TIME_US)
+
+    def next_due(self):
+        """When something changes by itself, or the next event comes."""
+        due = min(self._physics_due_us, self._minute_us)
         return min(due, self._events[-1][0]) if self._events else due
 
     def changed(self):
@@ -132,78 +144,16 @@ class World:
             if not 0 <= i < self.physics.count:
                 raise EventError("there is no socket {}".format(event["socket"]))
         happen(i, event)
+        if event["do"] in _ON_OFF and event.get("on", True) and us(event, "for_s") >= 0:
+            over = {key: value for key, value in event.items() if key not in ("for_s", "at_s")}
+            over["on"] = False
+            self.later(over, clock.now_us + us(event, "for_s"))
         self.changed()
 
-    def _do_plug(self, i, event):
-        self.physics.plug(i, event.get("load", {}))
-        if self.physics.sockets[i].closed:
-            self.truth.closed(i, clock.now_us)
-        account = event.get("account")
-        self.tell("plug", socket=i + 1, account=account)
-        if event.get("scan_after_s") is not None:
-            scan = {"do": "scan", "socket": i + 1, "account": account, "bike": True}
-            self.later(scan, clock.now_us + int(event["scan_after_s"] * 1000000))
-
-    def _do_scan(self, i, event):
-        if event.get("bike") and self.physics.sockets[i].charger is None:
-            return  # gone again
-        self.truth.asked(i, event.get("account"))
-        self.tell("scan", socket=i + 1, account=event.get("account"))
-
-    def _do_ask(self, i, event):
-        self.tell("ask", socket=i + 1, op=event["op"], actor=event.get("actor"))
-
-    def _do_unplug(self, i, event):
-        if self.physics.sockets[i].charger is None:
-            raise EventError("nothing is plugged into socket {}".format(i + 1))
-        watts = self.physics.power_w(i)
-        self.physics.unplug(i)
-        self.truth.unplugged(i, clock.now_us)
-        self.tell("unplug", socket=i + 1, power_mw=int(watts * 1000))
-
-    def _do_overload(self, i, event):
-        self.physics.overload(i, float(event["watts"]), _us(event, "for_s"))
-        self.tell("overload", socket=i + 1, watts=event["watts"])
-
-    def _do_short(self, i, event):
-        self.physics.short(i, True)
-        self.tell("short", socket=i + 1)
-
-    def _do_relay_stuck(self, i, event):
-        self.physics.sockets[i].stuck = event.get("on", True)
-        self.tell("relay_stuck", socket=i + 1, on=event.get("on", True))
-        self._move_contact(i)
-
-    def _do_relay_dead(self, i, event):
-        self.physics.sockets[i].dead = event.get("on", True)
-        self.tell("relay_dead", socket=i + 1, on=event.get("on", True))
-        self._move_contact(i)
-
-    def _do_meter_silent(self, i, event):
-        silent = event.get("on", True)
-        self.meter.silent = silent
-        self.tell("meter_silent", on=silent)
-        if silent and _us(event, "for_s") >= 0:
-            self.later({"do": "meter_silent", "on": False}, clock.now_us + _us(event, "for_s"))
-
-    def _do_meter_corrupt(self, i, event):
-        self.meter.corrupt_next(event.get("frames", 1))
-        self.tell("meter_corrupt", frames=event.get("frames", 1))
-
-    def _do_network_down(self, i, event):
-        network.cut(True)
-        self.tell("network_down")
-        if _us(event, "for_s") >= 0:
-            self.later({"do": "network_up"}, clock.now_us + _us(event, "for_s"))
-
-    def _do_network_up(self, i, event):
-        network.cut(False)
-        self.tell("network_up")
-
-    def _do_power_cut(self, i, event):
-        for_us = max(0, _us(event, "for_s"))
-        self.tell("power_cut", for_s=for_us // 1000000)
-        self._power_cut(for_us)
+    def _on_breaker(self, i, for_us):
+        """A short flows through socket i, and a breaker will clear it."""
+        event = {"do": "breaker", "socket": i + 1, "for_s": for_us / 1000000}
+        self.later(event, self.physics.now_us + BREAKER_US)
 
     def _do_speed(self, i, event):
         speed = event["speed"]
@@ -219,6 +169,15 @@ class World:
 
     # Across a restart -------------------------------------------------------------------------------------------------
 
+    def on_contactor(self, closed):
+        """The contactor before all sockets moved."""
+        self.physics.move(clock.read())
+        self.physics.feed = bool(closed)
+        for i in range(self.physics.count):
+            self.physics.settle(i)
+        self.tell("contactor", closed=bool(closed))
+        self.changed()
+
     def drop_relays(self, at_us):
         """Nobody drives the relays any more: they are open from then on."""
         clock.now_us = at_us
@@ -227,6 +186,12 @@ class World:
             socket.commanded = False
             self._move_contact(i)
 
+    def release_relays(self, now_us):
+        """The CPU starts anew: they open as soon as nothing holds them, which an expander does for ever."""
+        hold_us = self.relays.hold_us
+        if hold_us >= 0:
+            self.drop_relays(now_us + hold_us)
+
     def save(self):
         """Everything, as JSON can hold it."""
         return {
@@ -234,20 +199,17 @@ class World:
             "truth": self.truth.save(),
             "events": [(at, event) for at, _, event in self._events],
             "cut": network.is_cut(),
-            "silent": self.meter.silent,
+            "time_error": self.time_error_us,
+            "meters": self.meters.save(),
         }
 
-    def load(self, saved, now_us):
-        """What `save` gave, at `now_us`."""
+    def load(self, saved, now_us, cold):
+        """What `save` gave, at `now_us`; `cold`: the supply was gone meanwhile."""
         self.physics.load(saved["physics"], now_us)
         self.truth.load(saved["truth"])
         for at, event in reversed(saved["events"]):
             self.later(event, at)
         network.cut(saved["cut"])
-        self.meter.silent = saved["silent"]
-
-
-def _us(event, key):
-    """Microseconds of a number of seconds, -1 where there is none."""
-    seconds = event.get(key)
-    return -1 if seconds is None else int(seconds * 1000000)
+        self.time_error_us = saved["time_error"]
+        self.meters.load(saved["meters"], cold)
+        self.relays.restore(self.physics.sockets, cold)
