@@ -185,6 +185,11 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
     ("kc868-a8-pzem", {"meter__uart__tx": 18}, "reserved.ethernet is pin 18, which is meter.uart.tx already"),
     ("kc868-a8-pzem", {"relay__enable": 0}, "relay.enable is pin 0, whose level at reset is 1"),
     ("kc868-a8-pzem", {"relay__i2c__sda": 12}, "relay.i2c.sda is pin 12, whose level at reset decides"),
+    (
+        "kc868-a8-pzem",
+        {"relay__i2c__scl": 4, "inputs__i2c__scl": 4},
+        "relay.i2c.sda is pin 4, which is relay.i2c.scl already",
+    ),
     ("kc868-a8-pzem", {"temperature__pin": 36}, "temperature.pin is pin 36, which can only read"),
     # what the numbers must satisfy together
     ("zq10", {"limits__rated_ma": 6200}, "full scale is 60634 mA, below 10 x limits.rated_ma"),
@@ -211,6 +216,11 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
         "kc868-a8-pzem",
         {"breaker__rated_ma": 32000, "breaker__curve": "C"},
         "the breaker trips at once only at 320000 mA, above 20 x limits.rated_ma",
+    ),
+    (
+        "zq10",
+        {"breaker": {"curve": "C", "rated_ma": 10001}},
+        "the breaker trips at once only at 100010 mA",
     ),
     ("kc868-a8-pzem", {"meter__full_scale_ma": 10000}, "full scale is 10000 mA, below 10 x limits.rated_ma"),
     ("kc868-a8-pzem", {"meter__addresses": [1, 2, 3, 4, 5, 6, 7, 7]}, "meter.addresses holds a number twice"),

@@ -78,8 +78,9 @@ def test_a_reset_in_the_middle_of_a_byte_leaves_a_stuck_bus_that_is_clocked_free
         chip.write(b"\x00")
         wires = I2cWires({0x24: chip})
         wires.stuck_clocks = clocks
-        assert from_board(SECTION, Machine(wires)).readback_ok
-        assert chip.port == 0xFF
+        relays = from_board(SECTION, Machine(wires))
+        assert relays.readback_ok and chip.port == 0xFF
+        assert relays._bus.errors == 0, "it was free before the first transfer"
 
 
 def test_a_chip_that_is_silent_at_boot_is_opened_when_it_answers():
@@ -141,6 +142,31 @@ def test_a_stuck_data_line_is_not_taken_for_an_answer():
     before = bench.wires.transfers
     bench.relays.write(0xFF)
     assert bench.wires.transfers == before, "nothing is sent on a line that is not free"
+
+
+def test_a_line_that_sticks_between_write_and_read_is_seen():
+    wires = I2cWires({0x24: PCF8574Chip()})
+    bus = I2cBus(wires, wires.scl, wires.sda)
+    into = bytearray(1)
+    assert bus.read(0x24, into) and into[0] == 0xFF and bus.errors == 0
+    wires.stuck_clocks = -1
+    assert not bus.read(0x24, into) and bus.errors == 1
+    assert not bus.write(0x24, into) and bus.errors == 2
+
+
+def test_an_answer_that_never_came_is_no_match():
+    bench = Bench()
+    bench.relays._bus._readfrom_into = lambda address, into: None
+    bench.relays.write(0)
+    assert not bench.relays.readback_ok
+
+
+def test_the_coils_get_no_supply_from_a_chip_that_never_answered():
+    bench = Bench(enable=True)
+    bench.chips[0].silent = True
+    for _ in range(5):
+        bench.relays.write(0)
+        assert bench.enable() == 0
 
 
 def test_the_coils_have_no_supply_before_a_word_was_read_back():
