@@ -1,7 +1,8 @@
 """Makes what the project needs to run from source, under build/: `python3 host/toolchain.py [--check]`.
 
     build/venv            the project, editable, with its test tools
-    build/toolchain/bin   micropython, micropython-i386, mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_passwd
+    build/toolchain/bin   micropython, micropython-i386, mosquitto, mosquitto_pub, mosquitto_sub, mosquitto_passwd,
+                          and of PostgreSQL initdb and postgres where they can be had
 
 Strategy: a program on PATH that is new enough is linked. Otherwise, on Debian and Ubuntu, its packages and the
 libraries they need are downloaded by apt with a state of its own, unpacked by `dpkg-deb -x`, and run through their own
@@ -93,6 +94,9 @@ MOSQUITTO = Tools(
     minimum=(2, 0),
     by_hand="mosquitto 2.0 or later and its clients",
 )
+# The server finds its own files beside its program, so it is linked, or run where it was unpacked; each release of
+# Debian and Ubuntu has one of these.
+POSTGRES_RELEASES = ("18", "17", "16", "15", "14")
 
 
 def say(line: str) -> None:
@@ -441,6 +445,84 @@ def make_i386() -> None:
     say(f"micropython-i386: its tests are skipped ({reason_file.read_text()}); `make clean` to try again")
 
 
+def postgres_made_from() -> str:
+    """What the step was made from."""
+    return digest(POSTGRES_RELEASES, "1")
+
+
+def postgres_done() -> bool:
+    """The server is there, or it was found that it cannot be had."""
+    there = all((BIN / name).exists() for name in ("initdb", "postgres"))
+    return stamped("postgres", postgres_made_from()) and (there or (TOOLCHAIN / "no-postgres").is_file())
+
+
+def installed_postgres(root: Path = Path("/")) -> Path | None:
+    """The newest server under `root` where Debian puts it, or on PATH."""
+    found = [folder / "bin" for folder in (root / "usr/lib/postgresql").glob("*") if folder.name.isdecimal()]
+    found = [folder for folder in found if (folder / "initdb").is_file() and (folder / "postgres").is_file()]
+    if found:
+        return max(found, key=lambda folder: int(folder.parent.name))
+    on_path = shutil.which("initdb") if root == Path("/") else None
+    if on_path and Path(on_path).parent != BIN and (Path(on_path).resolve().parent / "postgres").is_file():
+        return Path(on_path).resolve().parent
+    return None
+
+
+def fetch_postgres() -> Path:
+    """Unpacks the server and its libraries, and returns its folder of programs."""
+    place, reasons = TOOLCHAIN / "postgres", []
+    for release in POSTGRES_RELEASES:
+        try:
+            fetch([f"postgresql-{release}"], place)
+        except SetupError as error:
+            reasons.append(str(error))
+            continue
+        programs = installed_postgres(place)
+        if programs is not None:
+            return programs
+    raise SetupError(reasons[-1] if reasons else "no release of it has a server")
+
+
+def wrap_in_place(program: Path) -> None:
+    """Puts a wrapper where the program was: initdb starts the server from its own folder."""
+    binary = program.with_name(program.name + ".elf")
+    program.rename(binary)
+    up = "/.." * (len(program.relative_to(TOOLCHAIN).parts) - 1)
+    program.write_text(wrapper_for(binary, TOOLCHAIN / "postgres").replace("${0%/*}/..", "${0%/*}" + up))
+    program.chmod(0o755)
+
+
+def make_postgres() -> None:
+    """Links or fetches PostgreSQL; where it cannot be had, its tests are skipped."""
+    if postgres_done():
+        return
+    BIN.mkdir(parents=True, exist_ok=True)
+    (TOOLCHAIN / "no-postgres").unlink(missing_ok=True)
+    try:
+        programs = installed_postgres()
+        fetched = programs is None
+        if programs is None:
+            say("postgres: fetching")
+            programs = fetch_postgres()
+        for name in ("initdb", "postgres"):
+            (BIN / name).unlink(missing_ok=True)
+            if fetched:
+                wrap_in_place(programs / name)
+                script = f'#!/bin/sh\nexec "${{0%/*}}"/../{(programs / name).relative_to(TOOLCHAIN)} "$@"\n'
+                (BIN / name).write_text(script)
+                (BIN / name).chmod(0o755)
+            else:
+                (BIN / name).symlink_to(programs / name)
+        said = run(BIN / "postgres", "--version").strip()
+        say(f"postgres: {said.split(') ')[-1].split()[0]} {'fetched' if fetched else programs}")
+    except SetupError as error:
+        for name in ("initdb", "postgres"):
+            (BIN / name).unlink(missing_ok=True)
+        (TOOLCHAIN / "no-postgres").write_text(str(error))
+        say(f"postgres: its tests are skipped ({error}); `make clean` to try again")
+    put_stamp("postgres", postgres_made_from())
+
+
 def venv_made_from() -> str:
     """Another Python or a moved tree needs a new virtual environment."""
     return digest(sys.version, ROOT)
@@ -504,6 +586,8 @@ def missing() -> list[str]:
     left = [tools.name for tools in (MICROPYTHON, MOSQUITTO) if not tools_done(tools)]
     if not tools_done(MICROPYTHON_I386) and not (TOOLCHAIN / "no-i386").is_file():
         left.append(MICROPYTHON_I386.name)
+    if not postgres_done():
+        left.append("postgres")
     return left if project_done() else [*left, "venv"]
 
 
@@ -522,6 +606,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             make_tools(MICROPYTHON)
             make_i386()
             make_tools(MOSQUITTO)
+            make_postgres()
             make_venv()
             make_project()
     except KeyboardInterrupt:

@@ -45,10 +45,22 @@ def records(count: int) -> Iterator[tuple[str, bytes]]:
 
 def _record(epoch: str, seq: int, socket: int, start: int, step: int) -> dict[str, Any]:
     kind = "session_start" if step == 0 else "session_end" if step == 7 else "session_checkpoint"
-    head = {"epoch": epoch, "seq": seq, "boot": 3, "uptime_ms": seq * 1800, "time": 1764000000 + seq, "kind": kind}
+    head = {
+        "epoch": epoch,
+        "seq": seq,
+        "boot": 3,
+        "uptime_ms": seq * 1800,
+        "time": 1764000000 + seq,
+        "kind": kind,
+    }
     head |= {"socket": socket, "session": f"{epoch}-{start}"}
     if step == 0:
-        return head | {"account": "r-0412", "source": "remote", "max_duration_s": 14400, "max_energy_mwh": None}
+        return head | {
+            "account": "r-0412",
+            "source": "remote",
+            "max_duration_s": 14400,
+            "max_energy_mwh": None,
+        }
     totals = {"duration_s": step * 1800, "suspended_s": 0, "energy_mwh": step * 57000, "peak_ma": 912}
     totals["peak_mw"] = 188000
     if step < 7:

@@ -118,9 +118,14 @@ class Postgres:
         return ["setpriv", f"--reuid={self._user}", "--clear-groups", f"--regid={_group(self._user)}", "--"]
 
     def _run(self, *command: str | Path) -> None:
-        subprocess.run(
-            [*self._as_user(), *map(str, command)], cwd=self._folder, check=True, stdout=subprocess.DEVNULL
-        )
+        try:
+            subprocess.run(
+                [*self._as_user(), *map(str, command)], cwd=self._folder, check=True, capture_output=True
+            )
+        except (OSError, subprocess.CalledProcessError) as error:
+            shutil.rmtree(self._folder, ignore_errors=True)
+            said = getattr(error, "stderr", b"") or str(error).encode()
+            raise PostgresMissingError(f"initdb does not run here: {said.decode()[-300:]}") from None
 
 
 def _group(user: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,56 +14,9 @@ import pytest
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.fakes.collecting import Running, count, wait_for
 from tests.host import wire_samples as wire
-from zhuque.collector.broker import parse
-from zhuque.collector.client import Collector
 from zhuque.sim.broker import Broker
-from zhuque.store.engine import open_reader
-from zhuque.store.write import Store
-
-
-def wait_for(what: Callable[[], Any], seconds: float = 20.0) -> Any:
-    until = time.monotonic() + seconds
-    while not (found := what()):
-        assert time.monotonic() < until, "it did not happen in time"
-        time.sleep(0.02)
-    return found
-
-
-class Running:
-    """A collector in a thread, as `zhuque collect` runs it."""
-
-    def __init__(self, url: str, db: str, sites: tuple[str, ...] = ()) -> None:
-        self.db = db
-        self.said: list[str] = []
-        self.store = Store(db)
-        self.collector = Collector(parse(url), self.store, sites, self.said.append)
-        self.thread = threading.Thread(target=self.collector.run)
-        self.thread.start()
-
-    def connected(self) -> Running:
-        wait_for(lambda: any("connected" in text for text in self.said))
-        return self
-
-    def stop(self) -> None:
-        if self.thread.is_alive():
-            self.collector.stop()
-            self.thread.join(20)
-        assert not self.thread.is_alive()
-        self.store.close()
-
-    def count(self, table: str) -> int:
-        return count(self.db, table)
-
-
-def count(db: str, table: str) -> int:
-    database = open_reader(db)
-    try:
-        with database.transaction() as reading:
-            found: int = reading.value(f"SELECT count(*) FROM {table}")
-        return found
-    finally:
-        database.dispose()
 
 
 class Holder:
@@ -197,8 +149,8 @@ def test_nothing_is_acknowledged_while_the_database_is_stuck(broker: Broker, db:
     assert count(db, "dead_letters") == 0
 
 
-def test_a_broker_that_is_down_at_start(free_port: int, tmp_path: Path, db: str) -> None:
-    made = Running(f"mqtt://127.0.0.1:{free_port}", db)
+def test_a_broker_that_is_down_at_start(free_port: int, tmp_path: Path) -> None:
+    made = Running(f"mqtt://127.0.0.1:{free_port}", str(tmp_path / "site.db"))
     wait_for(lambda: made.said)
     time.sleep(1.5)
     assert len(made.said) == 1

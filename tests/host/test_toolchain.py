@@ -164,3 +164,14 @@ def test_an_unsupported_system_is_told_what_to_install(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
     assert "install MicroPython" in done.stderr
+
+
+def test_the_newest_postgresql_is_taken(toolchain: ModuleType, tmp_path: Path) -> None:
+    assert toolchain.installed_postgres(tmp_path) is None
+    for release in ("9", "15", "16"):
+        folder = tmp_path / "usr/lib/postgresql" / release / "bin"
+        folder.mkdir(parents=True)
+        fake_program(folder, "initdb", "initdb")
+        if release != "16":  # the client alone
+            fake_program(folder, "postgres", "postgres (PostgreSQL) 15.3")
+    assert toolchain.installed_postgres(tmp_path) == tmp_path / "usr/lib/postgresql/15/bin"

@@ -111,7 +111,7 @@ class Collector:
             while not self._stopping:
                 if self._client.socket() is None:
                     self._connect()
-                self._serve(min(1.0, self._confirmations.wait(time.monotonic())))
+                self._serve(min(self._gaps.wait(), self._confirmations.wait(time.monotonic())))
                 self._check_writer()
         finally:
             self._finish()

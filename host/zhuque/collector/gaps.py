@@ -170,6 +170,10 @@ class Gaps:
                 break
         return out
 
+    def wait(self) -> float:
+        """Seconds after which `take` should be asked again."""
+        return _SPREAD_S if self._gaps else 1.0
+
     def _drop_unanswered(self, now: float) -> None:
         for point, (_, journal, until) in list(self._asked.items()):
             if until <= now:
