@@ -1,4 +1,4 @@
-"""`zhuque sim`: run."""
+"""`zhuque sim`: run, verify."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from zhuque.cli.options import ParamType, broker_options
+from zhuque.cli.options import ParamType, broker_options, db_option, json_option, need_db, print_json
 from zhuque.errors import UsageError
 from zhuque.wire.topics import is_name
 
@@ -103,3 +103,39 @@ def run(broker: str | None, insecure: bool, ca: Path | None, **wanted: Any) -> N
         Simulation(address, **wanted).run()
     except (BrokerError, ToolMissingError) as error:
         raise click.ClickException(str(error)) from error
+
+
+@command.command(name="verify")
+@db_option
+@click.option(
+    "--truth",
+    "truth_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="What `zhuque sim run --truth` wrote.",
+)
+@json_option
+def verify(db: str | None, truth_file: Path, as_json: bool) -> None:
+    """Hold a database against what was really drawn, and explain every difference; exit code 1 for a wrong one.
+
+    A difference that a fault of the truth must lead to is told with that reason, and is not wrong.
+
+    \b
+    Example:
+      zhuque sim verify --truth truth.jsonl --db site.db
+    """
+    where = need_db(db)
+
+    from zhuque.sim import truth, verify
+    from zhuque.store.engine import open_reader, translate
+    from zhuque.store.queries import SessionFilter, session_rows
+
+    lived = truth.read(truth_file)
+    with translate(where):
+        report = verify.verify(lived, list(session_rows(open_reader(where), SessionFilter())))
+    if as_json:
+        print_json(report.rows())
+    else:
+        click.echo(report.text())
+    if report.wrong:
+        raise SystemExit(1)

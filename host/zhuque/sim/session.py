@@ -23,6 +23,7 @@ from zhuque.collector.broker import BrokerAddress
 from zhuque.errors import NoAnswerError, NotFoundError, UsageError, ZhuqueError
 from zhuque.sim import scenario, truth
 from zhuque.sim.broker import Broker
+from zhuque.sim.faults import BrokerFaults
 from zhuque.sim.narrator import Narrator
 from zhuque.sim.point import PointSettings, SimPoint
 from zhuque.sim.residents import Residents
@@ -58,13 +59,14 @@ class Simulation:
         self._events = self._read(scenario, duration)
         self._narrator = Narrator()
         self._residents: Residents | None = None
+        self._faults = BrokerFaults(None)
         self._truth: Event | None = None
         self._over = threading.Event()
         self._told = threading.Event()
 
     def _read(self, file: Path | None, duration: int | None) -> tuple[Event, ...]:
         assert isinstance(self._sockets, int)
-        events = tuple(scenario.load(file, self._sockets)) if file else ()
+        events = scenario.of_point(scenario.load(file, self._sockets), self.point) if file else ()
         end: tuple[Event, ...] = ({"at_s": duration, "do": "end"},) if duration else ()
         return (*events, *end)
 
@@ -101,6 +103,7 @@ class Simulation:
     @staticmethod
     def _own_broker(stack: contextlib.ExitStack, folder: Path) -> BrokerAddress:
         broker = stack.enter_context(Broker(folder / "broker"))
+        self._faults = BrokerFaults(broker)
         return BrokerAddress(broker.host, broker.port)
 
     def _on_event(self, event: Event) -> None:
@@ -110,6 +113,7 @@ class Simulation:
             self._told.set()
             return
         self._narrator.tell(event)
+        self._faults.on_event(event)
         if self._residents is not None:
             self._residents.on_event(event)
         if event["event"] == "end":
@@ -137,8 +141,7 @@ class Simulation:
             raise ZhuqueError(
                 f"the board did not tell the truth within {_TRUTH_S:.0f} s: {self._truth_file} is missing"
             )
-        told = {key: self._truth[key] for key in ("sockets", "sessions")}
-        truth.write(truth.named(told, self.site, self.point), self._truth_file)
+        truth.write(truth.named(self._truth, self.site, self.point), self._truth_file)
 
 
 class _Lines:

@@ -1,9 +1,10 @@
 """`esp32`: the flash partitions, as a file that keeps exactly what was programmed.
 
-A program only clears bits and takes 0.1 ms and 2.5 us a byte (a W25Q32's page program, and what the CPU needs around it);
-an erase sets a block of 4096 bytes to FF and takes 45 ms. The CPU stands still meanwhile. When the supply fails during
-one, it is torn: of the bits that a program was to clear any subset is cleared, after an erase the block holds any bytes.
-`supply` says who knows when it fails. The file holds the journal partition and nothing else.
+A program only clears bits and takes 0.1 ms and 2.5 us a byte (a W25Q32's page program, and what the CPU needs around
+it); an erase sets a block of 4096 bytes to FF and takes 45 ms. The CPU stands still meanwhile. When the supply fails
+during
+one, it is torn: of the bits that a program was to clear any subset is cleared, after an erase the block holds any
+bytes. `supply` says who knows when it fails. The file holds the journal partition and nothing else.
 """
 
 import os

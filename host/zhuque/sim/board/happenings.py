@@ -1,7 +1,7 @@
 """What people, bikes and the house do to a point: the events of world.py that are no fault of ours.
 
-A mixin of World. Each `_do_NAME(i, event)` lets the event NAME happen now, to socket i from 0 (None where it is about no
-socket); what cannot happen raises EventError with the reason.
+A mixin of World. Each `_do_NAME(i, event)` lets the event NAME happen now, to socket i from 0 (None where it is about
+no socket); what cannot happen raises EventError with the reason.
 """
 
 from clock import clock

@@ -1,8 +1,8 @@
 """Every key that a load may have: what it is by itself, what it may be, what real ones show and where that was seen.
 
-Sources: M measured, four Lectric XPedition and Rad Power chargers (github.com/hilo-software/ebike-battery-manager, MIT);
-C cited (Mean Well PB-300/360/1000 and GC120, Bosch 4 A, hei6.com and justelectricbike.com for lead-acid, sz-toppower.com
-and premium.es for inrush); D derived from a time-step model of a rectifier; A assumed.
+Sources: M measured, four Lectric XPedition and Rad Power chargers (github.com/hilo-software/ebike-battery-manager,
+MIT); C cited (Mean Well PB-300/360/1000 and GC120, Bosch 4 A, hei6.com and justelectricbike.com for lead-acid,
+sz-toppower.com and premium.es for inrush); D derived from a time-step model of a rectifier; A assumed.
 
 Rules: no imports, so that the board and the host, which checks scenarios, both load this file.
 """

@@ -1,11 +1,13 @@
 """What is around the sockets: the mains, the box and its heat, the residual-current monitor, the loops of the inputs.
 
-The mains wander slowly about 230 V, as in a house; a sag, a swell or a broken neutral sets them to a voltage for a while.
-The box follows the air with a time constant of ten minutes, a little warmer for what flows; `heat` brings it to a
+The mains wander slowly about 230 V, as in a house; a sag, a swell or a broken neutral sets them to a voltage for a
+while. The box follows the air with a time constant of ten minutes, a little warmer for what flows; `heat` brings it
+to a
 temperature within some time, as a fire behind the wall does, and then lets it cool.
 
-The monitor opens its loop once the sum of all leakage has been above 22.5 mA for 300 ms (a device of 30 mA must trip between
-15 and 30), and closes it when nothing has leaked for 10 s. `leak` grows linearly to its value: a damp insulation. It
+The monitor opens its loop once the sum of all leakage has been above 22.5 mA for 300 ms (a device of 30 mA must trip
+between 15 and 30), and closes it when nothing has leaked for 10 s. `leak` grows linearly to its value: a damp
+insulation. It
 flows only where the contact feeds it, and no current channel sees it.
 
 Rules: double precision; nothing here draws anything; `settle` is called whenever the physics does.

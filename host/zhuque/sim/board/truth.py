@@ -14,7 +14,8 @@ class Truth:
     def __init__(self, physics, start_unix):
         self._physics = physics
         self._start_unix = start_unix
-        self.sessions = []  # [socket, started_us, ended_us or -1, joules at the start, joules in it, account, end, closings]
+        # [socket, started_us, ended_us or -1, joules at the start, joules in it, account, how it ended, closings]
+        self.sessions = []
         self._last = [-1] * physics.count  # index of the session that may go on
         self._account = [None] * physics.count
         self.faults = []  # [name, socket or None, began_us, ended_us or -1, detail]
@@ -43,9 +44,11 @@ class Truth:
             self._last[i] = -1
 
     def closed(self, i, now_us):
-        """The contact closed."""
+        """The contact closed. One that welds shut by itself begins no session: what flows is nobody's."""
         joules = self._physics.energy_j(i)
         last = self._last[i]
+        if last < 0 and not self._physics.sockets[i].commanded:
+            return
         if last < 0:
             self._last[i] = len(self.sessions)
             self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1])

@@ -1,7 +1,8 @@
 """What hangs on which pins: from board.json, as a board's wires are. The meters are in meters.py.
 
-Relays of every kind have the same face: `on_time(now_ms)`, `hold_us` (how long they stay as they are when the CPU dies; -1:
-for ever, as an expander does), `restore(sockets, cold)` after a restart of the process, and for quiet.py `fresh` and
+Relays of every kind have the same face: `on_time(now_ms)`, `hold_us` (how long they stay as they are when the CPU
+dies; -1: for ever, as an expander does), `restore(sockets, cold)` after a restart of the process, and for quiet.py
+`fresh` and
 `held`.
 """
 

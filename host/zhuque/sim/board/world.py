@@ -1,8 +1,9 @@
 """What happens to the point: the scenario's events and those asked for at run time, told to physics, chips and truth.
 
 An event is a dict `{"do": name, ...}`; in a scenario it also has `at_s`, seconds since the world began. Sockets count
-from 1. With `for_s` what began ends by itself so much later; with `on = false` it ends now. Every event that happened is
-told on standard output as a JSON line, with the time of the world. happenings.py and faults.py let them happen; all of
+from 1. With `for_s` what began ends by itself so much later; with `on = false` it ends now. Every event that happened
+is told on standard output as a JSON line, with the time of the world. happenings.py and faults.py let them happen;
+all of
 them, with their keys, are in ../README.md and in ../scenario.py, which checks them.
 
 Besides those: `truth` tells the truth so far, `speed` sets it, `end` tells that the scenario is over.
