@@ -48,7 +48,7 @@ def duration_text(duration_s: int | None) -> str:
 def utc_iso(unix: int | None) -> str | None:
     """UTC ISO 8601 with Z, for programs. A time beyond the year 9999 is nobody's: None."""
     moment = _moment(unix)
-    return None if moment is None else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if moment is None else moment.isoformat()[:19] + "Z"
 
 
 def local_text(unix: int | None) -> str:
