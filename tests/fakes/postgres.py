@@ -57,15 +57,15 @@ class Postgres:
         """As `--db` takes it."""
         return f"postgresql://zhuque@127.0.0.1:{self.port}/{database}"
 
-    def new_database(self) -> str:
-        """The URL of an empty database."""
+    def new_database(self, empty: bool = False) -> str:
+        """The URL of a new database, a copy of `template` or empty."""
         import psycopg
 
         self._databases += 1
         name = f"zhuque_{self._databases}"
         with psycopg.connect(self.url(), autocommit=True) as connection:
-            template = self.template.rpartition("/")[2] or "template1"
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+            template = "" if empty else self.template.rpartition("/")[2]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template or 'template1'}")
         return self.url(name)
 
     def start(self) -> Postgres:

@@ -6,6 +6,7 @@ import threading
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -21,8 +22,8 @@ from zhuque.store.engine import open_reader, open_writer
 from zhuque.store.progress import Progress
 
 
-def test_the_migrations_make_the_schema(tmp_path: Path) -> None:
-    database = open_writer(tmp_path / "site.db")
+def test_the_migrations_make_the_schema(where: str) -> None:
+    database = open_writer(where)
     with migrate.sqlalchemy_engine(database).connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     database.dispose()
@@ -40,12 +41,18 @@ def test_the_shapes_are_columns_of_the_schema() -> None:
             assert isinstance(schema.metadata.tables[table].columns[name].type, forms[form]), (table, name)
 
 
-def test_two_that_make_the_same_database_at_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_two_that_make_the_same_database_at_once(
+    tmp_path: Path, kind: str, request: pytest.FixtureRequest
+) -> None:
+    where = str(tmp_path / "site.db")
+    if kind == "postgresql":
+        where = request.getfixturevalue("postgres").new_database(empty=True)
     failed: list[Exception] = []
 
     def make() -> None:
         try:
-            open_writer(tmp_path / "site.db").dispose()
+            open_writer(where).dispose()
         except Exception as error:  # noqa: BLE001 - a thread's failure would not be seen
             failed.append(error)
 
@@ -55,7 +62,7 @@ def test_two_that_make_the_same_database_at_once(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    open_reader(tmp_path / "site.db").dispose()
+    open_reader(where).dispose()
 
 
 def test_the_file_is_safe_against_power_cuts(tmp_path: Path) -> None:
