@@ -100,8 +100,7 @@ class Simulation:
                 self._attend(point)
             self._write_truth(point)
 
-    @staticmethod
-    def _own_broker(stack: contextlib.ExitStack, folder: Path) -> BrokerAddress:
+    def _own_broker(self, stack: contextlib.ExitStack, folder: Path) -> BrokerAddress:
         broker = stack.enter_context(Broker(folder / "broker"))
         self._faults = BrokerFaults(broker)
         return BrokerAddress(broker.host, broker.port)
