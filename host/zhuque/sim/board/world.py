@@ -171,7 +171,9 @@ class World(Happenings, Faults):
     # Across a restart -------------------------------------------------------------------------------------------------
 
     def on_contactor(self, closed):
-        """The contactor before all sockets moved."""
+        """The contactor before all sockets is told at every tick what to be."""
+        if bool(closed) == self.physics.feed:
+            return
         self.physics.move(clock.read())
         self.physics.feed = bool(closed)
         for i in range(self.physics.count):
