@@ -39,7 +39,12 @@ class SimError(ZhuqueError):
 
 @dataclass(frozen=True)
 class PointSettings:
-    """What a simulated point is. `start_unix` is when its world begins; `speed` 1 follows the wall clock."""
+    """What a simulated point is. `start_unix` is when its world begins; `speed` 1 follows the wall clock.
+
+    `skip` leaves out ticks that cannot decide anything (board/quiet.py); `entropy` is what the firmware's own chance
+    comes from, None for real chance; with `answers` somebody answers every `scan` and `ask` with a `go`; further than
+    `horizon_s` the world does not go by itself.
+    """
 
     board: dict[str, object]
     broker_host: str
@@ -50,6 +55,10 @@ class PointSettings:
     start_unix: int = field(default_factory=lambda: int(time.time()))
     seed: int = 1
     events: tuple[Event, ...] = ()
+    skip: bool = False
+    entropy: str | None = None
+    answers: bool = False
+    horizon_s: float | None = None
     firmware: Path = FIRMWARE_FOLDER
 
     def to_json(self) -> dict[str, object]:
@@ -60,13 +69,7 @@ class PointSettings:
             "point": self.point,
             "provisioned": self.start_unix - 86400,
             "wifi": {"ssid": "simulated"},
-            # A broker that answers within a second of wall time is not dead, however fast the board's clock runs.
-            "broker": {
-                "host": self.broker_host,
-                "port": self.broker_port,
-                "tls": False,
-                "keepalive_s": 30 if self.speed == 1 else 300,
-            },
+            "broker": {"host": self.broker_host, "port": self.broker_port, "tls": False, "keepalive_s": 30},
         }
         return {
             "config": config,
@@ -76,6 +79,10 @@ class PointSettings:
             "start_unix": self.start_unix,
             "seed": self.seed,
             "events": list(self.events),
+            "skip": self.skip,
+            "entropy": self.entropy and f"{self.entropy}/{self.site}/{self.point}/{self.start_unix}",
+            "answers": self.answers,
+            "horizon_s": self.horizon_s,
         }
 
 

@@ -1,7 +1,9 @@
 """Who comes to a garage: bikes with chargers drawn from measured ranges, and people who scan, forget and leave.
 
 `Residents` is the phone and the operator's desk: whenever somebody in the simulated world scans or asks, it publishes
-the command over MQTT, with the time of that world, and asks again when it was refused or lost.
+the command over MQTT, with the time of that world. What was refused for a while, or lost, is asked again a minute later,
+as people do: that is an event of the world again. A world that runs fast stands still from the question to `go`, which
+comes with the reply; where its point is offline nothing is asked, and so nothing arrives by chance.
 
 A range is (lowest, typical, highest). Sources: measured charges of two Lectric XPedition and two Rad Power 48 V
 chargers (github.com/hilo-software/ebike-battery-manager, MIT), a Bosch 4 A charger
@@ -50,7 +52,7 @@ def charger(chance: random.Random) -> dict[str, float | bool]:
     }
     low, typical, high = _CONSTANT_S
     load["constant_s"] = round(chance.triangular(low, high, typical))
-    load["corrected"] = chance.random() < _CORRECTED
+    load["corrected"] = int(chance.random() < _CORRECTED)
     low, typical, high = _I2T
     load["inrush_a"] = round((chance.triangular(low, high, typical) / _WINDOW_S) ** 0.5, 2)
     return load
@@ -84,20 +86,26 @@ class _Request:
     socket: int
     keys: dict[str, object]
     asked: int
-    tries: int = 1
-    refused: str = "nobody answers"
+    again: Event
+    waits: bool
 
 
 @dataclass
 class Residents:
-    """Answers the events of one point. `say(time, socket, text)` tells a person of what was refused."""
+    """Answers the events of one point. `say(time, socket, text)` tells a person of what was refused.
+
+    `order(event)` lets an event happen in the point's world.
+    """
 
     broker: BrokerAddress
     site: str
     point: str
     say: Callable[[int, int, str], None]
+    order: Callable[[Event], None] = lambda event: None
     _requests: dict[str, _Request] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _tries: dict[tuple[str, int], int] = field(default_factory=dict)
+    _on: set[int] = field(default_factory=set)
     _count: int = 0
     _now: int = 0
 
@@ -120,67 +128,88 @@ class Residents:
     def on_event(self, event: Event) -> None:
         """What happened in the simulated world."""
         self._now = event["time"]
-        if event["event"] == "scan":
-            self._ask("start", event["socket"], {"account": event.get("account"), "source": "remote"})
-        elif event["event"] == "ask":
-            self._ask(event["op"], event["socket"], {"actor": event.get("actor")})
-        elif event["event"] == "relay" and event["closed"]:
-            self._forget("start", event["socket"])  # it came on: no matter which answer is still under way
-        elif event["event"] == "unplug":
-            self._forget("start", event["socket"])
-        elif event["event"] == "time":
-            self._ask_again()
+        kind, socket = event["event"], event.get("socket", 0)
+        if kind in ("scan", "ask"):
+            self._ask(event)
+        elif kind == "relay":
+            (self._on.add if event["closed"] else self._on.discard)(socket)
+            if event["closed"]:
+                self._forget("start", socket)  # it came on: no matter which answer is still under way
+        elif kind == "unplug":
+            self._forget("start", socket)
+        elif kind == "time":
+            self._give_up_on_answers()
 
     def _topic(self, channel: str) -> str:
         return topics.topic(self.site, self.point, channel)
 
-    def _ask(self, op: str, socket: int, keys: dict[str, object]) -> None:
-        request = _Request(op, socket, keys, self._now)
+    def _ask(self, event: Event) -> None:
+        """Publish the command, unless the world says that the point is offline."""
+        socket = event["socket"]
+        op = "start" if event["event"] == "scan" else event["op"]
+        keys = {"account": event.get("account"), "actor": event.get("actor")}
+        if op == "start":
+            keys["source"] = "remote"
+        again = {name: event[name] for name in ("socket", "account", "op", "actor") if name in event}
+        again |= {"do": event["event"], "bike": True, "in_s": _ASK_AGAIN_S}
+        request = _Request(op, socket, keys, self._now, again, event.get("waits", False))
         with self._lock:
-            self._send(request)
+            if op == "start" and socket in self._on:
+                self._answered(request)  # it is on already: the answer was lost, not the command
+            elif event.get("waits") is False:
+                self._retry(request, "the point is offline")
+            else:
+                self._send(request)
 
     def _send(self, request: _Request) -> None:
         self._count += 1
-        id = f"sim-{self._now:x}-{self._count}"
+        id = f"sim-{self._now:x}-{request.socket}-{self._count}"
         self._requests[id] = request
-        request.asked = self._now
         message = {"id": id, "op": request.op, "socket": request.socket, "expires": self._now + _EXPIRES_S}
         message.update({name: value for name, value in request.keys.items() if value is not None})
         self._client.publish(self._topic("command"), json.dumps(message), 1)
 
+    def _answered(self, request: _Request) -> None:
+        if request.waits:
+            self.order({"do": "go"})
+
+    def _retry(self, request: _Request, why: str) -> None:
+        key = request.op, request.socket
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if self._tries[key] < _TRIES:
+            self.order(request.again)
+        else:
+            self._tries.pop(key)
+            self.say(self._now, request.socket, f"{request.op} is given up: {why}")
+        self._answered(request)
+
     def _forget(self, op: str, socket: int) -> None:
         with self._lock:
-            self._requests = {
-                id: request
-                for id, request in self._requests.items()
-                if (request.op, request.socket) != (op, socket)
-            }
+            self._tries.pop((op, socket), None)
+            for id, request in list(self._requests.items()):
+                if (request.op, request.socket) == (op, socket) and not request.waits:
+                    del self._requests[id]
 
-    def _ask_again(self) -> None:
-        """What was refused for a while, and what nobody answered, is asked again, as people do."""
+    def _give_up_on_answers(self) -> None:
         with self._lock:
             for id, request in list(self._requests.items()):
-                if self._now - request.asked < _ASK_AGAIN_S:
-                    continue
-                del self._requests[id]
-                if request.tries >= _TRIES:
-                    self.say(self._now, request.socket, f"{request.op} is given up: {request.refused}")
-                    continue
-                request.tries += 1
-                self._send(request)
+                if self._now - request.asked >= _ASK_AGAIN_S:
+                    del self._requests[id]
+                    self._retry(request, "nobody answers")
 
     def _on_reply(self, client: Client, userdata: object, message: MQTTMessage) -> None:
         reply = json.loads(message.payload)
         with self._lock:
-            request = self._requests.get(reply.get("id"))
+            request = self._requests.pop(reply.get("id"), None)
             if request is None:
                 return
-            if not reply["ok"]:
-                request.refused = (
-                    f"{reply['error']}: {reply['detail']}" if reply.get("detail") else reply["error"]
-                )
-                if reply["error"] in _AGAIN:
-                    return  # _ask_again
-            del self._requests[reply["id"]]
-        if not reply["ok"]:
-            self.say(self._now, request.socket, f"{request.op} refused: {request.refused}")
+            if reply["ok"]:
+                self._tries.pop((request.op, request.socket), None)
+                self._answered(request)
+                return
+            why = f"{reply['error']}: {reply['detail']}" if reply.get("detail") else reply["error"]
+            if reply["error"] in _AGAIN:
+                self._retry(request, why)
+            else:
+                self.say(self._now, request.socket, f"{request.op} refused: {why}")
+                self._answered(request)

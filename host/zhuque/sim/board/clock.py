@@ -6,7 +6,8 @@ Strategy. `now_us` counts microseconds since the simulated world began, across r
   the next wait, and at most eight times in a burst, as from the callback queue of an ESP32.
 - Fast (any other speed): computing takes no time at all, only waiting does. A wait goes from one due moment to the next
   and misses none; it is held back to `speed` times the wall clock, and where the machine cannot keep up the virtual
-  clock is simply slower. What was lost is not caught up.
+  clock is simply slower. What was lost is not caught up. While something real is under way (`stand`), time stands still:
+  what happens does then not depend on how busy the machine is.
 
 Callbacks run from waits alone (`select.poll`, `time.sleep*`), never inside one another. Sockets are looked at once when
 a wait begins and then every 2 ms of wall time, so that a tick costs no system call. The modules `utime` and `uselect`
@@ -26,6 +27,11 @@ QUEUE = 8  # callbacks that wait in an ESP32's queue; what comes on top is lost
 _LOOK_US = 2000
 _LAG_US = 50000  # further behind than this is not caught up
 _SPINS = 20000
+_PATIENCE_US = 5000000  # of wall time, for what is under way
+# Reasons to stand still: somebody was asked and has not answered, the network, and the others of a garage are behind.
+ASKED = 1
+FLIGHT = 2
+HORIZON = 4
 # asyncio's task queue is written in C and stamps some tasks with the real tick counter. So ours runs ahead of it, by
 # less than half its period: a task so stamped is due at once, which is what it should be.
 TICKS_AHEAD_MS = 1 << 40 if sys.maxsize > 1 << 32 else 3 * 86400 * 1000
@@ -46,6 +52,10 @@ class Clock:
         self.house = {}  # id of a stream: (stream, what to call when it is readable)
         self.inside = False
         self.keep_alive = lambda: None  # at every look at the outside
+        self.on_stall = lambda: None
+        self.on_patience = lambda: None  # what was waited for does not come
+        self.standing = 0  # bits of the reasons above
+        self._stood = 0
         self._real = utime.ticks_us()
         self._from_us = 0
         self._free_us = 0  # until then we cannot be ahead of the wall clock by more than _LOOK_US
@@ -91,8 +101,19 @@ class Clock:
         """What time.ticks_us() says."""
         return self.read()
 
+    def stand(self, why):
+        """Let no time pass until `go_on` says the same; at the wall clock's speed it passes all the same."""
+        if not self.standing & why:
+            self._stood = utime.ticks_us()
+        self.standing |= why
+
+    def go_on(self, why):
+        """That reason to stand is gone."""
+        self.standing &= ~why
+
     def stall(self, us):
         """Nothing runs for so long: an erase of the flash. Timers that fall due come in a burst afterwards."""
+        self.on_stall()
         if self.live:
             utime.sleep_us(us)
         else:
@@ -133,6 +154,9 @@ class Clock:
         while not ready:
             if self.live:
                 return ready
+            if self.standing and until > self.now_us and (poller is not self._idle or self.standing & HORIZON):
+                ready = self._stand(poller)
+                continue
             due = self.due_us
             now = self.now_us
             if due > until:
@@ -144,6 +168,15 @@ class Clock:
             self.dispatch(now)
             if self._is_time():
                 ready = self._pace(poller)
+        return ready
+
+    def _stand(self, poller):
+        """A look at the outside while time stands; who waited too long for an answer goes on without."""
+        ready = self._look(poller, 50)
+        if not ready and self.standing & ~HORIZON and utime.ticks_us() - self._stood > _PATIENCE_US:
+            self.on_patience()
+            self.standing &= HORIZON
+        self._anchor()
         return ready
 
     def _is_time(self):

@@ -310,12 +310,12 @@ class Timer:
 
     def init(self, mode=1, freq=-1, period=-1, callback=None):
         """`period` in milliseconds, or `freq` in hertz."""
-        self._period_us = period * 1000 if freq == -1 else int(1000000 / freq)
-        if self._period_us <= 0:
+        self.period_us = period * 1000 if freq == -1 else int(1000000 / freq)
+        if self.period_us <= 0:
             raise ValueError("invalid period")
-        self._once = mode == Timer.ONE_SHOT
+        self.once = mode == Timer.ONE_SHOT
         self._callback = callback
-        self.due_us = clock.read() + self._period_us
+        self.due_us = clock.read() + self.period_us
         clock.add_timer(self)
 
     def deinit(self):
@@ -326,10 +326,10 @@ class Timer:
     def run(self, now):
         """Deliver what is due at `now`: after a stall the eight callbacks that the queue holds, the others are lost."""
         for _ in range(8):
-            if self._once:
+            if self.once:
                 self.deinit()
             else:
-                self.due_us += self._period_us
+                self.due_us += self.period_us
             try:
                 self._callback(self)
             except Exception as e:  # noqa: BLE001 - on the board it is only printed, and the timer goes on
@@ -338,7 +338,7 @@ class Timer:
                 sys.print_exception(e)
             if self.due_us > now:
                 return
-        self.due_us += (now - self.due_us) // self._period_us * self._period_us + self._period_us
+        self.due_us += (now - self.due_us) // self.period_us * self.period_us + self.period_us
 
 
 class WDT:

@@ -10,6 +10,10 @@ STAT_NO_AP_FOUND = 201
 _cut = False
 
 
+def on_cut():
+    """What was under way is lost: set by whoever waits for it."""
+
+
 def is_cut():
     """True while no byte gets through."""
     return _cut
@@ -21,6 +25,7 @@ def cut(on):
     _cut = on
     if on:
         WLAN.associated = False
+        on_cut()
 
 
 class WLAN:

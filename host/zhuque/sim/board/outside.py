@@ -8,17 +8,32 @@ import builtins
 import json
 import sys
 
+import flight
+import network
 import usocket
-from clock import clock
+from clock import ASKED, HORIZON, NEVER, clock
 
 _FROM_1900_S = 2208988800
 
 
+# Who is told of every event that is more than a sign of life, and whether somebody answers what is asked.
+on_event = None
+answers = False
+_SIGNS = ("time", "console", "truth", "end")
+_ASKS = ("scan", "ask")
+
+
 def tell(event, unix, keys):
-    """One line on standard output."""
+    """One line on standard output. While a resident's command is under way, a clock that runs fast stands still."""
     line = {"event": event, "time": unix}
     line.update(keys)
+    if event in _ASKS and answers and not clock.live:
+        line["waits"] = flight.is_connected() and not network.is_cut()
+        if line["waits"]:
+            clock.stand(ASKED)
     sys.stdout.write(json.dumps(line) + "\n")
+    if on_event is not None and event not in _SIGNS:
+        on_event()
 
 
 class Console:
@@ -38,12 +53,24 @@ class Console:
 
 
 class Orders:
-    """Events asked for on standard input."""
+    """Events asked for on standard input: `in_s` has one wait. Two more orders concern the clock alone:
 
-    def __init__(self, world, leave):
+    go       whoever was asked has answered
+    horizon  at_s: no further than that, in seconds of the world, before another horizon is given
+    """
+
+    def __init__(self, world, leave, horizon_s=None):
         self._world = world
         self._leave = leave
+        self._horizon_us = NEVER if horizon_s is None else int(horizon_s * 1000000)
         clock.add_house(sys.stdin.buffer, self.on_readable)
+
+    def advance(self, now, due):
+        """Stands at the horizon; returns when to come again."""
+        if now >= self._horizon_us:
+            clock.stand(HORIZON)
+            return due
+        return min(due, self._horizon_us)
 
     def on_readable(self, _events):
         """Takes one line."""
@@ -54,10 +81,24 @@ class Orders:
             event = json.loads(line)
             if not isinstance(event, dict):
                 raise ValueError("not an object")
-            self._world.do(event)
+            self._take(event)
         except (ValueError, KeyError, TypeError) as e:
             self._world.tell("refused", asked=str(line, "utf-8").strip(), why=str(e))
         return False
+
+
+    def _take(self, event):
+        what = event.get("do")
+        if what == "go":
+            clock.go_on(ASKED)
+        elif what == "horizon":
+            self._horizon_us = int(event["at_s"] * 1000000)
+            clock.go_on(HORIZON)
+            clock.wake_world(clock.now_us)
+        elif "in_s" in event:
+            self._world.later(event, clock.now_us + int(event["in_s"] * 1000000))
+        else:
+            self._world.do(event)
 
 
 class TimeServer:

@@ -1,7 +1,8 @@
 """One simulated board: `micropython run.py SETTINGS.json`, in a folder of its own.
 
 SETTINGS.json: `config` and `board` (written here as config.json and board.json), `firmware` (folder), `speed`,
-`start_unix`, `seed`, `events` (world.py). Files here: flash.bin, the journal partition; world.json, what goes on while
+`start_unix`, `seed`, `events` (world.py), and at will `entropy` (the firmware's chance), `skip` (quiet.py), `answers`
+and `horizon_s` (outside.py). Files here: flash.bin, the journal partition; world.json, what goes on while
 the board restarts.
 
 Exit codes, after which whoever started it starts it again: 81 reset, 82 watchdog, 83 power cut. 0 when standard input
@@ -19,11 +20,14 @@ sys.modules["micropython"] = micropython_shim
 import time  # noqa: E402
 
 import esp32  # noqa: E402 - after its micropython
+import flight  # noqa: E402
 import machine  # noqa: E402
+import network  # noqa: E402
 import outside  # noqa: E402
 import utime  # noqa: E402
 import wiring  # noqa: E402
 from clock import clock  # noqa: E402
+from quiet import Quiet  # noqa: E402
 from world import World  # noqa: E402
 
 EXIT_RESET = 81
@@ -61,9 +65,18 @@ class Runner:
                 self.world.drop_relays(before["now_us"])
         else:
             self._schedule(settings.get("events", []))
-        clock.world = self.world.advance
         clock.keep_alive = self.keep_alive
-        outside.Orders(self.world, self.leave)
+        clock.on_patience = network.on_cut = flight.give_up
+        outside.answers = settings.get("answers", False)
+        self._orders = outside.Orders(self.world, self.leave, settings.get("horizon_s"))
+        self.quiet = Quiet(self.world, self.world.truth.unix) if settings.get("skip") else None
+        self._advance = self.world.advance
+        if self.quiet is not None:
+            self._advance = self.quiet.advance
+            outside.on_event = self.quiet.stir
+        clock.world = lambda now: self._orders.advance(now, self._advance(now))
+        if settings.get("entropy"):
+            os.seed("{}/{}".format(settings["entropy"], before["now_us"]))
         self._rtc(before)
         self._off(before)
 
@@ -133,6 +146,16 @@ class Runner:
             self._save(machine.WDT_RESET, 0)
 
 
+def _observe(quiet):
+    """A firmware without our session loop, as in a test, is run tick by tick."""
+    try:
+        from core.point import Point
+        from tasks.protect import ProtectTask
+    except ImportError:
+        return
+    quiet.observe(Point, ProtectTask)
+
+
 def _alarm():
     try:
         import ffi
@@ -169,6 +192,8 @@ def main(path):
     sys.path.append(folder)
     outside.Console(runner.world.truth.unix)
     runner.world.tell("boot", cause=machine.reset_cause())
+    if runner.quiet is not None:
+        _observe(runner.quiet)
     for name in ("boot.py", "main.py"):
         try:
             _execute(folder + "/" + name)

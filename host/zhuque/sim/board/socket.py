@@ -8,6 +8,8 @@ import errno
 
 import network
 import usocket
+from clock import clock
+from flight import Flight
 from usocket import (  # noqa: F401 - the module's interface
     AF_INET,
     AF_INET6,
@@ -33,15 +35,15 @@ class socket:
     """As socket.socket."""
 
     def __init__(self, family=AF_INET, kind=SOCK_STREAM, protocol=0):
-        self._open(usocket.socket(family, kind, protocol))
+        self._open(usocket.socket(family, kind, protocol), kind == SOCK_STREAM and not clock.live)
 
-    def _open(self, real):
+    def _open(self, real, watched=False):
+        self._flight = Flight() if watched else None
         self.real = real
         # The calls that need no look at the network go straight through.
         self.setblocking = real.setblocking
         self.setsockopt = real.setsockopt
         self.fileno = real.fileno
-        self.close = real.close
         self.bind = real.bind
         self.listen = real.listen
 
@@ -55,7 +57,15 @@ class socket:
         """Raises EHOSTUNREACH while the network is cut."""
         if network.is_cut():
             raise OSError(errno.EHOSTUNREACH)
+        if self._flight is not None:
+            self._flight.begin()
         return self.real.connect(address)
+
+    def close(self):
+        """Nothing of it is under way any more."""
+        if self._flight is not None:
+            self._flight.over()
+        self.real.close()
 
     def accept(self):
         """(socket, address)."""
@@ -76,7 +86,12 @@ class socket:
 
     def write(self, *data):
         """How many bytes were taken, None when none could be."""
-        return None if network.is_cut() else self.real.write(*data)
+        if network.is_cut():
+            return None
+        took = self.real.write(*data)
+        if took and self._flight is not None:
+            self._flight.sent(data[0], took)
+        return took
 
     def recv(self, size):
         """Raises EAGAIN while the network is cut."""
@@ -96,7 +111,12 @@ class socket:
 
     def readinto(self, *into):
         """None while the network is cut."""
-        return None if network.is_cut() else self.real.readinto(*into)
+        if network.is_cut():
+            return None
+        got = self.real.readinto(*into)
+        if got is not None and self._flight is not None:
+            self._flight.received(into[0], got)
+        return got
 
     def readline(self, *size):
         """None while the network is cut."""

@@ -67,6 +67,14 @@ class HC595Chip:
             self.enabled = False
             self._update()
 
+    def fresh(self, now_ms):
+        """The pump was moved a moment ago, as far as `on_time` told: a tick is alive."""
+        return self.enabled and now_ms - self._pumped_at < _HOLD_MS
+
+    def held(self, now_ms):
+        """Ticks that were left out have moved the pump until now."""
+        self._pumped_at = self._now_ms = now_ms
+
     def corrupt_next(self, n):
         """The next n bytes that come back have a bit wrong."""
         self._corrupt = n
