@@ -8,7 +8,7 @@ export ZHUQUE_TOOLCHAIN := $(CURDIR)/build/toolchain/bin
 export PATH := $(ZHUQUE_TOOLCHAIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test lint types pytest format demo clean
+.PHONY: bench help setup test lint types pytest format demo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ format: setup ## Put the sources in form
 
 demo: setup ## Two hours of one charge point, in under a minute
 	@$(VENV)/python -m zhuque.sim.demo
+
+bench: setup ## The host's budgets, measured; ARGS="--quick" or ARGS=throughput
+	@$(VENV)/python -m tests.benchmarks $(ARGS)
 
 clean: ## Remove everything that was made
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis host/*.egg-info
