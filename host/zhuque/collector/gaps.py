@@ -131,15 +131,18 @@ class Gaps:
             gap.empty += 1
             self._put_off(gap, now)
             return None
+        if error != "gone":
+            gap.failures += 1
+            self._put_off(gap, now)
+            return f"does not send records again: {error}" if gap.failures == 1 else None
+        gap.empty += 1
+        self._put_off(gap, now)
         told = self._told.setdefault(point, _Told())
-        if error == "gone" and type(first_seq) is int and told.epoch == asked[1][2]:
+        if type(first_seq) is int and told.epoch == asked[1][2]:
             told.first_seq = max(told.first_seq, first_seq)
-        if error == "gone":
-            gap.empty += 1
-            gap.due = now if told.first_seq > gap.stored + 1 or gap.empty >= _TRIES else gap.due
-        self._put_off(gap, now) if gap.due > now else None
-        gap.failures += 1
-        return None if error == "gone" or gap.failures > 1 else f"does not send records again: {error}"
+        if told.first_seq > gap.stored + 1:
+            gap.due = now  # that is known to be lost
+        return None
 
     def asked(self, ask: Ask, id: str, now: float) -> None:
         """The request is on its way under this id."""
