@@ -9,6 +9,7 @@ import asyncio
 import gc
 import json
 import os
+import sys
 
 import esp32
 import machine
@@ -17,7 +18,7 @@ import network
 import drivers.inputs
 import drivers.temperature
 import drivers.tls
-from core import causes, recovery, trip_memo, view
+from core import calibration, causes, recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -32,15 +33,16 @@ from drivers.flash_store import FlashStore
 from drivers.mqtt import MqttClient
 from drivers.wifi import Wifi
 from tasks.command import CommandTask
-from tasks.protect import APPEND, ERASE, HANDSHAKE, ProtectTask
+from tasks.protect import APPEND, ERASE, ProtectTask
 from tasks.publish import Publisher
 from tasks.record import record_loop
 from wire import config as wire_config
-from wire.version import VERSION
+from wire.version import RELEASED, VERSION
 
 CPU_HZ = 240_000_000
 WATCHDOG_MS = 4000
 METER_RETRY_S = 10
+TRUST_AGAIN_MS = 5000
 INPUT_BITS = {name: causes.bit(name) for name in drivers.inputs.NAMES}
 SAFE_MODE_CRASHES = 3
 SAFE_MODE_SPAN_S = 600
@@ -50,7 +52,7 @@ _NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
 LOWEST_LIMITS = Limits(500, 50_000, 1000)
 _RESET_CAUSES = {
     machine.PWRON_RESET: "power_on",
-    machine.HARD_RESET: "external",
+    machine.HARD_RESET: "software",  # what the port says of machine.reset() and of a panic
     machine.WDT_RESET: "watchdog",
     machine.SOFT_RESET: "software",
     machine.DEEPSLEEP_RESET: "deep_sleep",
@@ -67,10 +69,13 @@ class NoMeter:
     rms_floor_ma = 20
     energy_mws_num = energy_mws_den = 1
     wrong = 0
+    channels = 0
 
 
 class NoRelays:
     """Where none could be built there is nothing to open: boot.py has said so."""
+
+    readback_ok = True
 
     def write(self, word):
         """Nothing to write to."""
@@ -136,20 +141,34 @@ class Board:
         if board.section("contactor"):
             self.contactor = build("relay", board.section("contactor"), self.problems, NoRelays)
         self._build_sensors()
+        if not wrong_board and self.meter.channels != board["sockets"]:
+            self.problems.append(
+                "board.json: {} sockets, but a meter of {}".format(board["sockets"], self.meter.channels)
+            )
+            self.meter = NoMeter()
         limits = LOWEST_LIMITS if self.problems else intersect(limits_of(board), limits_of(config))
         sockets = 0 if wrong_board else board["sockets"]
         self.reading = Reading(sockets)
         self.protection = Protection(sockets, limits, self.meter, self.temperature is not None)
         self.rtc = machine.RTC()
-        self.clock = Clock(self.rtc, config.get("provisioned", 0))
+        self.clock = Clock(self.rtc, config.get("provisioned", RELEASED))
         partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.store = FlashStore(partition)
         self.journal = Journal(self.store, lambda: os.urandom(8).hex())
-        energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den)
+        energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den, self._calibrate())
         self.point = Point(
             board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
         )
         self.point.problems = self.problems
+
+    def _calibrate(self):
+        """Give the meter its calibration, where it takes one; returns the energy's gains, None without."""
+        found = self.config.section("calibration")
+        if not found or self.problems or not hasattr(self.meter, "calibrate"):
+            return None
+        table = calibration.table(found, self.meter.channels)
+        self.meter.calibrate(table)
+        return [gain for gain, _ in table["power"]]
 
     def _build_sensors(self):
         """The safety inputs and the thermometer of a board that has them."""
@@ -162,22 +181,15 @@ class Board:
         except Exception as e:  # noqa: BLE001 - as in `build`
             self.problems.append("board.json: inputs or temperature cannot be built: {}".format(repr(e)))
 
-    def recover(self):
-        """The journal and what was before; returns what core.commands needs of it."""
-        found = self.journal.recover()
-        latched, self.crashes = trip_memo.unpack(bytes(self.rtc.memory()), len(self.protection.latched))
-        cause = _RESET_CAUSES.get(machine.reset_cause(), "unknown")
-        if cause == "watchdog":
-            self.crashes += 1
-        now = self.clock.uptime_ms(), self.clock.unix()
-        memory = recovery.recover(self.point, cause, latched, VERSION, *now)
-        for alarm, detail in found:
-            say("journal:", detail)
-            self.point.alarm(alarm, now[0], now[1], detail)
-        return memory
-
     def start_tick(self):
-        """From here on the protection decides, twenty milliseconds at a time."""
+        """From here on the protection decides, every 20 ms; it closes nothing before the self-test."""
+        latched, crashes, own = trip_memo.unpack(bytes(self.rtc.memory()), len(self.protection.latched))
+        self.reset_cause = _RESET_CAUSES.get(machine.reset_cause(), "unknown")
+        if self.reset_cause in ("watchdog", "software") and not own:
+            crashes += 1  # nobody meant to restart: the watchdog, or a panic below us
+        self.crashes = crashes
+        for i, bits in enumerate(latched):
+            self.protection.restore(i, bits)
         watchdog = machine.WDT(timeout=WATCHDOG_MS)
         self.protect = protect = ProtectTask(
             self.protection, self.reading, self.relays, watchdog, self.rtc, self.crashes
@@ -186,7 +198,27 @@ class Board:
         protect.contactor = self.contactor
         self.store.before_program = lambda: protect.blame(APPEND)
         self.store.before_erase = lambda: protect.blame(ERASE)
-        self.protect.start(machine.Timer(0))
+        protect.start(machine.Timer(0))
+
+    def recover(self):
+        """The journal and what was before; returns the ids of the commands that were obeyed.
+
+        A journal that cannot even be recovered must not end in a reboot loop, nor in a closed relay.
+        """
+        try:
+            found = self.journal.recover()
+            now = self.clock.uptime_ms(), self.clock.unix()
+            ids = recovery.recover(self.point, self.reset_cause, VERSION, *now)
+            for alarm, detail in found:
+                say("journal:", detail)
+                self.point.alarm(alarm, now[0], now[1], detail)
+            return ids
+        except Exception as e:  # noqa: BLE001 - see above
+            sys.print_exception(e)
+            self.problems.append(
+                "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
+            )
+            return []
 
     async def meter_loop(self):
         """Configure the meter, however long it takes to answer; and again when it no longer is what was written.
@@ -210,15 +242,22 @@ class Board:
         say("ready")
         while True:
             await asyncio.sleep_ms(500)
-            wrong = self.meter.wrong
-            if wrong != self._wrong or self.protection.distrusted:
-                self.protection.distrust()
-                say("meter: {} registers were found changed; it is set up again".format(wrong - self._wrong))
-                await asyncio.sleep_ms(100)  # the relays open at the next tick
-                await self._set_up_meter()
-                self.protection.trust()
-                now = self.clock.uptime_ms(), self.clock.unix()
-                self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
+            if self.meter.wrong != self._wrong:
+                await self._mend_meter()
+            elif self.protection.distrusted:
+                # Its registers are right, the tick's audit says: after some quiet seconds it is tried again.
+                await asyncio.sleep_ms(TRUST_AGAIN_MS)
+                if self.meter.wrong == self._wrong:
+                    self.protection.trust()
+
+    async def _mend_meter(self):
+        self.protection.distrust()
+        say("meter: registers were found changed; it is set up again")
+        await asyncio.sleep_ms(100)  # the relays open at the next tick
+        await self._set_up_meter()
+        self.protection.trust()
+        now = self.clock.uptime_ms(), self.clock.unix()
+        self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
 
     async def _set_up_meter(self):
         while True:
@@ -235,7 +274,7 @@ class Board:
                 self.point.state = "ready"
                 return
 
-    async def run(self, memory):
+    async def run(self, obeyed):
         """Everything that runs beside the tick, for ever."""
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
@@ -245,7 +284,7 @@ class Board:
         if self.temperature is not None:
             loops.append(self.temperature_loop())
         if not self.offline:
-            loops.append(self.uplink(memory).run())
+            loops.append(self.uplink(obeyed).run())
         await asyncio.gather(*loops)
 
     async def temperature_loop(self):
@@ -256,13 +295,13 @@ class Board:
             self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
             await asyncio.sleep_ms(drivers.temperature.PERIOD_MS)
 
-    def uplink(self, memory):
+    def uplink(self, obeyed):
         """The publish task, with the command task behind it."""
         config = self.config
         wlan = network.WLAN(network.STA_IF)
         wifi = Wifi(wlan, config["wifi.ssid"], config["wifi.password"])
         outbox = Outbox(self.journal)
-        commands = Commands(self.point, memory, outbox)
+        commands = Commands(self.point, obeyed, outbox)
         publisher = Publisher(
             config,
             wifi,
@@ -282,7 +321,6 @@ class Board:
         if not self.protection.may_stall():
             return False
         self.protection.announce_gap()
-        self.protect.blame(HANDSHAKE)
         return True
 
     async def forget_crashes(self):
@@ -324,11 +362,11 @@ def main():
     board = Board()
     for problem in board.problems:
         say(problem)
-    memory = board.recover()
+    board.start_tick()
+    obeyed = board.recover()
     point = board.point
     say("{} {} boot {} epoch {}".format(point.board_name, VERSION, point.boot, point.journal.epoch))
-    board.start_tick()
-    asyncio.run(board.run(memory))
+    asyncio.run(board.run(obeyed))
 
 
 if __name__ == "__main__":

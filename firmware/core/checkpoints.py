@@ -15,7 +15,7 @@ from binascii import crc32
 
 from wire.units import const
 
-MAX_PAYLOAD = const(2048)
+MAX_PAYLOAD = const(3800)  # sixteen sessions, each account as long as can be; a block still holds one
 _HEAD = const(36)
 _MAGIC = b"ZC\x01\x00"
 

@@ -16,20 +16,18 @@ _DAY_S = 86400
 
 
 class Commands:
-    """Obeys for one point; `memory` is the recovery.Memory of what was obeyed before a restart."""
+    """Obeys for one point; `obeyed` are the ids of the commands obeyed before a restart, oldest first."""
 
-    def __init__(self, point, memory, outbox):
+    def __init__(self, point, obeyed, outbox):
         self.point = point
         self.outbox = outbox
-        self._answers = [
-            (id, None) for id in memory.ids
-        ]  # (id, reply), oldest first; None: before the restart
-        self._resets = memory.resets
+        self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
         self._ops = {
             "start": self._start,
             "stop": self._stop,
             "reset": self._reset,
             "resend": self._resend,
+            "reboot": self._reboot,
             "ping": self._ping,
         }
 
@@ -107,18 +105,25 @@ class Commands:
         return self._journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
 
     def _reset(self, command, i, uptime_ms, unix):
+        point = self.point
         # One without a time counts until the clock is known, and then from now on.
         if unix is not None:
-            self._resets = [
-                (s, unix if t is None else t) for s, t in self._resets if t is None or unix - t < _DAY_S
-            ]
-        if len([r for r in self._resets if r[0] == i]) >= RESETS_A_DAY:
+            resets = [(s, unix if t is None else t) for s, t in point.remote_resets]
+            point.remote_resets = [(s, t) for s, t in resets if unix - t < _DAY_S]
+        if len([s for s, _ in point.remote_resets if s == i]) >= RESETS_A_DAY:
             return "too_many_resets", "{} today: have somebody look at the socket".format(RESETS_A_DAY)
-        refused = self._journal(command, uptime_ms, unix) or self.point.reset(
+        refused = self._journal(command, uptime_ms, unix) or point.reset(
             i, False, command["actor"], "remote", uptime_ms, unix
         )
         if not refused:
-            self._resets.append((i, unix))
+            point.remote_resets.append((i, unix))
+        return refused
+
+    def _reboot(self, command, i, uptime_ms, unix):
+        """A restart that was asked for: open sessions go on after it, as after any short outage."""
+        refused = self._journal(command, uptime_ms, unix)
+        if not refused:
+            self.point.restart_asked = True
         return refused
 
     def _resend(self, command, i, uptime_ms, unix):

@@ -53,7 +53,10 @@ class Energy:
             self._unmoved_uws[socket] = 0
             return False
         self._unmoved_uws[socket] += max(0, power_mw) * dt_ms
-        return self._unmoved_uws[socket] > self._frozen_uws
+        if self._unmoved_uws[socket] <= self._frozen_uws:
+            return False
+        self._unmoved_uws[socket] = None  # said once; what follows is counted anew
+        return True
 
     def drop_rest(self, socket):
         """Forget the fraction of a milliwatt-hour: a new session does not begin with another's."""

@@ -45,6 +45,7 @@ class Judge:
         self._power_mw = limits.max_power_mw
         self._window_ms = meter.window_ms
         self._stale_ms = meter.stale_windows * meter.window_ms
+        self._slow_stale_ms = max(SLOW_STALE_MS, self._stale_ms)
         self._weld_after_ms = max(WELD_AFTER_MS, meter.settle_ms)
         self._weld_ma = max(WELD_MA, meter.floor_ma)
         self._leak_ma = max(LEAK_MA, meter.rms_floor_ma)
@@ -84,7 +85,10 @@ class Judge:
         """True while a cause among `bits` is still there, so that a reset would be met by the same trip."""
         if bits & (OVERCURRENT | OVERCURRENT_INSTANT) and self.replica.theta[i] >= THETA_ONE:
             return True
-        return bool(bits & RELAY_WELDED) and (self._weld_ms[i] > 0 or self._leak_ms[i] > 0)
+        if not bits & RELAY_WELDED:
+            return False
+        unknown = self.stale[i] or self._open_ms[i] < self._weld_after_ms
+        return bool(unknown or self._weld_ms[i] or self._leak_ms[i])
 
     def judge(self, i, dt_ms, closed, reading):
         """The bits of the causes that trip socket i now, 0 for none; closed: its relay was closed until now."""
@@ -107,7 +111,7 @@ class Judge:
         self._counted_ms[i] = min(self._counted_ms[i] + capped_ms, FOREVER)
         self._silent_ms[i] = 0 if ok else min(self._silent_ms[i] + capped_ms, FOREVER)
         self._slow_bad_ms[i] = 0 if slow_ok else min(self._slow_bad_ms[i] + capped_ms, FOREVER)
-        if self._silent_ms[i] >= self._stale_ms or self._slow_bad_ms[i] >= SLOW_STALE_MS:
+        if self._silent_ms[i] >= self._stale_ms or self._slow_bad_ms[i] >= self._slow_stale_ms:
             self.stale[i] = 1
         if self.stale[i]:
             # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
@@ -133,6 +137,8 @@ class Judge:
         return OVERCURRENT_INSTANT if self._over[i] >= INSTANT_WINDOWS else 0
 
     def _judge_heat(self, i, dt_ms, last, closed, reading):
+        if self.stale[i] and not closed:
+            return 0  # nothing is known to flow, and nothing to have cooled
         ma = self.last_ma[i]
         if dt_ms > STEP_MS:
             ma = max(ma, last)

@@ -16,8 +16,8 @@ CHECKPOINT_MS = const(60_000)
 HALF_HOUR_S = const(1800)
 OUTAGE_KNOWN_WITHIN_MS = const(180_000)
 PATIENCE_MS = const(10_000)
-# What may wait for a quiet moment; everything else is written at once.
-_PATIENT = ("session_checkpoint", "session_end", "clock", "config")
+# What may wait for a quiet moment; everything else is written at once, for an effect may follow it.
+_PATIENT = ("session_checkpoint",)
 # A clock that moved by more than this against the uptime has been set.
 _CLOCK_STEP_S = const(2)
 
@@ -39,6 +39,8 @@ class Point:
         self.max_duration_s = config["session.max_duration_s"]
         resume_ms = 1000 * config["session.resume_after_outage_s"]
         self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
+        self.remote_resets = []  # (socket index, Unix seconds or None), of the last day
+        self.restart_asked = False
         self.locked_since = [None] * (n + 1)  # the last is the whole point's
         self._anomalous = [None] * n
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
@@ -76,13 +78,13 @@ class Point:
         self.protection.renew()
 
     def record(self, kind, uptime_ms, unix, **fields):
-        """Append a record. What is not urgent waits, 10 s at most, while a closed socket may need every tick."""
+        """Append a record. Half-hourly totals wait, 10 s at most, while a closed socket may need every tick."""
         fields["kind"] = kind
         fields["boot"] = self.boot
         fields["uptime_ms"] = uptime_ms
         fields["time"] = unix
         self._dirty = True
-        if self._patient or (kind in _PATIENT and not self.protection.may_stall()):
+        if fields.get("resumed") is None and kind in _PATIENT and not self.protection.may_stall():
             self._patient.append(fields)
         else:
             self.journal.append(fields)
@@ -122,13 +124,20 @@ class Point:
         event = self.protection.trips.take()
         while event:
             i, bits, current_ma, power_mw, voltage_mv = event
-            if bits & causes.POINT_OVERLOAD and self.sessions[i].is_open:
-                self.sessions[i].stop("point_overload")
+            for n in range(self.protection.sockets):
+                if i in (n, WHOLE) and self.sessions[n].is_open:
+                    self.sessions[n].stop(causes.name(bits))
             self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
             event = self.protection.trips.take()
 
     def record_trip(self, i, bits, uptime_ms, unix, current_ma=None, power_mw=None, voltage_mv=None):
-        """Journal a trip, of a socket or of the WHOLE point; a welded relay raises the point's alarm too."""
+        """Journal a trip, of a socket or of the WHOLE point, a record for each cause in `bits`."""
+        for cause in range(len(causes.CLEARS)):
+            if bits >> cause & 1:
+                self._record_cause(i, 1 << cause, uptime_ms, unix, current_ma, power_mw, voltage_mv)
+
+    def _record_cause(self, i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv):
+        """Of one cause; a welded relay raises the point's alarm too."""
         whole = i == WHOLE
         session = None if whole else self.sessions[i]
         if self.protection.latched[i] & bits:
@@ -158,7 +167,7 @@ class Point:
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
         what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
-        if heard and self.energy.frozen(i, self.reading.power_mw[i], dt_ms):
+        if heard and session.state == CHARGING and self.energy.frozen(i, self.reading.power_mw[i], dt_ms):
             self.protection.distrust(i)
         if session.anomaly and not self._anomalous[i]:
             self.record(
@@ -176,6 +185,7 @@ class Point:
         if what == "end":
             self._end(i, session, uptime_ms, unix)
         elif what == "suspend":
+            self.protection.want(i, False)
             self._session_record("session_checkpoint", i, uptime_ms, unix, cause=session.cause)
         elif what == "resume":
             self._resume(i, session, uptime_ms, unix)
@@ -189,7 +199,8 @@ class Point:
         if protection.fault:
             latched = latched or "internal"
         elif session.state in (ARMED, CHARGING) and not protection.wanted >> i & 1:
-            hold = hold or "meter_stale"  # opened and cleared again between two calls
+            # Opened, and what opened it is gone again between two calls.
+            hold = hold or causes.name(protection.dropped[i]) or "meter_stale"
         return hold, latched
 
     def _rest(self, i, session):
@@ -270,6 +281,7 @@ class Point:
             return
         if not self.is_charging and not self._dirty:
             return
+        self._take_trips(uptime_ms, unix)
         if self.journal.write_checkpoint(recovery.pack(self, unix)):
             self._checkpoint_ms = uptime_ms
             self._dirty = False
@@ -330,6 +342,8 @@ class Point:
     def why_not_start(self, i):
         """(error, detail) when a session cannot start on socket i now, else None."""
         session = self.sessions[i]
+        if not session.is_open:
+            self._rest(i, session)  # what the tick found since the last update
         if self.problems or not self.protection.ready:
             return "not_ready", "; ".join(self.problems) or "the point is " + self.state
         if session.is_open:
@@ -342,8 +356,8 @@ class Point:
         refused = (
             "internal" if self.protection.fault else causes.name(held) or self.protection.refuses_start()
         )
-        if refused:
-            return "not_ready", refused
+        if refused or session.state not in (IDLE, ENDED):
+            return "not_ready", refused or "the socket is " + session.state
         if not self.journal.ready(1):
             return "journal", "the journal has no room before its next erase; try again in a few seconds"
         return None
@@ -359,6 +373,9 @@ class Point:
 
     def reset(self, i, local, actor, source, uptime_ms, unix):
         """Clear the lockouts of socket i or of the WHOLE point, and record by whom. None or (error, detail)."""
+        self._take_trips(
+            uptime_ms, unix
+        )  # a trip is journalled before its reset, and its session ends with it
         bits = self.protection.latched[i]
         socket = None if i == WHOLE else i + 1
         error = self.protection.reset(i, local, self.reading)

@@ -5,8 +5,9 @@ wanted, nothing is latched or held against it or against the point, the session 
 its self-test. Everything else, an exception included, is open; and a relay that opened forgets that it was wanted.
 
 Rules of this file and of what it calls: no I/O, no clock (time is the argument `dt_ms`), no allocation in anything that
-`step` calls, no integer above 2**30 - 1, small functions (a large frame comes from the heap). The causes, their
-precedence and how each clears are in core/causes; the table with limits and sources is in firmware/README.md.
+`step` calls, no integer above 2**30 - 1, small functions (a large frame comes from the heap). The tick may come
+wherever other code jumps, and nothing interrupts it: so what others do here is a straight line, or a request that the
+tick carries out. The causes, their precedence and how each clears are in core/causes, the table in firmware/README.md.
 """
 
 from array import array
@@ -36,6 +37,7 @@ IMPLAUSIBLE_SPAN_MS = const(5000)
 IMPLAUSIBLE_PERCENT = const(10)
 
 LEASE_MS = const(5000)
+ANNOUNCED_MS = const(5000)
 CLOSING_GAP_MS = const(1000)
 
 SLOW_TICK_MS = const(20)
@@ -66,13 +68,15 @@ class Protection:
         # Lockouts of each socket, and last those of the whole point.
         self.latched = array("i", zeros + [0])
         self.distrusted = 0  # bit per socket: its meter must pass the self-test again
+        self.dropped = array("i", zeros)  # the bits for which a wanted relay was opened, or not closed
         self.closed_ms = array("i", zeros)
 
         self._active = 0  # what the inputs said last
         self._unread = 0  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
-        self._announced = False
+        self._announced_ms = 0
+        self._fail_asked = False
         self._slow_ms = FOREVER  # since the last slow tick
         self._slower_ms = FOREVER  # since the one before it
         self._frames = 0  # the reading's counters at the last tick
@@ -127,6 +131,7 @@ class Protection:
         Asking for a locked socket is not remembered: a reset alone must close nothing.
         """
         if on:
+            self.dropped[socket] = 0
             if not self.latched[socket] and not self.latched[WHOLE] and not self.fault:
                 self.wanted |= 1 << socket
         else:
@@ -142,8 +147,13 @@ class Protection:
         return self._lease_ms > 0
 
     def announce_gap(self):
-        """The next gap between ticks, of whatever length, is a known blocking stretch and not a fault."""
-        self._announced = True
+        """Within ANNOUNCED_MS comes a known blocking stretch: gaps between ticks up to that long are no fault."""
+        self._announced_ms = ANNOUNCED_MS
+
+    @property
+    def announced(self):
+        """True while an announced stretch may come."""
+        return self._announced_ms > 0
 
     def distrust(self, socket=None):
         """A meter's readings count for nothing until its self-test passes again: one socket's, or all."""
@@ -171,7 +181,7 @@ class Protection:
             return "local_only"
         if self._whole_present(bits, reading) if socket == WHOLE else self.judge.present(socket, bits):
             return "cause_present"
-        self.latched[socket] = 0
+        self.latched[socket] &= ~bits
         self._changed()
         return None
 
@@ -181,7 +191,11 @@ class Protection:
         return bool(bits & self._active)
 
     def fail(self):
-        """An internal fault: every relay opens, and only a restart closes one again. Called by the tick too."""
+        """An internal fault, found outside the tick: the next tick opens every relay."""
+        self._fail_asked = True
+
+    def fail_now(self):
+        """An internal fault: every relay opens, and only a restart closes one again. For the tick alone."""
         if not self.fault:
             self.fault = 1
             for i in range(self.sockets):
@@ -195,7 +209,7 @@ class Protection:
         """How long a tick took; three above SLOW_TICK_MS within a minute are an internal fault."""
         if ms > SLOW_TICK_MS:
             if self._slower_ms < SLOW_TICK_SPAN_MS:
-                self.fail()
+                self.fail_now()
             self._slower_ms = self._slow_ms
             self._slow_ms = 0
 
@@ -203,9 +217,9 @@ class Protection:
 
     def step(self, dt_ms, reading):
         """One decision: the relay word, bit i for socket i. dt_ms is the time since the last step, at least 1."""
-        if dt_ms > MAX_GAP_MS and not self._announced:
+        if dt_ms > MAX_GAP_MS and dt_ms > self._announced_ms:
             self._go_stale()
-        self._announced = False
+        self._announced_ms = max(0, self._announced_ms - dt_ms)
         self._advance(dt_ms)
         self._judge_point(dt_ms, reading)
         for i in range(self.sockets):
@@ -213,8 +227,8 @@ class Protection:
             if bits:
                 self._latch(i, bits, self.judge.last_ma[i], reading.power_mw[i], reading.voltage_mv)
         self._judge_load(dt_ms, reading)
-        if self.word and self._lease_ms <= 0:
-            self.fail()
+        if self._fail_asked or (self.word and self._lease_ms <= 0):
+            self.fail_now()
         else:
             self._apply()
         return self.word
@@ -263,7 +277,9 @@ class Protection:
                 self.closed_ms[i] = min(self.closed_ms[i] + dt_ms, FOREVER)
                 load.add(self.judge.last_ma[i], self.closed_ms[i] < NEW_MS)
             else:
-                load.add(self.judge.last_ma[i], self.latched[i] & RELAY_WELDED)
+                # What an open socket's silent meter said last is nothing that flows now, unless its relay is welded.
+                ma = 0 if self.judge.stale[i] else self.judge.last_ma[i]
+                load.add(ma, self.latched[i] & RELAY_WELDED)
         shed = load.judge(dt_ms)
         if shed == 1:
             self._shed(self._newest(), reading)
@@ -282,6 +298,7 @@ class Protection:
     def _shed(self, i, reading):
         """Open, without a lockout: the event ends the session."""
         if i != WHOLE and self.word >> i & 1:
+            self.dropped[i] = POINT_OVERLOAD
             self._open(i)
             self.trips.put(i, POINT_OVERLOAD, self.judge.last_ma[i], reading.power_mw[i], reading.voltage_mv)
 
@@ -294,10 +311,16 @@ class Protection:
         for i in range(self.sockets):
             mask = 1 << i
             if not permitted & mask or self.latched[i] or self.judge.stale[i]:
-                if self.word & mask:
-                    self._open(i)
+                if (self.word | self.wanted) & mask:
+                    self._drop(i)
             elif not self.word & mask and self._may_close():
                 self._close(i)
+
+    def _drop(self, i):
+        """Open, and forget that it was wanted, but not why."""
+        held, locked = self.against(i)
+        self.dropped[i] = held | locked
+        self._open(i)
 
     def _may_close(self):
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held

@@ -26,14 +26,21 @@ def pack(point, unix):
     for i in range(WHOLE, len(point.sessions)):
         if protection.latched[i]:
             locks.append([i, protection.latched[i], point.locked_since[i]])
-    state = {"boot": point.boot, "time": unix, "sessions": sessions, "locks": locks, "stray": point.stray_mwh}
+    state = {
+        "boot": point.boot,
+        "time": unix,
+        "sessions": sessions,
+        "locks": locks,
+        "stray": point.stray_mwh,
+        "resets": point.remote_resets,
+    }
     return json.dumps(state, separators=(",", ":")).encode()
 
 
-def recover(point, reset_cause, latched, firmware, uptime_ms, unix):
-    """Bring the point to where it was and journal this boot; returns the Memory of the commands obeyed before it.
+def recover(point, reset_cause, firmware, uptime_ms, unix):
+    """Bring the point to where it was and journal this boot; returns the ids of the commands obeyed before it.
 
-    `latched` are the lockouts that RTC memory kept (core.trip_memo), empty where it kept none.
+    What protection has latched already is what RTC memory kept (core.trip_memo).
     """
     journal = point.journal
     last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
@@ -53,8 +60,12 @@ def recover(point, reset_cause, latched, firmware, uptime_ms, unix):
         board=point.board_name,
         outage_s=None if unix is None or found.alive is None else max(0, unix - found.alive),
     )
+    kept = list(point.protection.latched)
     found.apply()
-    _apply_memo(point, latched, uptime_ms, unix)
+    for i in range(WHOLE, len(point.sessions)):
+        bits, _ = found.locks.get(i, (0, None))
+        if kept[i] & ~bits:  # a trip that never reached the flash is journalled now
+            point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)
     return _remember(journal)
 
 
@@ -69,12 +80,17 @@ def _unpack(payload):
 
 
 class _Found:
-    """Sessions, locks and the last sign of life, as the checkpoint and the records after it tell them."""
+    """Sessions, locks and the last sign of life, as the checkpoint and the records after it tell them.
+
+    `reasons` are why a session was about to end: a stop that was obeyed and a trip end it without their record too.
+    """
 
     def __init__(self, point, state):
         self.point = point
         self.sessions = {row[0]: row[1:] for row in state.get("sessions", ())}
         self.locks = {row[0]: (row[1], row[2]) for row in state.get("locks", ())}
+        self.reasons = {}
+        self.resets = [(i, time) for i, time in state.get("resets", ())]
         self.alive = state.get("time")
         for i, mwh in enumerate(state.get("stray", ())[: len(point.stray_mwh)]):
             point.stray_mwh[i] = mwh
@@ -88,17 +104,30 @@ class _Found:
         if i >= len(self.point.sessions) or (i == WHOLE and kind not in ("trip", "reset")):
             return
         if kind == "session_start":
+            self.reasons.pop(i, None)
             self.sessions[i] = self._begun(record)
         elif kind == "session_end":
             self.sessions.pop(i, None)
         elif kind == "session_checkpoint":
             self._checkpointed(i, record)
         elif kind == "trip":
-            bits, _ = self.locks.get(i, (0, None))
-            if causes.CLEARS[record["cause"]] == "lockout":
-                self.locks[i] = (bits | causes.bit(record["cause"]), record["time"])
+            self._tripped(i, record)
         elif kind == "reset":
             self.locks.pop(i, None)
+            if record["source"] == "remote":
+                self.resets.append((i, record["time"]))
+        elif kind == "command" and record["op"] == "stop":
+            self.reasons.setdefault(i, "stopped_remote")
+
+    def _tripped(self, i, record):
+        cause = record["cause"]
+        clears = causes.CLEARS.get(cause)
+        bits, _ = self.locks.get(i, (0, None))
+        # A hold is in a trip record only where it locked a session that had used up its recloses; that has ended then.
+        if clears == "lockout" or (clears == "hold" and record["session"] is None):
+            self.locks[i] = (bits | causes.bit(cause), record["time"])
+        for n in self.sessions if i == WHOLE else (i,):
+            self.reasons.setdefault(n, cause)
 
     def _begun(self, record):
         """A snapshot, in the order of session._SAVED, of a session of which only the beginning is known."""
@@ -132,42 +161,23 @@ class _Found:
     def apply(self):
         """Hand all of it to the point."""
         point = self.point
+        point.remote_resets = self.resets
         for i, row in self.sessions.items():
             if i < len(point.sessions):
                 point.sessions[i].recover(row)
+                if i in self.reasons:
+                    point.sessions[i].stop(self.reasons[i])
         for i, (bits, since) in self.locks.items():
             if WHOLE <= i < len(point.sessions):
                 point.protection.restore(i, bits)
                 point.locked_since[i] = since
 
 
-def _apply_memo(point, latched, uptime_ms, unix):
-    """A trip that never reached the flash is journalled now."""
-    for i, bits in enumerate(latched):
-        i = WHOLE if i == len(point.sessions) else i
-        new = bits & ~point.protection.latched[i]
-        if new:
-            point.protection.restore(i, new)
-            point.record_trip(i, new, uptime_ms, unix)
-
-
-class Memory:
-    """`ids` of the last commands obeyed, oldest first; `resets`: (socket index, Unix seconds or None), remote ones."""
-
-    def __init__(self):
-        self.ids = []
-        self.resets = []
-
-
 def _remember(journal):
-    memory = Memory()
+    """The ids of the last commands obeyed, oldest first."""
+    ids = []
     for seq in range(max(journal.first_seq, journal.last_seq - _SEARCH), journal.last_seq + 1):
         record = journal.read(seq)
-        if record is None:
-            continue
-        if record["kind"] == "command":
-            memory.ids.append(record["id"])
-        elif record["kind"] == "reset" and record["source"] == "remote":
-            memory.resets.append((record["socket"] - 1, record["time"]))
-    memory.ids = memory.ids[-KEPT_IDS:]
-    return memory
+        if record and record["kind"] == "command":
+            ids.append(record["id"])
+    return ids[-KEPT_IDS:]

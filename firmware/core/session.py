@@ -179,6 +179,8 @@ class Session:
             self.peak_mw = max(self.peak_mw, power_mw)
         if not self.reason:
             self.reason = latched or self._limit_reached()
+            if self.reason:
+                return None  # the relay opens now: the settling time begins with the next call
         if self.reason:
             self._ending_ms += dt_ms
             return "end" if self._ending_ms >= SETTLE_MS else None

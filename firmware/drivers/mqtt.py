@@ -22,6 +22,7 @@ from . import mqtt_packet as packet
 from .datagram import open_socket, readable, writable
 
 CONNECT_TIMEOUT_MS = const(15_000)
+_GATE_MS = const(200)
 RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD
 TRANSMIT_SIZE = const(8192)
 
@@ -77,16 +78,17 @@ class MqttClient:
         """Bytes free in the transmit buffer, headers included."""
         return TRANSMIT_SIZE - (self._out_end - self._out_start)
 
-    async def connect(self, host, port, tls=None, name=None, timeout_ms=CONNECT_TIMEOUT_MS):
+    async def connect(self, host, port, tls=None, name=None, gate=None, timeout_ms=CONNECT_TIMEOUT_MS):
         """Connects to a numeric address, with `tls`, an SSLContext, to the server that its certificate calls `name`.
 
+        `gate()` is asked until it is True right before the handshake, which blocks everything but the tick's timer.
         MqttError when the broker refuses or has not accepted us in time.
         """
         self.close()
         self._forget()
         sock, address = open_socket(host, port, socket.SOCK_STREAM)
         try:
-            sock = await asyncio.wait_for_ms(self._open(sock, address, tls, name), timeout_ms)
+            sock = await asyncio.wait_for_ms(self._open(sock, address, tls, name, gate), timeout_ms)
         except asyncio.TimeoutError:
             sock.close()
             why = "{} port {} did not accept us within {} ms".format(host, port, timeout_ms)
@@ -106,7 +108,7 @@ class MqttClient:
         self._sock = sock
         self._heard = self._moved = time.ticks_ms()
 
-    async def _open(self, sock, address, tls, name):
+    async def _open(self, sock, address, tls, name, gate):
         try:
             sock.connect(address)
         except OSError as e:
@@ -114,6 +116,8 @@ class MqttClient:
                 raise
         await writable(sock)
         if tls is not None:
+            while gate is not None and not gate():
+                await asyncio.sleep_ms(_GATE_MS)
             sock = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         try:
             await self._greet(sock)

@@ -14,6 +14,7 @@ from core.protection import MIN_TICK_MS
 from wire.units import const
 
 PERIOD_MS = 20
+BAD_READBACKS = const(5)
 
 # What may lie between two ticks. A handshake is TLS; an append and an erase are the journal's.
 STRETCHES = ("quiet", "append", "erase", "handshake")
@@ -45,7 +46,8 @@ class ProtectTask:
         self._memo = bytearray(trip_memo.size(len(protection.latched)))
         self._memo_of = -1
         self._crashes = crashes
-        self._crashed = False
+        self._own = 0  # 1: the restart that follows is ours, and counted where it is to be
+        self._bad_readbacks = 0
         self._last = time.ticks_ms()
         micropython.alloc_emergency_exception_buf(100)
 
@@ -63,7 +65,7 @@ class ProtectTask:
         self._last = now
         if dt_ms > self._blind_ms[self._during]:
             self._blind_ms[self._during] = dt_ms
-        self._during = QUIET
+        self._during = HANDSHAKE if self.protection.announced else QUIET
         started = time.ticks_us()
         micropython.heap_lock()
         try:
@@ -87,6 +89,7 @@ class ProtectTask:
             self.reading.unread = self.inputs.unread
             self.reading.active = active & ~self.inputs.unread
         self.relays.write(protection.step(dt_ms, self.reading))
+        self._check_readback()
         if self.contactor is not None:
             self.contactor.write(1 if protection.contactor else 0)
         if protection.changes != self._memo_of:
@@ -97,16 +100,30 @@ class ProtectTask:
         elif protection.leased:
             self.watchdog.feed()
 
+    def _check_readback(self):
+        """Relays that do not do what is written, so many ticks in a row, are an internal fault."""
+        if self.relays.readback_ok:
+            self._bad_readbacks = 0
+        elif self._bad_readbacks < BAD_READBACKS:
+            self._bad_readbacks += 1
+        else:
+            self.protection.fail_now()
+
     def _keep_memo(self):
-        trip_memo.pack_into(self._memo, self.protection.latched, self._crashes)
+        trip_memo.pack_into(self._memo, self.protection.latched, self._crashes, self._own)
         self.rtc.memory(self._memo)
 
     def _count_crash(self):
         """Once: this boot ends in a restart, and the next one is told of it."""
-        if not self._crashed:
-            self._crashed = True
-            self._crashes = min(self._crashes + 1, 255)
+        if not self._own:
+            self._own = 1
+            self._crashes = min(self._crashes + 1, 127)
             self._keep_memo()
+
+    def going_to_restart(self):
+        """A restart that somebody asked for is no crash."""
+        self._own = 1
+        self._keep_memo()
 
     def forget_crashes(self):
         """The board has run well for long enough."""
@@ -115,7 +132,7 @@ class ProtectTask:
 
     def _fail(self, error):
         self.error = error
-        self.protection.fail()
+        self.protection.fail_now()
         try:
             self.relays.write(0)
         except Exception:  # noqa: BLE001 - the bus to the relays is dead: the next tick tries again

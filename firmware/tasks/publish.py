@@ -111,11 +111,8 @@ class Publisher:
         if config["broker.tls"]:
             if not self._clock.is_set:
                 raise MqttError("the time is not known, and without it no certificate can be checked")
-            while not self._gate():
-                await asyncio.sleep_ms(_STEP_MS)
-        await self._mqtt.connect(
-            await self._address(host), port, self._tls if config["broker.tls"] else None, host
-        )
+        tls = self._tls if config["broker.tls"] else None
+        await self._mqtt.connect(await self._address(host), port, tls, host, self._gate)
         print("zhuque: uplink: connected to {} port {} as {}".format(host, port, self._name))
 
     async def _address(self, host):

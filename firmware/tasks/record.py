@@ -20,6 +20,10 @@ async def record_loop(point, clock, protect, restart):
         except Exception as e:  # noqa: BLE001 - reported, and the board restarts
             sys.print_exception(e)
             point.protection.fail()
+        if point.restart_asked and not point.protection.fault:
+            protect.going_to_restart()
+            await asyncio.sleep_ms(_RESTART_AFTER_MS)  # the reply leaves first
+            restart()
         if point.protection.fault:
             if not fault_ms:
                 _report(protect)

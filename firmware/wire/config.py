@@ -27,7 +27,7 @@ _CONFIG = (
     ("time.port", int, 1, 65535, 123),
     ("limits.rated_ma", int, 500, 16000, None),
     ("limits.max_power_mw", int, 50_000, 4_000_000, None),
-    ("limits.point_current_ma", int, 1000, 80_000, None),
+    ("limits.point_current_ma", int, 2500, 80_000, None),
     ("session.resume_after_outage_s", int, 0, 86_400, 900),
     ("session.max_duration_s", int, 60, 86_400, 43_200),
 )
@@ -44,7 +44,7 @@ _BOARD = (
     ("sockets", int, 1, 16, _NONE),
     ("limits.rated_ma", int, 500, 16000, _NONE),
     ("limits.max_power_mw", int, 50_000, 4_000_000, _NONE),
-    ("limits.point_current_ma", int, 1000, 80_000, _NONE),
+    ("limits.point_current_ma", int, 2500, 80_000, _NONE),
     ("meter.driver", str, 1, 16, _NONE),
     ("relay.driver", str, 1, 16, _NONE),
 )
@@ -55,21 +55,22 @@ class Settings:
 
     def __init__(self, data: dict, table) -> None:
         self._data = data
-        self._defaults = {path: default for path, _, _, _, default in table}
+        self._rows = {path: (kind, low, high, default) for path, kind, low, high, default in table}
 
     def __getitem__(self, path: str):
-        value = _find(self._data, path)
-        if value is not None:
+        value = self.get(path, _NONE)
+        if value is not _NONE:
             return value
-        default = self._defaults[path]
+        default = self._rows[path][3]
         if default is _NONE:
             raise KeyError(path)
         return default
 
     def get(self, path: str, default):
-        """The value of the file, else the default given here: for reading a file that has problems."""
+        """The value of the file, else the default given here: a value that has a problem counts as none."""
         value = _find(self._data, path)
-        return default if value is None else value
+        kind, low, high, _ = self._rows[path]
+        return default if value is None or _judge(value, kind, low, high) else value
 
     def section(self, name: str) -> dict:
         """The nested dict of that name, empty where there is none."""

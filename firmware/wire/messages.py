@@ -96,6 +96,8 @@ def field(message: dict, name: str, kind: str, required: bool = True):
         raise WireError("bad_field", "{} is out of range: {}".format(name, value))
     if want == "str" and len(value.encode()) > _MAX_LENGTH.get(name, 120):
         raise WireError("bad_field", "{} is longer than {} bytes".format(name, _MAX_LENGTH.get(name, 120)))
+    if want == "str" and any(c < " " for c in value):
+        raise WireError("bad_field", name + " has control characters")
     return value
 
 

@@ -2,3 +2,6 @@
 
 WIRE = 1
 VERSION = "0.1.0"
+
+# When this version was made, Unix seconds: a clock that shows less is not set.
+RELEASED = 1_795_392_000

@@ -210,7 +210,7 @@ def test_checkpoints():
     assert again.checkpoint == payload and again.checkpoint_seq == 5
     assert seqs(again) == [6, 7]
     assert again.write_checkpoint(b"") and opened(flash)[0].checkpoint == b""
-    raises(ValueError, journal.write_checkpoint, bytes(2049))
+    raises(ValueError, journal.write_checkpoint, bytes(3801))
 
 
 def test_checkpoints_keep_what_is_stored():

@@ -94,7 +94,7 @@ def test_inputs_and_faults():
         bench.protection.announce_gap()
         bench.protection.ran(21)
         bench.protection.may_stall()
-        bench.protection.fail()
+        bench.protection.fail_now()
     finally:
         heap_unlock()
     assert bench.protection.fault
@@ -119,18 +119,18 @@ def test_trip_memo():
     memo = bytearray(trip_memo.size(places))
     heap_lock()
     try:
-        trip_memo.pack_into(memo, bench.protection.latched, 2)
+        trip_memo.pack_into(memo, bench.protection.latched, 2, 1)
     finally:
         heap_unlock()
-    assert trip_memo.unpack(bytes(memo), places) == (list(bench.protection.latched), 2)
+    assert trip_memo.unpack(bytes(memo), places) == (list(bench.protection.latched), 2, 1)
 
 
 def test_trip_memo_that_is_none():
     memo = bytearray(trip_memo.size(2))
-    trip_memo.pack_into(memo, [1 << 12, 1 << 4], 1)
+    trip_memo.pack_into(memo, [1 << 12, 1 << 4], 1, 0)
     good = bytes(memo)
-    none = ([], 0)
-    assert trip_memo.unpack(good, 2) == ([1 << 12, 1 << 4], 1)
+    none = ([], 0, 1)
+    assert trip_memo.unpack(good, 2) == ([1 << 12, 1 << 4], 1, 0)
     assert trip_memo.unpack(None, 2) == none and trip_memo.unpack(b"", 2) == none
     assert trip_memo.unpack(good, 3) == none and trip_memo.unpack(bytes(len(good)), 2) == none
     for at in range(len(good)):

@@ -248,20 +248,163 @@ def test_a_frozen_counter_under_load_is_not_trusted():
     assert wall.word == 4
 
 
-def test_what_is_not_urgent_waits_while_a_socket_is_hot():
+def hot_wall():
+    """Socket 3 charges; socket 5 is hot, more than a minute from its trip."""
     wall = charging(watts=150)
     wall.protection.judge._power_mw = 2_000_000  # the power stage is not the point here
-    wall.watts[4] = 1400  # 6.1 A of 5: hot, and more than a minute from its trip
-    wall.start(5, id="c2")
-    wall.live(5)
+    wall.watts[4] = 1400  # 6.1 A of 5
+    wall.start(5, id="hot")
+    wall.live(3)
     assert not wall.protection.may_stall()
-    wall.command(id="c3", op="stop", socket=3)
-    wall.live(2)
-    assert wall.state(3) == "ended" and not wall.records("session_end")
+    return wall
+
+
+def test_half_hourly_totals_wait_while_a_socket_is_hot():
+    wall = hot_wall()
+    wall.clock += 1800 - wall.clock % 1800
     wall.live(7)
+    assert not wall.records("session_checkpoint")
+    wall.live(5)
+    assert len(wall.records("session_checkpoint")) == 2, "ten seconds are the most"
+
+
+def test_what_an_effect_follows_never_waits():
+    wall = hot_wall()
+    wall.clock += 1800 - wall.clock % 1800
+    wall.live(1)
+    assert not wall.records("session_checkpoint"), "something waits"
+    wall.command(id="c3", op="stop", socket=3)
+    wall.start(6, id="c4")
+    wall.start(7, id="c5")
+    wall.live(2.5)
+    assert [r["id"] for r in wall.records("command")] == ["c1", "hot", "c3", "c4", "c5"]
+    starts = wall.records("session_start")
+    assert [r["socket"] for r in starts] == [3, 5, 6, 7]
+    assert len({r["session"] for r in starts}) == 4 and wall.records("session_end")
+    wall.watts[4] = 4000
+    wall.live(1)
+    assert wall.records("trip")[0]["socket"] == 5
+
+
+def test_a_reclose_is_on_flash_before_it_even_right_after_another_closing():
+    wall, _ = after_cut(60)
+    while wall.state(3) == "suspended":
+        if wall.point.sessions[2]._resume_in_ms in (500, 1000):
+            wall.start(1, id="just before")
+        wall.live(0.5)
+    assert wall.records("session_checkpoint")[-1]["resumed"] == 1
+    died = wall.clock
+    after = wall.restart()
+    after.clock = died + 20
+    after.live(120)
+    ends = {r["socket"]: r["reason"] for r in after.records("session_end")}
+    assert ends[3] == "power_loss" and after.word == 0
+
+
+def test_a_start_right_after_the_meter_is_back():
+    wall = Wall()
+    wall.silent[0] = True
+    wall.live(1)
+    wall.silent[0] = False
+    while wall.protection.judge.stale[0]:
+        wall.tick(20)
+    assert wall.state(1) == "unavailable"
+    assert wall.start(1)["ok"] and wall.state(1) == "armed"
+
+
+def test_a_reset_right_after_a_trip_ends_the_session_all_the_same():
+    wall = charging()
+    wall.ma[2] = 20_000
+    for _ in range(3):
+        wall.tick(20)
+    wall.ma[2] = 0
+    assert wall.command(id="r", op="reset", socket=3, actor="operator:li")["ok"]
+    wall.live(40)
+    assert wall.state(3) == "idle" or wall.state(3) == "ended"
+    assert wall.word == 0 and wall.records("session_end")[0]["reason"] == "overcurrent_instant"
+    assert [r["kind"] for r in wall.records() if r["kind"] in ("trip", "reset")] == ["trip", "reset"]
+
+
+def test_a_stop_is_remembered_through_a_restart():
+    wall = charging()
+    assert wall.command(id="s", op="stop", socket=3, actor="operator:li")["ok"]
+    after = wall.restart(outage_s=20, clock_survives=True)
+    after.watts[2] = 150
+    after.live(60)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def test_shedding_is_remembered_through_a_restart():
+    wall = charging(watts=600)
+    wall.protection.load._limit_ma = 2000
+    while not wall.records("trip"):
+        wall.live(0.5)
     assert not wall.records("session_end")
-    wall.live(2)
-    assert wall.records("session_end"), "ten seconds are the most"
+    after = wall.restart(outage_s=20, clock_survives=True)
+    after.live(60)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "point_overload"
+    assert after.state(3) in ("idle", "ended"), "shedding is no lockout"
+
+
+def test_used_up_recloses_lock_and_the_lock_survives_a_power_cut():
+    wall = charging()
+    for _ in range(4):
+        wall.silent[2] = True
+        wall.live(1)
+        wall.silent[2] = False
+        wall.live(30)
+    assert wall.state(3) == "locked" and wall.records("session_end")[0]["reason"] == "meter_stale"
+    after = wall.restart(outage_s=5)
+    after.live(7)
+    assert after.state(3) == "locked" and after.start(3, id="again")["error"] == "socket_locked"
+
+
+def test_a_frozen_counter_disturbs_no_other_socket():
+    wall = charging(socket=1)
+    wall.watts[1] = 150
+    wall.start(2, id="c2")
+    wall.live(60)
+    wall.frozen_sockets = (0,)
+    for _ in range(8):
+        wall.live(5)
+        wall.protection.trust()
+    wall.live(60)
+    ends = wall.records("session_end")
+    assert [(e["socket"], e["reason"]) for e in ends] == [(1, "meter_implausible")]
+    assert wall.state(1) == "locked" and wall.state(2) == "charging"
+
+
+def test_several_causes_at_once_are_a_record_each():
+    wall = Wall()
+    wall.active = causes.EMERGENCY_STOP | causes.SMOKE
+    wall.live(1)
+    assert [r["cause"] for r in wall.records("trip")] == ["emergency_stop", "smoke"]
+    after = wall.restart()
+    assert after.protection.latched[-1] == causes.EMERGENCY_STOP | causes.SMOKE
+
+
+def test_a_remote_reset_of_the_whole_point_survives_the_next_boot():
+    wall = Wall()
+    wall.point.record("reset", 1, NOON, socket=None, cause="overtemperature", actor="o", source="remote")
+    after = wall.restart()
+    assert after.point.boot == 2 and after.point.remote_resets == [(-1, NOON)]
+
+
+def test_a_checkpoint_of_many_sessions_with_long_accounts_fits():
+    wall = Wall()
+    for n in range(1, 11):
+        wall.watts[n - 1] = 150
+        start = {"op": "start", "socket": n, "account": "\u697c" * 10 + "xx"}
+        assert wall.command(id="s{}".format(n), **start)["ok"]
+    wall.live(70)
+    assert wall.journal.checkpoint_seq or wall.point._checkpoint_ms
+    after = wall.restart(outage_s=10, clock_survives=True)
+    assert after.point.sessions[9].account == "\u697c" * 10 + "xx"
+
+
+def test_a_reboot_that_was_asked_for():
+    wall = charging()
+    assert wall.command(id="b", op="reboot", actor="operator:li")["ok"] and wall.point.restart_asked
 
 
 def test_the_whole_point_locks_and_is_reset_as_a_whole():

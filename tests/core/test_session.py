@@ -157,7 +157,7 @@ def test_a_trip_ends_it_with_its_cause_and_the_last_energy_counts():
     before = session.energy_mwh
     reason, _ = ended(session, 0, 60, latched="overcurrent_instant", mwh=1)
     assert reason == "overcurrent_instant"
-    assert session.energy_mwh == before + 2, "what the meter shows while it settles belongs to the session"
+    assert session.energy_mwh == before + 3, "what the meter shows while it settles belongs to the session"
 
 
 def test_stop_wins_over_what_comes_later():

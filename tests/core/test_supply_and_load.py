@@ -135,6 +135,7 @@ def test_an_input_that_was_not_read_yet_opens_and_locks_nothing():
     bench.run(2000)
     assert bench.word == 0
     bench.reading.unread = 0
+    bench.protection.want(0, True)
     assert bench.tick() == 1
 
 

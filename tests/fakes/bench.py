@@ -52,7 +52,7 @@ class Bench:
         self.word = 0
         self.ms = 0
         if awake:
-            self.run(5200)
+            self.run(5200, 100)
             for i in range(sockets):
                 assert not self.protection.judge.stale[i]
                 self.theta[i] = 0

@@ -26,6 +26,7 @@ class Wall(Bench):
         self.clock = clock
         self.uptime_ms = 0
         self.frozen = False
+        self.frozen_sockets = ()
         super().__init__(awake=False)
         self.watts = [0] * self.sockets
         self.drawn_mws = [0] * self.sockets
@@ -40,10 +41,12 @@ class Wall(Bench):
         )
         self.protection.ready = True
         self.point.state = "ready"
-        latched, self.crashes = trip_memo.unpack(memo, self.sockets + 1)
-        memory = recovery.recover(self.point, reset_cause, latched, "0.1.0", 0, clock)
+        latched, self.crashes, _ = trip_memo.unpack(memo, self.sockets + 1)
+        for i, bits in enumerate(latched):
+            self.protection.restore(i, bits)
+        obeyed = recovery.recover(self.point, reset_cause, "0.1.0", 0, clock)
         self.outbox = Outbox(self.journal)
-        self.commands = Commands(self.point, memory, self.outbox)
+        self.commands = Commands(self.point, obeyed, self.outbox)
         if awake:
             self.live(6)
             for i in range(self.sockets):
@@ -63,7 +66,7 @@ class Wall(Bench):
     def memo(self):
         """What the tick would have left in RTC memory."""
         memo = bytearray(trip_memo.size(self.sockets + 1))
-        trip_memo.pack_into(memo, self.protection.latched, 0)
+        trip_memo.pack_into(memo, self.protection.latched, 0, 0)
         return bytes(memo)
 
     def live(self, seconds, dt_ms=100):
@@ -77,7 +80,7 @@ class Wall(Bench):
                 if closed or self.welded[i]:
                     mw = self.mw[i] if closed else self.welded[i] * 230
                     self.drawn_mws[i] += mw * dt_ms // 1000
-                if not self.frozen:
+                if not self.frozen and i not in self.frozen_sockets:
                     self.reading.count[i] = self.drawn_mws[i] // COUNT_MWS
             self.tick(dt_ms)
             self.uptime_ms += dt_ms
