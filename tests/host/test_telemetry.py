@@ -97,3 +97,10 @@ def test_the_newest_of_a_second_wins(store: Store, where: str) -> None:
         telemetry.write(db, [Telemetry("riverside", "p01", {**body, "uptime_ms": n}, NOW) for n in (1, 2)])
     ((text,),) = rows(where, "SELECT body FROM telemetry")
     assert '"uptime_ms":2' in text
+
+
+def test_a_collector_thins_its_own_sites_alone(store: Store, where: str) -> None:
+    send(store, [60_000, 60_010])
+    assert sum(store.thinning(NOW, AGES, ("hillside",))) == 0
+    assert sum(store.thinning(NOW, AGES, ("riverside", "hillside"))) == 1
+    assert kept(where) == [60_010]

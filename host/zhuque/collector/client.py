@@ -82,7 +82,7 @@ class Collector:
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._read_end, False)
         os.set_blocking(self._write_end, False)
-        self._writer = Writer(store, say, self._wake, ages)
+        self._writer = Writer(store, say, self._wake, self._sites, ages)
         self._client = self._make_client(store)
         self._connection = 0
         self._connected = False

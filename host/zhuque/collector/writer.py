@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
@@ -29,6 +29,7 @@ _QUIET_S = 0.02
 _RETRY_MIN_S = 0.2
 _RETRY_MAX_S = 5.0
 _PRUNE_S = 3600.0
+_PRUNE_AT_ONCE_S = 0.1
 
 
 @dataclass(slots=True)
@@ -65,7 +66,12 @@ class Writer(Thread):
     """
 
     def __init__(
-        self, store: Store, say: Callable[[str], None], wake: Callable[[], None], ages: Ages | None = None
+        self,
+        store: Store,
+        say: Callable[[str], None],
+        wake: Callable[[], None],
+        sites: tuple[str, ...] = (),
+        ages: Ages | None = None,
     ) -> None:
         super().__init__(name="zhuque-writer", daemon=True)
         self.inbox: SimpleQueue[Delivery | Lost | None] = SimpleQueue()
@@ -74,6 +80,8 @@ class Writer(Thread):
         self.records = 0
         self.stuck = False
         self._ages = ages or Ages()
+        self._sites = sites
+        self._thinning: Iterator[int] | None = None
         self._store = store
         self._say = say
         self._wake = wake
@@ -182,10 +190,15 @@ class Writer(Thread):
                 self._say(f"{item.site}/{item.point} {item.problem}")
 
     def _prune(self) -> None:
-        if time.monotonic() < self._prune_at or self.inbox.qsize():
-            return
-        self._prune_at = time.monotonic() + _PRUNE_S
+        """A little of the thinning while nothing waits; telemetry is in no hurry."""
+        now = time.monotonic()
+        if self._thinning is None and now >= self._prune_at:
+            self._prune_at = now + _PRUNE_S
+            self._thinning = self._store.thinning(int(time.time()), self._ages, self._sites)
         try:
-            self._store.thin_telemetry(int(time.time()), self._ages)
+            while self._thinning and self.inbox.empty() and time.monotonic() < now + _PRUNE_AT_ONCE_S:
+                if next(self._thinning, None) is None:
+                    self._thinning = None
         except StoreError:
+            self._thinning = None
             self._prune_at = time.monotonic() + _RETRY_MAX_S

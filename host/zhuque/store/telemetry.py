@@ -2,12 +2,13 @@
 
 The last row of a step keeps what matters later: energies are counters, and sessions carry their own peaks. It is not
 billing data. Thinning remembers how far it came, so it looks at each row once a step, and deletes in short
-transactions, a point and a day at a time: the collector goes on beside it.
+transactions, a point and a day at a time: the collector does it between batches.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from zhuque.store.engine import Database, Transaction
@@ -35,36 +36,39 @@ def write(db: Transaction, items: list[Telemetry]) -> None:
     )
 
 
-def thin(database: Database, now: int, ages: Ages) -> int:
-    """Thins every point's telemetry; returns how many rows went. Raises what the driver raises."""
+def thin(database: Database, now: int, ages: Ages, sites: tuple[str, ...] = ()) -> Iterator[int]:
+    """Thins the telemetry of these sites (none: of all), a transaction a step; gives how many rows went in each.
+
+    Raises what the driver raises.
+    """
+    where = f" WHERE site IN ({','.join('?' * len(sites))})" if sites else ""
     with database.transaction() as db:
-        points = db.rows("SELECT site, point FROM points ORDER BY site, point")
-    gone = 0
+        points = db.rows(f"SELECT site, point FROM points{where} ORDER BY site, point", sites)
     for site, point in points:
         for step_s, age_s in ((MINUTE_S, ages.minutes_s), (HOUR_S, ages.hours_s)):
-            gone += _thin_point(database, site, point, step_s, now - age_s)
+            yield from _thin_point(database, site, point, step_s, now - age_s)
         if ages.drop_s is not None:
             with database.transaction() as db:
                 sql = "DELETE FROM telemetry WHERE site = ? AND point = ? AND at < ?"
-                gone += db.run(sql, (site, point, now - ages.drop_s)).rowcount
-    return gone
+                gone = db.run(sql, (site, point, now - ages.drop_s)).rowcount
+            yield gone
 
 
-def _thin_point(database: Database, site: str, point: str, step_s: int, until: int) -> int:
+def _thin_point(database: Database, site: str, point: str, step_s: int, until: int) -> Iterator[int]:
     until -= until % step_s
-    gone = 0
     begin = _begin(database, site, point, step_s)
+    yield 0
     while begin is not None and begin < until:
         end = min(until, begin - begin % DAY_S + DAY_S)
         with database.transaction() as db:
-            gone += _keep_last(db, site, point, step_s, begin, end)
+            gone = _keep_last(db, site, point, step_s, begin, end)
             db.run(
                 "INSERT INTO thinned (site, point, step_s, until) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (site, point, step_s) DO UPDATE SET until = excluded.until",
                 (site, point, step_s, end),
             )
+        yield gone
         begin = _begin(database, site, point, step_s)
-    return gone
 
 
 def _begin(database: Database, site: str, point: str, step_s: int) -> int | None:

@@ -7,7 +7,7 @@ the journals is kept in memory and changes only when the transaction is through.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from zhuque.store import journals, points, telemetry
@@ -71,9 +71,13 @@ class Store:
             return session_rows.rebuild(db)
 
     def thin_telemetry(self, now: int, ages: telemetry.Ages) -> int:
-        """Thin the telemetry to what `ages` says, in short transactions; returns how many rows went."""
+        """Thin the telemetry of all sites to what `ages` says; returns how many rows went."""
+        return sum(self.thinning(now, ages))
+
+    def thinning(self, now: int, ages: telemetry.Ages, sites: tuple[str, ...] = ()) -> Iterator[int]:
+        """The same in short steps, for these sites (none: for all); gives how many rows went in each."""
         with translate(self.where):
-            return telemetry.thin(self.database, now, ages)
+            yield from telemetry.thin(self.database, now, ages, sites)
 
     def _write(self, items: Sequence[Item]) -> None:
         kinds: dict[type, list[Item]] = {}
