@@ -413,7 +413,7 @@ def test_reading_imports_no_migrations(db: str) -> None:
     code = (
         "import sys; from zhuque.cli import main;"
         f"main(['status', '--db', {str(db)!r}], standalone_mode=False);"
-        "print(*[m for m in ('alembic', 'paho', 'rich') if m in sys.modules], file=sys.stderr)"
+        "print(*[m for m in ('sqlalchemy', 'alembic', 'paho', 'rich') if m in sys.modules], file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == ""
