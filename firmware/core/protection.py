@@ -43,6 +43,21 @@ CLOSING_GAP_MS = const(1000)
 SLOW_TICK_MS = const(20)
 SLOW_TICK_SPAN_MS = const(60000)
 
+# Why an internal fault, by its number.
+FAULTS = (
+    "none",
+    "an exception in the tick",
+    "an exception in the session loop or in a command",
+    "the session loop's lease ran out",
+    "three slow ticks within a minute",
+    "the relays do not read back what was written",
+)
+FAULT_TICK = const(1)
+FAULT_LOOP = const(2)
+FAULT_LEASE = const(3)
+FAULT_SLOW = const(4)
+FAULT_RELAYS = const(5)
+
 # The place of the whole point among the sockets: `latched[WHOLE]` is the last one.
 WHOLE = const(-1)
 
@@ -61,7 +76,7 @@ class Protection:
         self.trips = Trips()
 
         self.ready = False  # set by the boot sequence once the self-test passed
-        self.fault = 0  # 1: an internal fault; only a restart clears it
+        self.fault = 0  # an internal fault, one of FAULTS; only a restart clears it
         self.word = 0  # bit per socket: the relay is closed
         self.wanted = 0
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
@@ -76,7 +91,7 @@ class Protection:
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
         self._announced_ms = 0
-        self._fail_asked = False
+        self._fail_asked = 0
         self._slow_ms = FOREVER  # since the last slow tick
         self._slower_ms = FOREVER  # since the one before it
         self._frames = 0  # the reading's counters at the last tick
@@ -192,12 +207,12 @@ class Protection:
 
     def fail(self):
         """An internal fault, found outside the tick: the next tick opens every relay."""
-        self._fail_asked = True
+        self._fail_asked = FAULT_LOOP
 
-    def fail_now(self):
-        """An internal fault: every relay opens, and only a restart closes one again. For the tick alone."""
+    def fail_now(self, fault):
+        """An internal fault, one of FAULTS: every relay opens until a restart. For the tick alone."""
         if not self.fault:
-            self.fault = 1
+            self.fault = fault
             for i in range(self.sockets):
                 if self.word >> i & 1:
                     self._open(i)
@@ -209,7 +224,7 @@ class Protection:
         """How long a tick took; three above SLOW_TICK_MS within a minute are an internal fault."""
         if ms > SLOW_TICK_MS:
             if self._slower_ms < SLOW_TICK_SPAN_MS:
-                self.fail_now()
+                self.fail_now(FAULT_SLOW)
             self._slower_ms = self._slow_ms
             self._slow_ms = 0
 
@@ -228,7 +243,7 @@ class Protection:
                 self._latch(i, bits, self.judge.last_ma[i], reading.power_mw[i], reading.voltage_mv)
         self._judge_load(dt_ms, reading)
         if self._fail_asked or (self.word and self._lease_ms <= 0):
-            self.fail_now()
+            self.fail_now(self._fail_asked or FAULT_LEASE)
         else:
             self._apply()
         return self.word

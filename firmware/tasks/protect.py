@@ -10,7 +10,7 @@ from array import array
 import micropython
 
 from core import trip_memo
-from core.protection import MIN_TICK_MS
+from core.protection import FAULT_RELAYS, FAULT_TICK, MIN_TICK_MS
 from wire.units import const
 
 PERIOD_MS = 20
@@ -107,7 +107,7 @@ class ProtectTask:
         elif self._bad_readbacks < BAD_READBACKS:
             self._bad_readbacks += 1
         else:
-            self.protection.fail_now()
+            self.protection.fail_now(FAULT_RELAYS)
 
     def _keep_memo(self):
         trip_memo.pack_into(self._memo, self.protection.latched, self._crashes, self._own)
@@ -132,7 +132,7 @@ class ProtectTask:
 
     def _fail(self, error):
         self.error = error
-        self.protection.fail_now()
+        self.protection.fail_now(FAULT_TICK)
         try:
             self.relays.write(0)
         except Exception:  # noqa: BLE001 - the bus to the relays is dead: the next tick tries again

@@ -94,7 +94,7 @@ def test_inputs_and_faults():
         bench.protection.announce_gap()
         bench.protection.ran(21)
         bench.protection.may_stall()
-        bench.protection.fail_now()
+        bench.protection.fail_now(causes.INTERNAL)
     finally:
         heap_unlock()
     assert bench.protection.fault
