@@ -77,3 +77,92 @@ def test_erases_delay_ticks_which_then_come_at_once(folder):
     part.ioctl(6, 0)
     time.sleep_ms(0)
     assert seen == [45000, 45000], seen
+
+
+class _Cut(Exception):
+    """The supply failed."""
+
+
+def _raise():
+    raise _Cut
+
+
+def _alive():
+    esp32._supply.update({"between": None, "cut": None, "during": None, "then": None, "dead": False})
+
+
+def _torn(part, operation, do):
+    """Whether the operation was torn; afterwards the flash takes writes again."""
+    esp32.cut_during(operation, _raise)
+    try:
+        do()
+    except _Cut:
+        return True
+    finally:
+        _alive()
+    return False
+
+
+def test_a_program_takes_time(folder):
+    part = _partition(folder + "/time.bin")
+    before = clock.now_us
+    part.writeblocks(0, bytes(100), 0)
+    assert clock.now_us - before == 350
+
+
+def test_a_torn_program_leaves_any_subset_of_its_bits(folder):
+    part = _partition(folder + "/torn.bin")
+    seen = set()
+    for block in range(3):
+        part.writeblocks(block, b"\xf0" * 64, 0)
+        assert _torn(part, "program", lambda block=block: part.writeblocks(block, b"\x3c" * 64, 0))
+        held = _read(part, block, 0, 64)
+        seen.update(held)
+        for byte in held:
+            assert byte & 0x30 == 0x30 and byte & 0x0F == 0, byte  # what stays 1 stays, what was 0 is 0
+        assert _read(part, block, 64, 64) == b"\xff" * 64
+    assert len(seen) > 2  # 0x30, 0x70, 0xb0 and 0xf0 are possible
+
+
+def test_a_torn_erase_leaves_any_bytes_in_its_block_alone(folder):
+    part = _partition(folder + "/torn_erase.bin")
+    for block in range(3):
+        part.writeblocks(block, b"\x00" * 16, 0)
+    assert _torn(part, "erase", lambda: part.ioctl(6, 1))
+    assert len(set(_read(part, 1, 0, 4096))) > 100
+    assert _read(part, 0, 0, 17) == _read(part, 2, 0, 17) == b"\x00" * 16 + b"\xff"
+
+
+def test_nothing_reaches_the_flash_once_the_supply_failed(folder):
+    part = _partition(folder + "/dead.bin")
+    esp32.cut_during("program", lambda: None)
+    part.writeblocks(0, b"\x00", 100)
+    part.writeblocks(0, b"\x00", 200)
+    part.ioctl(6, 0)
+    dead = _read(part, 0, 200, 1)
+    _alive()
+    assert dead == b"\xff"
+
+
+def test_a_cut_at_a_moment_tears_what_is_under_way_then(folder):
+    part = _partition(folder + "/moment.bin")
+    asked = []
+
+    def between(now_us, until_us):
+        asked.append((now_us, until_us))
+        return 7 if now_us < 1000 <= until_us else -1
+
+    def cut(us):
+        assert us == 7
+        raise _Cut
+
+    esp32.supply(between, cut)
+    torn_at = None
+    for turn in range(10):
+        try:
+            part.writeblocks(0, bytes(100), 100 * turn)
+        except _Cut:
+            torn_at = turn
+            break
+    _alive()
+    assert torn_at == 2, asked  # 0..350, 350..700, 700..1050

@@ -1,7 +1,6 @@
 """The mains, the loads and the truth, against figures worked out by hand."""
 
 from loads import LiIon as Charger
-from loads import make
 from physics import Physics
 from truth import Truth
 

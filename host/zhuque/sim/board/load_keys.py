@@ -136,7 +136,7 @@ def problems(keys):
 
 
 def _out_of_range(key, value, known):
-    if not isinstance(value, (int, float)) or not known[1] <= value <= known[2]:
+    if not isinstance(value, (int, float, bool)) or not known[1] <= value <= known[2]:
         return ["{} must be {} to {}, is {}".format(key, known[1], known[2], repr(value))]
     return []
 

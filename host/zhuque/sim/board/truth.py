@@ -45,10 +45,10 @@ class Truth:
 
     def closed(self, i, now_us):
         """The contact closed. One that welds shut by itself begins no session: what flows is nobody's."""
+        if not self._physics.sockets[i].commanded:
+            return
         joules = self._physics.energy_j(i)
         last = self._last[i]
-        if last < 0 and not self._physics.sockets[i].commanded:
-            return
         if last < 0:
             self._last[i] = len(self.sessions)
             self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1])

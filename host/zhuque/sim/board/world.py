@@ -117,7 +117,8 @@ class World(Happenings, Faults):
             return
         now = physics.now_us
         if physics.sockets[i].closed:
-            self.truth.closed(i, now)
+            if physics.feed:
+                self.truth.closed(i, now)
             self.tell("relay", socket=i + 1, closed=True)
         else:
             self.truth.opened(i, now)
@@ -176,8 +177,10 @@ class World(Happenings, Faults):
             return
         self.physics.move(clock.read())
         self.physics.feed = bool(closed)
-        for i in range(self.physics.count):
+        for i, socket in enumerate(self.physics.sockets):
             self.physics.settle(i)
+            if socket.closed:
+                (self.truth.closed if closed else self.truth.opened)(i, self.physics.now_us)
         self.tell("contactor", closed=bool(closed))
         self.changed()
 
