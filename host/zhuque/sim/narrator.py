@@ -29,34 +29,56 @@ _TEXTS: dict[str, Callable[[Event], str]] = {
 }
 
 
-class Narrator:
-    """`tell(event)` prints what is worth a line; lines of several threads do not mix."""
+# What is no line of its own: signs of life, and what another line says already.
+_SILENT = ("time", "truth", "boot", "restart", "contactor", "console", "relay")
 
-    def __init__(self, console: bool = True) -> None:
+
+class Narrator:
+    """Puts what is worth it into words; lines of several threads do not mix.
+
+    `write(line)` takes a whole line. `wide`: there are several points, and each line names its own.
+    """
+
+    def __init__(
+        self, write: Callable[[str], None] | None = None, console: bool = True, wide: bool = False
+    ) -> None:
         """`console`: the firmware's own lines, too."""
+        self._write = write or _print
         self._console = console
+        self._wide = wide
         self._lock = threading.Lock()
 
-    def tell(self, event: Event) -> None:
+    def tell(self, event: Event, point: str = "") -> None:
         """A line for an event of the board, or none."""
-        kind = event["event"]
-        text = None
-        if kind == "relay":
-            text = self._relay(event)
-        elif kind == "console":
-            text = event["line"] if self._console else None
-        elif kind in _TEXTS:
-            text = _TEXTS[kind](event)
+        text = self.text(event)
         if text is not None:
-            self.say(event["time"], event.get("socket"), text)
+            self.say(event["time"], event.get("socket"), text, point)
 
-    def say(self, unix: int, socket: int | None, text: str) -> None:
+    def text(self, event: Event) -> str | None:
+        """An event in words, None for one that is not worth any."""
+        kind = event["event"]
+        if kind == "relay":
+            return self._relay(event)
+        if kind == "console":
+            return str(event["line"]) if self._console else None
+        if kind in _TEXTS:
+            return _TEXTS[kind](event)
+        if kind in _SILENT:
+            return None
+        return str(kind).replace("_", " ") + ("" if event.get("on", True) else " is over")
+
+    def say(self, unix: int, socket: int | None, text: str, point: str = "") -> None:
         """A line."""
         clock = datetime.fromtimestamp(unix).strftime("%H:%M:%S")
-        place = f"socket {socket:<2}" if socket else "point    "
+        place = f"{point}/{socket}" if socket else point
+        if not self._wide:
+            place = f"socket {socket:<2}" if socket else "point"
         with self._lock:
-            sys.stdout.write(f"{clock}  {place}  {text}\n")
-            sys.stdout.flush()
+            self._write(f"{clock}  {place:<9}  {text}")
+
+    def say_at(self, point: str, unix: int, socket: int, text: str) -> None:
+        """As `say`, for residents."""
+        self.say(unix, socket, text, point)
 
     @staticmethod
     def _relay(event: Event) -> str:
@@ -65,3 +87,8 @@ class Narrator:
         if not event["current_ma"]:
             return "power off"
         return f"power off, at {event['current_ma'] / 1000:.1f} A and {event['power_mw'] / 1000:.0f} W"
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

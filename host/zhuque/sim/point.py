@@ -132,14 +132,19 @@ class SimPoint:
             raise self._failed
         return ended
 
-    def stop(self) -> None:
-        """Ends the process; nothing of it is left afterwards."""
+    def ask_to_end(self) -> None:
+        """Lets the process end, without waiting for it."""
         self._stopping = True
         with self._lock:
             process = self._process
             if process is not None and process.stdin is not None:
                 with contextlib.suppress(OSError):
                     process.stdin.close()
+
+    def stop(self) -> None:
+        """Ends the process; nothing of it is left afterwards."""
+        self.ask_to_end()
+        process = self._process
         if process is not None:
             _end(process)
         if self._thread is not None and self._thread is not threading.current_thread():

@@ -1,9 +1,9 @@
 """Who comes to a garage: bikes with chargers drawn from measured ranges, and people who scan, forget and leave.
 
 `Residents` is the phone and the operator's desk: whenever somebody in the simulated world scans or asks, it publishes
-the command over MQTT, with the time of that world. What was refused for a while, or lost, is asked again a minute later,
-as people do: that is an event of the world again. A world that runs fast stands still from the question to `go`, which
-comes with the reply; where its point is offline nothing is asked, and so nothing arrives by chance.
+the command over MQTT, with the time of that world. What was refused for a while, or lost, is asked again a minute
+later, as people do: that is an event of the world again. A world that runs fast stands still from the question to
+`go`, which comes with the reply; where its point is offline nothing is asked, and so nothing arrives by chance.
 
 A range is (lowest, typical, highest). Sources: measured charges of two Lectric XPedition and two Rad Power 48 V
 chargers (github.com/hilo-software/ebike-battery-manager, MIT), a Bosch 4 A charger
@@ -150,7 +150,7 @@ class Residents:
         keys = {"account": event.get("account"), "actor": event.get("actor")}
         if op == "start":
             keys["source"] = "remote"
-        again = {name: event[name] for name in ("socket", "account", "op", "actor") if name in event}
+        again: Event = {name: event[name] for name in ("socket", "account", "op", "actor") if name in event}
         again |= {"do": event["event"], "bike": True, "in_s": _ASK_AGAIN_S}
         request = _Request(op, socket, keys, self._now, again, event.get("waits", False))
         with self._lock:

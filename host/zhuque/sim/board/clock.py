@@ -6,8 +6,8 @@ Strategy. `now_us` counts microseconds since the simulated world began, across r
   the next wait, and at most eight times in a burst, as from the callback queue of an ESP32.
 - Fast (any other speed): computing takes no time at all, only waiting does. A wait goes from one due moment to the next
   and misses none; it is held back to `speed` times the wall clock, and where the machine cannot keep up the virtual
-  clock is simply slower. What was lost is not caught up. While something real is under way (`stand`), time stands still:
-  what happens does then not depend on how busy the machine is.
+  clock is simply slower. What was lost is not caught up. While something real is under way (`stand`), time stands
+  still: what happens does then not depend on how busy the machine is.
 
 Callbacks run from waits alone (`select.poll`, `time.sleep*`), never inside one another. Sockets are looked at once when
 a wait begins and then every 2 ms of wall time, so that a tick costs no system call. The modules `utime` and `uselect`
@@ -154,7 +154,11 @@ class Clock:
         while not ready:
             if self.live:
                 return ready
-            if self.standing and until > self.now_us and (poller is not self._idle or self.standing & HORIZON):
+            if (
+                self.standing
+                and until > self.now_us
+                and (poller is not self._idle or self.standing & HORIZON)
+            ):
                 ready = self._stand(poller)
                 continue
             due = self.due_us

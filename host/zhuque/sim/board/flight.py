@@ -1,9 +1,9 @@
 """What is under way between the board and its broker: while it is, a clock that runs fast stands still.
 
 At speed a millisecond of loopback is seconds of virtual time: when an answer comes would depend on how busy the machine
-is, and so would everything that follows. So the broker answers at once in virtual time: the clock stands from the moment
-a connection is begun, or a packet that has an answer is sent, until the answer is there. Whoever never answers is waited
-for a few real seconds (clock.py), not for ever.
+is, and so would everything that follows. So the broker answers at once in virtual time: the clock stands from the
+moment a connection is begun, or a packet that has an answer is sent, until the answer is there. Whoever never
+answers is waited for a few real seconds (clock.py), not for ever.
 
 Rules: bytes are looked at, never changed. A connection that does not begin with an MQTT CONNECT is left alone.
 """
