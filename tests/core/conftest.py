@@ -1,0 +1,110 @@
+"""Every branch of the safety modules is taken by tests/core: a run of these tests that leaves one out fails.
+
+Coverage is measured while the tests of tests/safety.py run, and only in those modules: nothing runs twice. A run of some of
+the tests, or with a failure, proves nothing and is not judged.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Iterator
+
+import coverage
+import pytest
+
+from tests import safety
+
+_cov = coverage.Coverage(
+    data_file=None,
+    branch=True,
+    config_file=False,
+    include=[str(safety.module_file(module)) for module in safety.MODULES],
+    messages=False,
+)
+_ran: dict[str, float] = {}
+_missing: list[str] = []
+_deselected = 0
+
+
+def _name(item: pytest.Item) -> str:
+    return f"{item.path.stem}::{item.name}"
+
+
+def _is_ours(item: pytest.Item) -> bool:
+    return item.path.stem in safety.TESTS and item.path.parent.name == "core"
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    if not _is_ours(item):
+        yield
+        return
+    if not _ran:
+        _run_definitions()
+    _cov.start()
+    _cov.switch_context(_name(item))
+    yield
+    _cov.stop()
+
+
+def _run_definitions() -> None:
+    """The modules may have been imported before anybody measured: their own statements run once more."""
+    _cov.start()
+    for module in safety.MODULES:
+        spec = importlib.util.spec_from_file_location(f"core.{module}", safety.module_file(module))
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    _cov.stop()
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" and report.passed:
+        file, name = report.nodeid.rsplit("::", 1)
+        folder, stem = file.removesuffix(".py").split("/")[-2:]
+        if folder == "core" and stem in safety.TESTS:
+            _ran[f"{stem}::{name}"] = report.duration
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    global _deselected
+    _deselected += sum(map(_is_ours, items))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    ours = [item for item in session.items if _is_ours(item)]
+    files = {item.path.stem for item in ours}
+    named = any("::" in str(argument) for argument in session.config.args)
+    if _deselected or named or files != set(safety.TESTS) or len(_ran) != len(ours):
+        return
+    lines: dict[str, dict[int, list[str]]] = {}
+    data = _cov.get_data()
+    for module in safety.MODULES:
+        file = str(safety.module_file(module))
+        contexts = data.contexts_by_lineno(file)
+        lines[module] = {line: [test for test in tests if test] for line, tests in contexts.items()}
+    safety.save(_ran, lines)
+    _missing.extend(_missed())
+    if _missing:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _missed() -> Iterator[str]:
+    """What no test reached, in words."""
+    report = safety.REACHED.with_name("branches.json")
+    report.parent.mkdir(parents=True, exist_ok=True)
+    _cov.json_report(outfile=str(report))
+    for file, found in sorted(json.loads(report.read_text())["files"].items()):
+        for line in found["missing_lines"]:
+            yield f"{file}:{line}: this line is run by no test of tests/core"
+        for line, end in found["missing_branches"]:
+            to = "the end" if end < 0 else f"line {end}"
+            if line not in found["missing_lines"]:
+                yield f"{file}:{line}: no test of tests/core goes from here to {to}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _missing:
+        terminalreporter.section("branches of the safety modules that no test takes", red=True)
+        for line in _missing:
+            terminalreporter.line(line)

@@ -1,0 +1,411 @@
+"""What one socket's readings say, at each limit: one below, at, one above; to the millisecond. Runs on both runtimes."""
+
+from fakes.bench import RATED_MA, Meter
+
+from core.causes import OVERCURRENT, OVERCURRENT_INSTANT, OVERPOWER, RELAY_WELDED
+from core.judge import Judge
+from core.limits import Limits
+from core.reading import Reading
+from core.thermal import THETA_ONE, THETA_TRIP
+from core.timer import FOREVER
+
+INSTANT_MA = 3 * RATED_MA
+INRUSH_MA = 8 * RATED_MA
+
+
+class Seat:
+    """One judged socket between two that see nothing; theta is held at 0 where the test is not about heat."""
+
+    def __init__(self, meter=Meter, cold=True, stale=False):
+        self.reading = Reading(3)
+        self.judge = Judge(3, Limits(RATED_MA, 1_000_000, 80_000), meter())
+        self.judge.last_ma[1] = 1000  # it flows already: a first reading is no rise from nothing
+        self.cold = cold
+        for i in range(3):
+            self.reading.fast_ok[i] = self.reading.slow_ok[i] = 1
+        if not stale:
+            for i in range(3):
+                self.judge.stale[i] = 0
+
+    def step(self, dt_ms=20, ma=None, closed=1, mw=None, slow_ma=None, ok=1, slow_ok=1):
+        """The bits of one tick; what is None stays as it was."""
+        r = self.reading
+        r.fast_ok[1] = ok
+        r.slow_ok[1] = slow_ok
+        if ma is not None:
+            r.fast_ma[1] = ma
+        if slow_ma is not None:
+            r.current_ma[1] = slow_ma
+        if mw is not None:
+            r.power_mw[1] = mw
+        bits = self.judge.judge(1, dt_ms, closed, r)
+        assert self.judge.judge(0, dt_ms, 1, r) == self.judge.judge(2, dt_ms, 1, r) == 0
+        if self.cold:
+            self.judge.replica.theta[1] = 0
+        return bits
+
+    def steps(self, *steps, **more):
+        """The bits after each of so many milliseconds."""
+        return [self.step(dt_ms, **more) for dt_ms in steps]
+
+    @property
+    def stale(self):
+        return bool(self.judge.stale[1])
+
+
+def slow_meter():
+    """A meter that needs longer, and sees less, than the reference's."""
+    meter = Meter()
+    meter.window_ms, meter.stale_windows, meter.settle_ms = 100, 3, 700
+    meter.floor_ma, meter.rms_floor_ma = 150, 40
+    return meter
+
+
+# overcurrent_instant -------------------------------------------------------------------------------------------------
+
+
+def test_two_windows_at_three_times_rated():
+    for ma, bits in ((INSTANT_MA - 1, 0), (INSTANT_MA, OVERCURRENT_INSTANT), (1 << 29, OVERCURRENT_INSTANT)):
+        seat = Seat()
+        seat.step(ma=1000)
+        assert seat.steps(20, 20, 20, ma=ma) == [0, bits, bits], ma
+
+
+def test_the_windows_must_follow_each_other():
+    seat = Seat()
+    seat.step(ma=1000)
+    answers = [
+        seat.step(ma=ma) for ma in (INSTANT_MA, 1000, INSTANT_MA, INSTANT_MA - 1, INSTANT_MA, INSTANT_MA)
+    ]
+    assert answers == [0, 0, 0, 0, 0, OVERCURRENT_INSTANT]
+
+
+def test_a_window_counts_five_milliseconds_early_at_most():
+    for dt_ms, counts in ((14, False), (15, True), (20, True)):
+        seat = Seat()
+        seat.steps(20, 20, ma=1000)
+        assert seat.step(20, INSTANT_MA) == 0
+        assert bool(seat.step(dt_ms, INSTANT_MA)) == counts, dt_ms
+    seat = Seat()
+    seat.steps(20, 20, ma=1000)
+    assert seat.steps(20, 8, 6, 1, ma=INSTANT_MA) == [0, 0, 0, OVERCURRENT_INSTANT]
+    seat = Seat(slow_meter)
+    seat.steps(100, 100, ma=1000)
+    assert seat.steps(100, 94, 1, ma=INSTANT_MA) == [0, 0, OVERCURRENT_INSTANT]
+
+
+def test_a_reading_that_did_not_come_is_no_window():
+    seat = Seat()
+    seat.step(ma=1000)
+    assert seat.step(ma=INSTANT_MA) == 0
+    assert seat.step(ma=INSTANT_MA, ok=0) == 0
+    assert seat.step(ma=INSTANT_MA) == OVERCURRENT_INSTANT
+
+
+def test_inrush_from_closing_to_the_millisecond():
+    for ma, expect in (
+        (INRUSH_MA - 1, [0, 0, 0, OVERCURRENT_INSTANT]),
+        (INRUSH_MA, [0, OVERCURRENT_INSTANT, OVERCURRENT_INSTANT, OVERCURRENT_INSTANT]),
+    ):
+        seat = Seat()
+        seat.step(ma=1000)  # it flowed before, so that only the closing gives the time
+        seat.judge.closes(1)
+        assert seat.steps(20, 179, 20, 20, ma=ma) == expect, ma
+    seat = Seat()
+    seat.step(ma=1000)
+    seat.judge.closes(1)
+    assert seat.steps(199, 20, ma=INRUSH_MA - 1) == [0, 0]
+    seat = Seat()
+    seat.step(ma=1000)
+    seat.judge.closes(1)
+    assert seat.steps(200, 20, ma=INRUSH_MA - 1) == [0, OVERCURRENT_INSTANT]
+
+
+def test_inrush_from_a_rise_from_nothing():
+    for before, tolerated in ((0, True), (99, True), (100, False), (101, False)):
+        seat = Seat()
+        seat.step(ma=before)
+        # 101 on the way up is a rise too; from 100 there is none.
+        assert (seat.steps(20, 20, ma=INSTANT_MA) == [0, 0]) == tolerated, before
+    for to, tolerated in ((99, False), (100, True)):
+        seat = Seat()
+        seat.step(ma=1000)
+        seat.step(ma=0)
+        seat.step(ma=to)
+        seat.judge.last_ma[1] = 1000  # the second rise is not the one that is looked at
+        assert (seat.steps(20, 20, ma=INSTANT_MA) == [0, 0]) == tolerated, to
+    seat = Seat()
+    seat.step(ma=0)
+    assert seat.steps(20, 199, 20, 20, ma=INSTANT_MA) == [0, 0, 0, OVERCURRENT_INSTANT]
+    seat = Seat()
+    seat.step(ma=0)
+    assert seat.steps(20, 200, 20, ma=INSTANT_MA) == [0, 0, OVERCURRENT_INSTANT]
+
+
+def test_a_closing_forgets_the_windows_before_it():
+    seat = Seat()
+    seat.step(ma=1000)
+    seat.step(ma=INRUSH_MA)
+    seat.judge.closes(1)
+    assert seat.steps(20, 20, ma=INRUSH_MA) == [0, OVERCURRENT_INSTANT]
+
+
+# overcurrent ---------------------------------------------------------------------------------------------------------
+
+
+def theta_after(seat, dt_ms, theta, **more):
+    seat.judge.replica.theta[1] = theta
+    bits = seat.step(dt_ms, **more)
+    return bits, seat.judge.replica.theta[1]
+
+
+def test_heat_takes_the_larger_current_only_over_a_long_step():
+    for dt_ms, ma in ((60, 1000), (61, 9000)):
+        seat = Seat(cold=False)
+        seat.step(ma=9000)
+        _, theta = theta_after(seat, dt_ms, 0, ma=1000)
+        seat.judge.replica._rest[0] = seat.judge.replica.theta[0] = 0
+        seat.judge.replica.heat(0, dt_ms, ma)
+        assert abs(theta - seat.judge.replica.theta[0]) <= 1, dt_ms
+    seat = Seat(cold=False)
+    seat.step(ma=1000)
+    assert theta_after(seat, 2001, 0, ma=RATED_MA)[1] == THETA_ONE
+
+
+def test_the_filtered_current_heats_where_it_is_read_and_the_relay_closed():
+    for closed, slow_ok, hot in ((1, 1, True), (1, 0, False), (0, 1, False)):
+        seat = Seat(cold=False)
+        seat.judge.last_ma[1] = 0
+        _, theta = theta_after(seat, 2001, 0, ma=0, slow_ma=RATED_MA, closed=closed, slow_ok=slow_ok)
+        assert theta == (THETA_ONE if hot else 0)
+    seat = Seat(cold=False)
+    assert theta_after(seat, 2001, 0, ma=RATED_MA, slow_ma=100)[1] == THETA_ONE
+
+
+def test_overcurrent_at_its_theta():
+    for theta, bits in ((THETA_TRIP - 1, 0), (THETA_TRIP, OVERCURRENT)):
+        assert theta_after(Seat(cold=False), 2001, theta, ma=0)[0] == bits
+    seat = Seat(cold=False)
+    assert theta_after(seat, 20, 1, ma=0)[1] == 0, "the last of it cools too"
+
+
+def test_an_open_socket_with_a_silent_meter_neither_heats_nor_cools():
+    for stale, closed, changes in ((True, 0, False), (True, 1, True), (False, 0, True)):
+        seat = Seat(cold=False)
+        seat.judge.stale[1] = stale
+        _, theta = theta_after(seat, 60, THETA_ONE // 2, ma=4000, closed=closed)
+        assert (theta != THETA_ONE // 2) == changes, (stale, closed)
+
+
+# overpower -----------------------------------------------------------------------------------------------------------
+
+
+def test_overpower_to_the_milliwatt_and_the_millisecond():
+    for mw, bits in ((1_000_000, 0), (1_000_001, OVERPOWER)):
+        assert Seat().steps(20, 9999, 1, mw=mw) == [0, 0, bits], mw
+
+
+def test_a_power_within_stops_the_time_and_one_not_read_does_not():
+    seat = Seat()
+    assert seat.steps(20, 9999, mw=1_000_001) + seat.steps(20, mw=1_000_000) == [0, 0, 0]
+    assert seat.steps(20, 9999, 1, mw=1_000_001) == [0, 0, OVERPOWER]
+    seat = Seat()
+    assert seat.steps(20, 500, 500, mw=1_000_001, slow_ok=0) == [0, 0, 0]
+    assert seat.steps(20, 9000, mw=1_000_001) + seat.steps(999, 1, slow_ok=0) == [0, 0, 0, OVERPOWER]
+    seat = Seat()
+    seat.step(mw=1_000_001)
+    assert seat.steps(9999, 1, mw=0, slow_ok=0) == [0, OVERPOWER], (
+        "what it says while it is bad counts for nothing"
+    )
+
+
+# meter_stale ---------------------------------------------------------------------------------------------------------
+
+
+def test_silence_to_the_millisecond():
+    for meter, ms in ((Meter, 100), (slow_meter, 300)):
+        seat = Seat(meter)
+        seat.step(ma=1000)
+        seat.step(ms - 1, ok=0)
+        assert not seat.stale
+        seat.step(1, ok=0)
+        assert seat.stale
+    seat = Seat()
+    for _ in range(3):
+        seat.step(99, ok=0)
+        seat.step(1)
+        assert not seat.stale
+
+
+def test_a_slow_set_not_read_for_a_second():
+    seat = Seat()
+    for _ in range(2):
+        seat.step(999, slow_ok=0)
+        assert not seat.stale
+        seat.step(20)
+    seat.step(999, slow_ok=0)
+    seat.step(1, slow_ok=0)
+    assert seat.stale
+
+
+def test_five_good_seconds_to_the_millisecond():
+    seat = Seat(stale=True)
+    assert seat.stale
+    seat.steps(20, 4999)
+    assert seat.stale
+    seat.step(1)
+    assert not seat.stale
+    seat.judge.go_stale(1)
+    seat.steps(20, 4999)
+    assert seat.stale, "the second time as the first"
+    seat.judge.go_stale(1)
+    seat.steps(20, 4999)
+    assert seat.stale, "what was good before counts for nothing"
+    seat.step(1)
+    assert not seat.stale
+
+
+def test_the_five_seconds_begin_anew():
+    for bad in ({"slow_ok": 0}, {"ok": 0}):
+        seat = Seat(stale=True)
+        seat.steps(20, 4999)
+        seat.step(20, **bad)
+        seat.steps(20, 4999)
+        assert seat.stale, bad
+        seat.step(1)
+        assert not seat.stale
+
+
+def test_between_two_readings_of_a_slow_meter_the_five_seconds_go_on():
+    for gap_ms, good in ((99, True), (100, False)):
+        seat = Seat(slow_meter, stale=True)
+        seat.step(20)
+        for _ in range(60):
+            seat.step(gap_ms, ok=0)
+            seat.step(1)
+        assert seat.stale != good, gap_ms
+
+
+def test_no_timer_leaves_a_small_integer():
+    seat = Seat()
+    for closed in (1, 0):
+        for _ in range(3):
+            seat.step(FOREVER, ma=3000, mw=2_000_000, slow_ma=3000, closed=closed)
+            seat.step(FOREVER, ok=0, slow_ok=0, closed=closed)
+    for name in ("_power_ms", "_open_ms", "_weld_ms", "_leak_ms", "_good_ms"):
+        assert 0 <= getattr(seat.judge, name)[1] <= FOREVER, name
+    for name in ("_silent_ms", "_counted_ms", "_slow_bad_ms"):
+        row = getattr(seat.judge, name)
+        row[1] = FOREVER - 10
+        seat.step(20, ok=0, slow_ok=0)
+        assert row[1] == FOREVER, name
+
+
+def test_a_gap_counts_for_two_seconds_of_silence_at_most():
+    seat = Seat()
+    seat.step(FOREVER, ok=0, slow_ok=0)
+    assert (seat.judge._silent_ms[1], seat.judge._slow_bad_ms[1], seat.judge._counted_ms[1]) == (
+        2000,
+        2000,
+        2000,
+    )
+    seat = Seat()
+    seat.step(1999, ok=0, slow_ok=0)
+    assert (seat.judge._silent_ms[1], seat.judge._slow_bad_ms[1], seat.judge._counted_ms[1]) == (
+        1999,
+        1999,
+        1999,
+    )
+
+
+# relay_welded --------------------------------------------------------------------------------------------------------
+
+
+def opened(seat, ma=1000):
+    """The relay was closed and carried a current; now it opens."""
+    seat.judge.closes(1)
+    seat.step(ma=ma, slow_ma=0)
+    seat.judge.opens(1)
+    return seat
+
+
+def test_welded_to_the_milliampere_and_the_millisecond():
+    for meter, after_ms, limit_ma in ((Meter, 300, 100), (slow_meter, 700, 150)):
+        for ma, bits in ((limit_ma, 0), (limit_ma + 1, RELAY_WELDED)):
+            seat = opened(Seat(meter))
+            # Not looked at before the relay has been open so long; then 500 ms from the first reading on.
+            assert seat.steps(after_ms - 1, 1, 499, 1, 20, ma=ma, closed=0) == [0, 0, 0, bits, bits], ma
+
+
+def test_a_leak_to_the_milliampere_and_the_millisecond():
+    for meter, after_ms, limit_ma in ((Meter, 300, 20), (slow_meter, 700, 40)):
+        for ma, bits in ((limit_ma, 0), (limit_ma + 1, RELAY_WELDED)):
+            seat = opened(Seat(meter))
+            answers = seat.steps(after_ms - 1, 1, 59_999, 1, ma=0, slow_ma=ma, closed=0)
+            assert answers == [0, 0, 0, bits], ma
+
+
+def test_a_current_that_pauses_is_no_weld():
+    seat = opened(Seat())
+    seat.step(300, ma=0, closed=0)
+    for _ in range(3):
+        assert seat.steps(20, 499, ma=300, closed=0) + seat.steps(20, ma=100, closed=0) == [0, 0, 0]
+    seat = opened(Seat())
+    seat.step(300, ma=0, closed=0)
+    for _ in range(3):
+        assert seat.steps(20, 59_999, ma=0, slow_ma=30, closed=0) == [0, 0]
+        assert seat.step(20, slow_ma=20, closed=0) == 0
+
+
+def test_what_is_not_read_says_nothing_of_a_weld():
+    seat = opened(Seat())
+    seat.step(300, ma=0, slow_ma=0, closed=0)
+    assert seat.steps(20, 600, ma=5000, ok=0, closed=0) == [0, 0]
+    assert seat.judge._weld_ms[1] == 0
+    assert seat.steps(20, 60_001, ma=0, slow_ma=500, slow_ok=0, closed=0) == [0, 0]
+    assert seat.judge._leak_ms[1] == 0
+
+
+def test_closing_and_opening_begin_the_time_anew():
+    seat = Seat()
+    assert seat.steps(300, 500, ma=300, closed=0) == [0, RELAY_WELDED]
+    seat.judge.closes(1)
+    assert (seat.judge._weld_ms[1], seat.judge._leak_ms[1], seat.judge._open_ms[1]) == (0, 0, 0)
+    seat.step(ma=300)
+    seat.judge.opens(1)
+    assert seat.steps(299, ma=300, closed=0) == [0]
+    seat.judge.opens(1)
+    assert seat.steps(299, 1, 499, 1, ma=300, closed=0) == [0, 0, 0, RELAY_WELDED]
+    seat = Seat()
+    assert seat.steps(300, 60_000, ma=0, slow_ma=30, closed=0) == [0, RELAY_WELDED]
+    seat.judge.closes(1)
+    assert seat.judge._leak_ms[1] == 0
+
+
+# Is it still there? --------------------------------------------------------------------------------------------------
+
+
+def test_a_cause_that_is_present():
+    every = OVERCURRENT | OVERCURRENT_INSTANT | RELAY_WELDED | OVERPOWER
+    for theta, there in ((THETA_ONE - 1, False), (THETA_ONE, True)):
+        seat = Seat(cold=False)
+        seat.judge.replica.theta[1] = theta
+        for bits in (OVERCURRENT, OVERCURRENT_INSTANT, OVERCURRENT | OVERPOWER):
+            assert seat.judge.present(1, bits) is there
+        assert seat.judge.present(1, OVERPOWER) is False
+        assert seat.judge.present(0, OVERPOWER) is False
+    seat = Seat()
+    seat.judge.replica.theta[1] = 0
+    seat.steps(299, ma=0, slow_ma=0, closed=0)
+    assert seat.judge.present(1, RELAY_WELDED) is True, "not known yet"
+    seat.step(1, closed=0)
+    assert seat.judge.present(1, RELAY_WELDED) is False and seat.judge.present(1, every) is False
+    seat.step(20, ma=101, closed=0)
+    assert seat.judge.present(1, RELAY_WELDED) is True and seat.judge.present(1, OVERCURRENT) is False
+    seat.step(20, ma=0, closed=0)
+    assert seat.judge.present(1, RELAY_WELDED) is False
+    seat.step(20, slow_ma=21, closed=0)
+    assert seat.judge.present(1, RELAY_WELDED) is True
+    seat.step(20, slow_ma=0, closed=0)
+    seat.judge.go_stale(1)
+    assert seat.judge.present(1, RELAY_WELDED) is True, "a silent meter says nothing of it"
