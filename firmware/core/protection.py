@@ -104,6 +104,9 @@ class Protection:
 
     def against(self, i):
         """(held, latched) bits that keep socket i open, the point's own included."""
+        return self._held(i), self.latched[i] | self.latched[WHOLE]
+
+    def _held(self, i):
         held = self.supply.held
         if self.judge.stale[i]:
             held |= METER_STALE
@@ -111,7 +114,7 @@ class Protection:
             held |= METER_IMPLAUSIBLE
         if self.load.held and not self.word >> i & 1:
             held |= POINT_OVERLOAD
-        return held, self.latched[i] | self.latched[WHOLE]
+        return held
 
     def refuses_start(self):
         """The cause that forbids any new start at this point now, or None; nothing that runs is touched by it."""
@@ -333,8 +336,8 @@ class Protection:
 
     def _drop(self, i):
         """Open, and forget that it was wanted, but not why."""
-        held, locked = self.against(i)
-        self.dropped[i] = held | locked
+        # Not from `against`: within the tick its pair would come from the heap, which is locked.
+        self.dropped[i] = self._held(i) | self.latched[i] | self.latched[WHOLE]
         self._open(i)
 
     def _may_close(self):
