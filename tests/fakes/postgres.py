@@ -12,11 +12,12 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from signal import Signals
 
 from zhuque.sim.broker import free_port
 
 TOOLCHAIN = Path(__file__).resolve().parents[2] / "build" / "toolchain" / "bin"
-_START_S = 30.0
+_START_S = 60.0
 
 
 class PostgresMissingError(Exception):
@@ -72,6 +73,8 @@ class Postgres:
         """Returns once it takes connections."""
         import psycopg
 
+        if self._process is not None and self._process.poll() is None:
+            return self
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "40"}
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
@@ -94,23 +97,27 @@ class Postgres:
 
     def stop(self) -> None:
         """A fast shutdown: every connection is ended."""
-        self._end("INT")
+        self._end(Signals.SIGINT)
 
     def kill(self) -> None:
         """As a power cut would: it recovers from its log at the next start."""
-        self._end("QUIT")
+        self._end(Signals.SIGQUIT)
 
     def close(self) -> None:
         """Gone without a trace."""
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _end(self, signal: str) -> None:
-        if self._process is not None:
-            pid = (self._data / "postmaster.pid").read_text().split("\n", 1)[0]
-            subprocess.run(["kill", f"-{signal}", pid], check=False)
-            self._process.wait(20)
-            self._process = None
+    def _end(self, signal: Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(signal)  # setpriv has become the server
+        try:
+            self._process.wait(_START_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
 
     def _as_user(self) -> list[str]:
         if os.getuid() != 0:

@@ -21,6 +21,7 @@ from click.testing import CliRunner, Result
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
 
+from tests.fakes.collecting import count
 from tests.host import wire_samples as wire
 from zhuque.cli import NOUNS, main
 from zhuque.cli.session import COLUMNS
@@ -393,7 +394,10 @@ def test_collect_ends_cleanly_on_a_signal(broker: Broker, tmp_path: Path, number
     again = process("collect", "--db", db, "--broker", broker.url)
     assert again.stderr is not None
     assert "connected" in again.stderr.readline()
-    time.sleep(1)
+    until = time.monotonic() + 20
+    while count(str(db), "records") < 100 and time.monotonic() < until:
+        time.sleep(0.1)
+    time.sleep(0.5)
     again.send_signal(number)
     _, stderr = again.communicate(timeout=20)
     assert f"{100 - stored} records stored" in stderr  # what was stored was acknowledged
