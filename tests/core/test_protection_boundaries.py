@@ -1,0 +1,543 @@
+"""The decision about a relay at each of its limits: one below, at, one above. Runs on both runtimes."""
+
+from both import raises
+from fakes.bench import RATED_MA, Bench, Meter
+
+from core import causes, protection
+from core.limits import Limits
+from core.protection import WHOLE, Protection
+from core.reading import Reading
+from core.timer import FOREVER
+
+WIDE = Limits(RATED_MA, 1_000_000, 80_000)
+
+
+def bare(sockets=3):
+    """A protection that hears its meter, and the reading; nothing is wanted yet, and a closing is due at once."""
+    guard = Protection(sockets, WIDE, Meter())
+    reading = Reading(sockets)
+    for i in range(sockets):
+        guard.judge.stale[i] = 0
+        guard.judge.replica.theta[i] = 0
+        reading.fast_ok[i] = reading.slow_ok[i] = 1
+        reading.fast_ma[i] = 1000
+        guard.judge.last_ma[i] = 1000
+    reading.voltage_mv, reading.voltage_ok = 230_000, 1
+    guard.ready = True
+    return guard, reading
+
+
+def closed(*sockets):
+    """The same with these relays closed for a minute."""
+    guard, reading = bare()
+    for i in sockets:
+        guard._since_closing_ms = 1000
+        guard.want(i, True)
+        guard.renew()
+        guard.step(1, reading)
+        assert guard.word >> i & 1
+    for i in range(3):
+        reading.fast_ma[i] = 1000 if i in sockets else 0
+    guard._since_closing_ms = 1000
+    guard.step(1, reading)
+    return guard, reading
+
+
+def test_what_a_new_protection_is():
+    guard = Protection(3, WIDE, Meter())
+    assert (guard.sockets, guard.ready, guard.fault, guard.word, guard.wanted) == (3, False, 0, 0, 0)
+    assert (guard.changes, guard.distrusted, guard.limits) == (0, 0, WIDE)
+    assert list(guard.latched) == [0] * 4 and list(guard.closed_ms) == list(guard.dropped) == [0] * 3
+    assert guard.leased and not guard.announced and guard.supply._has_temperature is False
+    assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
+    assert len(protection.FAULTS) == 6 and len(set(protection.FAULTS)) == 6
+    numbers = (
+        protection.FAULT_TICK,
+        protection.FAULT_LOOP,
+        protection.FAULT_LEASE,
+        protection.FAULT_SLOW,
+        protection.FAULT_RELAYS,
+    )
+    assert numbers == (1, 2, 3, 4, 5) and protection.MIN_TICK_MS == 10
+    says = ("tick", "loop", "lease", "slow", "relays")
+    assert (
+        all(word in protection.FAULTS[n] for n, word in zip(numbers, says)) and protection.FAULTS[0] == "none"
+    )
+
+
+def test_the_first_closing_and_the_next_are_a_second_apart():
+    guard, reading = bare()
+    for i in (1, 2):
+        reading.fast_ma[i] = 0
+        guard.want(i, True)
+    assert [guard.step(dt_ms, reading) for dt_ms in (999, 1, 999, 1)] == [0, 2, 2, 6]
+    assert list(guard.closed_ms) == [0, 1000, 0]
+
+
+def test_nothing_closes_on_an_expired_lease():
+    guard, reading = bare()
+    guard.step(4999, reading)
+    assert guard.leased
+    guard._go_stale()
+    for i in range(3):
+        guard.judge.stale[i] = 0
+    guard.want(0, True)
+    assert guard.step(1, reading) == 0 and not guard.leased and not guard.fault, (
+        "open, and no fault: it was open before"
+    )
+    guard.renew()
+    assert guard.step(20, reading) == 1
+
+
+def test_the_lease_to_the_millisecond():
+    guard, reading = closed(0)
+    guard.renew()
+    assert [guard.step(dt_ms, reading) for dt_ms in (2000, 2000, 999)] == [1, 1, 1] and guard.leased
+    assert guard.step(1, reading) == 0 and not guard.leased and guard.fault == protection.FAULT_LEASE
+    assert guard.trips.take() == (0, causes.INTERNAL, 1000, 0, 0) and guard.trips.take() is None
+    assert guard._lease_ms == 0
+    guard.renew()
+    assert guard.leased
+
+
+def test_a_gap_to_the_millisecond():
+    for announced, dt_ms, opens in (
+        (False, 2000, False),
+        (False, 2001, True),
+        (True, 2001, False),
+        (True, 4999, False),
+        (True, 5001, True),
+    ):
+        guard, reading = closed(0, 2)
+        if announced:
+            guard.announce_gap()
+            assert guard.announced
+        guard._lease_ms = 10_000
+        assert (guard.step(dt_ms, reading) == 0) == opens, (announced, dt_ms)
+        assert list(guard.judge.stale) == [1 if opens else 0] * 3
+    guard, reading = closed(0)
+    guard.announce_gap()
+    guard._lease_ms = 10_000
+    assert guard.step(5000, reading) == 1 and not guard.announced, "so long was announced"
+    guard.announce_gap()
+    for dt_ms in (2000, 999):
+        guard.renew()
+        guard.step(dt_ms, reading)
+    assert guard.announced and guard._announced_ms == 2001
+    guard.renew()
+    assert guard.step(2001, reading) == 1 and not guard.announced and guard._announced_ms == 0
+    guard.renew()
+    assert guard.step(2001, reading) == 0
+    guard.step(20, reading)
+    assert guard._announced_ms == 0
+
+
+def test_slow_ticks_to_the_millisecond():
+    for ms, fault in ((20, 0), (21, protection.FAULT_SLOW)):
+        guard, reading = closed(0)
+        for _ in range(3):
+            guard.ran(ms)
+        assert guard.fault == fault
+    for between_ms, faulty in ((59_999, True), (60_000, False)):
+        guard, reading = closed(0)
+        guard.ran(21)
+        guard.ran(21)
+        for dt_ms in [1000] * 59 + [between_ms - 59_000]:
+            guard.renew()
+            guard.step(dt_ms, reading)
+        guard.ran(21)
+        assert bool(guard.fault) == faulty and bool(guard.word) != faulty
+        guard.ran(21)
+        assert bool(guard.fault) == faulty, "the second of a new pair"
+    guard, reading = closed(0)
+    guard.ran(21)
+    for _ in range(31):
+        guard.renew()
+        guard.step(1000, reading)
+    guard.ran(21)
+    for _ in range(31):
+        guard.renew()
+        guard.step(1000, reading)
+    guard.ran(21)
+    assert not guard.fault, "the first of the three was more than a minute ago"
+
+
+def test_a_fault_opens_and_tells_each_relay_once():
+    guard, reading = closed(0, 2)
+    guard.want(1, True)
+    guard.fail_now(protection.FAULT_RELAYS)
+    assert (guard.word, guard.wanted, guard.fault) == (0, 0, 5)
+    assert [guard.trips.take()[:2], guard.trips.take()[:2], guard.trips.take()] == [(0, 1), (2, 1), None]
+    guard.word = 1
+    guard.fail_now(protection.FAULT_TICK)
+    assert guard.word == 0 and guard.fault == 5 and guard.trips.take() is None, (
+        "the first is the one that is told"
+    )
+    guard.want(1, True)
+    assert guard.wanted == 0 and guard.step(1000, reading) == 0
+    guard, reading = closed(0)
+    guard.fail()
+    assert guard.word == 1 and not guard.fault and guard.step(20, reading) == 0 and guard.fault == 2
+    guard, reading = bare()
+    guard.fail()
+    assert guard.step(20, reading) == 0 and guard.fault == 2, "with every relay open too"
+
+
+def test_may_stall_to_the_milliampere_and_the_millisecond():
+    guard, reading = closed(1)
+    for ma, may in ((6000, True), (6001, False)):
+        guard.judge.last_ma[1] = ma
+        guard.judge.last_ma[0] = 30_000  # of an open relay
+        assert guard.may_stall() is may, ma
+    guard.judge.last_ma[1] = 0
+    for ms, may in ((999, False), (1000, True)):
+        guard._since_closing_ms = ms
+        assert guard.may_stall() is may
+    guard.word = 0
+    guard._since_closing_ms = 0
+    assert guard.may_stall() is True
+
+
+def test_what_is_held_against_a_socket():
+    guard, reading = closed(0)
+    assert guard.against(0) == guard.against(1) == (0, 0)
+    guard.load.held = True
+    assert guard.against(0) == (0, 0) and guard.against(1) == (causes.POINT_OVERLOAD, 0)
+    guard.judge.stale[1] = 1
+    assert guard.against(1) == (causes.POINT_OVERLOAD | causes.METER_STALE, 0)
+    guard.distrust(2)
+    assert (
+        guard.against(2)[0] == causes.POINT_OVERLOAD | causes.METER_IMPLAUSIBLE and guard.against(0)[0] == 0
+    )
+    guard.supply.held = causes.UNDERVOLTAGE
+    assert guard.against(0)[0] == causes.UNDERVOLTAGE
+    guard.latched[0] = causes.OVERPOWER
+    guard.latched[WHOLE] = causes.SMOKE
+    assert guard.against(0)[1] == causes.OVERPOWER | causes.SMOKE and guard.against(2)[1] == causes.SMOKE
+
+
+def test_distrust_and_trust():
+    guard, _ = bare()
+    guard.distrust(1)
+    assert guard.distrusted == 2
+    guard.distrust(0)
+    assert guard.distrusted == 3
+    guard.distrust()
+    assert guard.distrusted == 7
+    guard.trust()
+    assert guard.distrusted == 0
+
+
+def test_one_distrusted_socket_opens_alone():
+    guard, reading = closed(0, 1, 2)
+    guard.distrust(1)
+    assert guard.step(20, reading) == 5
+    assert list(guard.dropped) == [0, causes.METER_IMPLAUSIBLE, 0] and guard.wanted == 5
+
+
+def test_why_a_relay_was_dropped_until_it_is_asked_for_again():
+    for spoil, bits in (
+        (lambda guard, reading: guard.supply.__setattr__("held", causes.OVERVOLTAGE), causes.OVERVOLTAGE),
+        (lambda guard, reading: guard.judge.go_stale(0), causes.METER_STALE),
+        (lambda guard, reading: guard.latched.__setitem__(0, causes.OVERPOWER), causes.OVERPOWER),
+        (lambda guard, reading: guard.latched.__setitem__(WHOLE, causes.SMOKE), causes.SMOKE),
+        (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), 0),
+        (lambda guard, reading: setattr(guard, "ready", False), 0),
+    ):
+        guard, reading = closed(0)
+        spoil(guard, reading)
+        assert guard.step(20, reading) == 0 and guard.wanted == 0
+        assert guard.dropped[0] == bits and guard.dropped[1] == 0, bits
+        guard.dropped[0] = 1
+        guard.want(0, False)
+        assert guard.dropped[0] == 1
+        guard.want(0, True)
+        assert guard.dropped[0] == 0
+
+
+def test_a_wanted_relay_that_may_not_close_is_forgotten_and_says_why():
+    guard, reading = bare()
+    guard.judge.go_stale(1)
+    guard.want(1, True)
+    guard.want(2, True)
+    assert guard.step(1000, reading) == 4 and guard.wanted == 4 and guard.dropped[1] == causes.METER_STALE
+
+
+def test_want_is_for_one_socket():
+    guard, _ = bare()
+    guard.want(0, True)
+    guard.want(2, True)
+    assert guard.wanted == 5
+    guard.want(0, False)
+    guard.want(0, False)
+    assert guard.wanted == 4
+    for place in (1, WHOLE):
+        guard, _ = bare()
+        guard.latched[place] = causes.OVERPOWER
+        guard.want(1, True)
+        assert guard.wanted == 0
+    guard, _ = bare()
+    guard.fault = 1
+    guard.want(1, True)
+    assert guard.wanted == 0
+
+
+def test_changes_counts_every_change_of_a_lockout_and_stays_small():
+    guard, reading = bare()
+    guard.restore(0, causes.OVERPOWER)
+    guard.restore(0, causes.SMOKE)
+    assert guard.changes == 2 and guard.latched[0] == causes.OVERPOWER | causes.SMOKE
+    guard.lock(1, causes.OVERPOWER)
+    assert guard.changes == 3 and guard.trips.take() == (1, causes.OVERPOWER, 0, 0, 0)
+    assert guard.reset(1, False, reading) is None and guard.changes == 4
+    assert guard.reset(1, False, reading) == "not_locked" and guard.changes == 4
+    guard.changes = 0xFFFFF
+    guard.lock(1, causes.OVERPOWER)
+    assert guard.changes == 0
+
+
+def test_a_lock_opens_its_socket_at_once():
+    guard, reading = closed(0, 1)
+    guard.lock(1, causes.METER_STALE)
+    assert guard.word == 1 and guard.wanted == 1 and guard.step(20, reading) == 1
+    guard.judge._open_ms[0] = 77
+    guard.lock(WHOLE, causes.SMOKE)
+    assert (
+        guard.judge._open_ms[0] == 77
+        and guard.step(20, reading) == 0
+        and guard.latched[WHOLE] == causes.SMOKE
+    )
+
+
+def test_a_latched_cause_is_told_once_and_another_again():
+    guard, reading = closed(0)
+    guard.judge.replica.theta[0] = 500_000
+    reading.power_mw[0] = 7
+    guard.step(20, reading)
+    assert guard.trips.take() == (0, causes.OVERCURRENT, 1000, 7, 230_000)
+    guard.step(20, reading)
+    assert guard.trips.take() is None and guard.latched[0] == causes.OVERCURRENT
+    reading.fast_ma[0] = 300
+    for dt_ms in (300, 500, 20):
+        guard.step(dt_ms, reading)
+    assert guard.trips.take()[:2] == (0, causes.RELAY_WELDED) and guard.trips.take() is None
+    assert guard.latched[0] == causes.OVERCURRENT | causes.RELAY_WELDED
+
+
+def test_resets():
+    guard, reading = bare()
+    for i in range(3):
+        guard.judge._open_ms[i] = 300
+    for bits, local, answer in (
+        (causes.EMERGENCY_STOP, False, "local_only"),
+        (causes.RELAY_WELDED, False, "local_only"),
+        (causes.RELAY_WELDED | causes.OVERPOWER, False, "local_only"),
+        (causes.RELAY_WELDED, True, None),
+        (causes.OVERPOWER, False, None),
+    ):
+        guard.latched[1] = bits
+        assert guard.reset(1, local, reading) == answer, bits
+        assert guard.latched[1] == (0 if answer is None else bits)
+
+
+def test_resets_of_the_whole_point():
+    for bits, active, dc, answer in (
+        (causes.SMOKE, 0, 900, None),
+        (causes.SMOKE, causes.SMOKE, 0, "cause_present"),
+        (causes.SMOKE, causes.EMERGENCY_STOP, 0, None),
+        (causes.OVERTEMPERATURE, 0, 551, "cause_present"),
+        (causes.OVERTEMPERATURE, 0, 550, None),
+        (causes.OVERTEMPERATURE, 0, -32767, None),
+        (causes.OVERTEMPERATURE, 0, -32768, "cause_present"),
+        (causes.OVERTEMPERATURE | causes.SMOKE, causes.SMOKE, 0, "cause_present"),
+    ):
+        guard, reading = bare()
+        reading.active, reading.temperature_dc = active, dc
+        guard.step(20, reading)
+        guard.latched[WHOLE] = bits
+        assert guard.reset(WHOLE, True, reading) == answer, (bits, active, dc)
+
+
+def test_the_whole_point_latches_each_cause_once():
+    guard, reading = closed(0)
+    reading.active = causes.SMOKE
+    assert guard.step(20, reading) == 0
+    reading.active = causes.SMOKE | causes.EMERGENCY_STOP
+    guard.step(20, reading)
+    guard.step(20, reading)
+    guard.supply.hot = True
+    guard.step(20, reading)
+    told = [guard.trips.take() for _ in range(4)]
+    bits = (causes.SMOKE, causes.EMERGENCY_STOP, causes.OVERTEMPERATURE)
+    assert told == [(WHOLE, bit, 0, 0, 230_000) for bit in bits] + [None]
+
+
+def test_the_contactor():
+    guard, _ = bare()
+    assert guard.contactor is True
+    for i in range(3):
+        guard.latched[i] = causes.OVERPOWER
+        assert guard.contactor is True
+        guard.latched[i] = causes.RELAY_WELDED | causes.OVERPOWER
+        assert guard.contactor is False
+        guard.latched[i] = 0
+    guard.latched[WHOLE] = causes.SMOKE
+    assert guard.contactor is False
+    guard.latched[WHOLE] = 0
+    guard.ready = False
+    assert guard.contactor is False
+    guard.ready, guard.fault = True, 1
+    assert guard.contactor is False
+
+
+# Frames that were bad ------------------------------------------------------------------------------------------------
+
+
+def spans(guard, reading, *polls):
+    """Polls of (ms, frames, errors)."""
+    for dt_ms, frames, errors in polls:
+        reading.frames = reading.frames + frames & 0xFFFFFF
+        reading.errors = reading.errors + errors & 0xFFFFFF
+        guard._judge_errors(dt_ms, reading)
+    return guard.distrusted
+
+
+def test_a_tenth_of_the_frames_of_five_seconds():
+    for errors, distrusted in ((10, 0), (11, 7)):
+        guard, reading = bare()
+        assert spans(guard, reading, (2000, 100, errors), (2000, 0, 0), (999, 0, 0)) == 0
+        assert spans(guard, reading, (1, 0, 0)) == distrusted, errors
+
+
+def test_each_span_for_itself():
+    guard, reading = bare()
+    spans(guard, reading, (2000, 50, 5), (2000, 50, 5), (1000, 0, 0))
+    assert (guard._span_ms, guard._span_frames, guard._span_errors) == (0, 0, 0)
+    assert spans(guard, reading, (2000, 50, 6), (2000, 50, 5), (999, 0, 0)) == 0
+    assert spans(guard, reading, (1, 0, 0)) == 7
+
+
+def test_a_poll_without_a_good_frame_is_silence():
+    for errors, distrusted in ((15, 0), (14, 7)):
+        guard, reading = bare()
+        assert spans(guard, reading, *[(1000, 15, errors)] * 5) == distrusted, errors
+
+
+def test_the_counters_wrap():
+    guard, reading = bare()
+    reading.frames = guard._frames = 0xFFFFFF
+    reading.errors = guard._errors = 0xFFFFFE
+    assert spans(guard, reading, (2000, 100, 10), (2000, 0, 0)) == 0
+    assert (guard._span_frames, guard._span_errors, guard._span_ms) == (100, 10, 4000)
+
+
+def test_a_long_gap_is_no_span_of_its_own():
+    guard, reading = bare()
+    spans(guard, reading, (7000, 100, 20))
+    assert guard._span_ms == 2000
+
+
+# The sum of the currents ---------------------------------------------------------------------------------------------
+
+
+def test_what_each_socket_counts_for_in_the_sum():
+    guard, reading = closed(0)
+    for closed_ms, counts in ((59_998, 2000), (59_999, 1000), (60_000, 1000)):
+        guard.closed_ms[0] = closed_ms
+        guard.step(1, reading)
+        assert guard.load.total_ma == counts, closed_ms
+    reading.fast_ma[1] = 50
+    guard.step(1, reading)
+    assert guard.load.total_ma == 1050
+    guard.latched[1] = causes.RELAY_WELDED
+    guard.step(1, reading)
+    assert guard.load.total_ma == 3000
+    guard.latched[1] = causes.OVERPOWER
+    guard.judge.stale[1] = 1
+    guard.step(1, reading)
+    assert guard.load.total_ma == 1000, "what an open socket's silent meter said last does not flow"
+    guard.closed_ms[0] = FOREVER
+    guard.step(1, reading)
+    assert guard.closed_ms[0] == FOREVER
+
+
+def test_the_newest_is_the_one_that_closed_last():
+    guard, _ = bare()
+    assert guard._newest() == WHOLE
+    guard.word = 6
+    guard.closed_ms[0], guard.closed_ms[1], guard.closed_ms[2] = 1, 500, 400
+    assert guard._newest() == 2
+    guard.closed_ms[2] = 501
+    assert guard._newest() == 1
+    guard.closed_ms[2] = 500
+    assert guard._newest() == 1, "of two the first"
+    guard.word = 7
+    assert guard._newest() == 0
+
+
+def test_shedding_opens_only_what_is_closed():
+    guard, reading = closed(0, 2)
+    reading.power_mw[2] = 9
+    for i in (WHOLE, 1, 2):
+        guard._shed(i, reading)
+    assert guard.word == 1 and guard.wanted == 1 and list(guard.dropped) == [0, 0, causes.POINT_OVERLOAD]
+    assert guard.trips.take() == (2, causes.POINT_OVERLOAD, 1000, 9, 230_000) and guard.trips.take() is None
+
+
+def test_an_overload_with_every_relay_open_sheds_nothing():
+    guard, reading = bare()
+    guard.load = protection.PointLoad(500)
+    for dt_ms in (20, 999):
+        guard.step(dt_ms, reading)
+    assert not guard.load.held
+    reading.fast_ma[0] = reading.fast_ma[1] = reading.fast_ma[2] = (
+        170  # 510 mA of 500: above, and not far above
+    )
+    guard = Protection(3, Limits(RATED_MA, 1_000_000, 500), Meter())
+    for i in range(3):
+        guard.judge.stale[i] = 0
+    for dt_ms in (20, 2000, 2000, 1000):
+        guard.step(dt_ms, reading)
+    assert guard.load.held and [guard.trips.take()[1] for _ in range(3)] == [causes.RELAY_WELDED] * 3
+    assert guard.trips.take() is None
+
+
+def test_nothing_closes_while_the_point_sheds():
+    guard, reading = closed(0)
+    guard.load.held = True
+    guard.want(1, True)
+    assert guard.step(1000, reading) == 1 and guard.wanted == 3, "it waits"
+    guard.load.held = False
+    assert guard.step(20, reading) == 3
+
+
+def test_timers_of_the_point_stay_small_and_count_a_gap_for_two_seconds():
+    guard, reading = bare()
+    guard._since_closing_ms = guard._slow_ms = guard._slower_ms = 0
+    guard._advance(7000)
+    assert (guard._since_closing_ms, guard._slow_ms, guard._slower_ms) == (2000, 2000, 2000)
+    guard._since_closing_ms = guard._slow_ms = guard._slower_ms = FOREVER - 5
+    guard._advance(20)
+    assert (guard._since_closing_ms, guard._slow_ms, guard._slower_ms) == (FOREVER, FOREVER, FOREVER)
+    guard._supply_ms = 0
+    reading.voltage_ok = 0
+    guard.step(FOREVER, reading)
+    assert guard.supply._silent_ms == 2000
+
+
+def test_refuses_start_names_the_cause():
+    guard, _ = bare()
+    assert guard.refuses_start() is None
+    guard.load.held = True
+    assert guard.refuses_start() == "point_overload"
+    guard.supply.warm = True
+    assert guard.refuses_start() == "overtemperature"
+
+
+def test_an_unknown_cause_has_no_bit():
+    assert causes.name(0) is None
+    raises(ValueError, causes.bit, "fire")
+
+
+def test_the_bench_closes_what_it_says():
+    assert Bench(sockets=2).close(1).word == 2
