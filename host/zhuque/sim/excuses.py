@@ -101,7 +101,7 @@ class Faults:
             return _say(welded, "what flowed after the session had ended is not in it")
         ended = truth["ended"] if truth["ended"] is not None else truth["started"]
         power_mw = 3600 * truth["energy_mwh"] / max(60, ended - truth["started"])
-        cuts = self._during(truth, ("power_cut", "breaker"))
+        cuts = self._during(truth, ("power_cut",)) or self._during(truth, ("breaker",))
         meter = self._during(truth, _METER)
         seconds = _CHECKPOINT_S * len(cuts)
         for fault in meter:
