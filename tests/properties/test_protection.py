@@ -159,6 +159,12 @@ class AnyDay(RuleBasedStateMachine):
         if self.bench.reset(place, local) is None:
             self.locked[place] = False
 
+    @rule(i=sockets, bits=st.sampled_from((causes.OVERCURRENT, causes.RELAY_WELDED)))
+    def lockout_from_before(self, i: int, bits: int) -> None:
+        """As recovery latches it, whatever the socket does now."""
+        self.bench.protection.restore(i, bits)
+        self._tick()
+
     @rule()
     def exception(self) -> None:
         self.bench.protection.fail()
