@@ -22,7 +22,6 @@ TESTS = (
     "test_judge_boundaries",
     "test_protection_boundaries",
     "test_session_boundaries",
-    "test_traces",
 )
 REACHED = ROOT / "build" / "mutation" / "reached.json"
 

@@ -82,9 +82,7 @@ def test_nothing_closes_on_an_expired_lease():
     for i in range(3):
         guard.judge.stale[i] = 0
     guard.want(0, True)
-    assert guard.step(1, reading) == 0 and not guard.leased and not guard.fault, (
-        "open, and no fault: it was open before"
-    )
+    assert guard.step(1, reading) == 0 and not guard.leased and not guard.fault, "it was open before"
     guard.renew()
     assert guard.step(20, reading) == 1
 
@@ -184,7 +182,7 @@ def test_a_fault_opens_and_tells_each_relay_once():
 
 
 def test_may_stall_to_the_milliampere_and_the_millisecond():
-    guard, reading = closed(1)
+    guard, _ = closed(1)
     for ma, may in ((6000, True), (6001, False)):
         guard.judge.last_ma[1] = ma
         guard.judge.last_ma[0] = 30_000  # of an open relay
@@ -199,7 +197,7 @@ def test_may_stall_to_the_milliampere_and_the_millisecond():
 
 
 def test_what_is_held_against_a_socket():
-    guard, reading = closed(0)
+    guard, _ = closed(0)
     assert guard.against(0) == guard.against(1) == (0, 0)
     guard.load.held = True
     assert guard.against(0) == (0, 0) and guard.against(1) == (causes.POINT_OVERLOAD, 0)
