@@ -3,6 +3,8 @@
 from chips.bl0910 import BL0910Chip
 from meters import Remembered
 from physics import Physics
+from surroundings import Surroundings
+from wiring import ExpanderRelays, LoopPort, PinRelays
 
 METER = {"shunt_uohm": 1000, "divider_high_ohm": 1000000, "divider_low_ohm": 430}
 PLAIN = {"inrush_ms": 0, "ramp_s": 0.0, "peak_w": 200.0}
@@ -123,3 +125,66 @@ def test_a_chip_that_is_not_selected_answers_nothing(_folder):
     pair.ask(_poll(0, 0x60), select=False)
     assert pair.ask(_poll(0, 0x60))[:66] != bytes(66)
     pair.ask(_poll(0, 0x60), select=False)
+
+
+class _Socket:
+    def __init__(self, commanded):
+        self.commanded = commanded
+
+
+def test_an_expander_holds_its_relays_over_a_reset_of_the_cpu(_folder):
+    """Active low; a warm start finds them as they were, a cold one open."""
+    section = {"chip": "pcf8574", "active_low": True, "addresses": [0x24]}
+    words = []
+    relays = ExpanderRelays(section, words.append)
+    relays.chips[0].write(bytes([0xFF]))
+    assert words == [] and relays.hold_us < 0
+    relays.chips[0].write(bytes([0b11111010]))
+    assert words == [0b101]
+    sockets = [_Socket(True), _Socket(False), _Socket(True)]
+    after, cold = ExpanderRelays(section, words.append), ExpanderRelays(section, words.append)
+    after.restore(sockets, False)
+    assert after.chips[0].port == 0b11111010
+    after.chips[0].write(bytes([0xFF]))
+    assert words == [0b101, 0]
+    cold.restore(sockets, True)
+    assert cold.chips[0].port == 0xFF
+
+
+def test_the_coils_supply_opens_an_expanders_relays(_folder):
+    words = []
+    relays = ExpanderRelays(
+        {"chip": "pcf8575", "active_low": False, "addresses": [0x20], "enable": 15}, words.append
+    )
+    relays.chips[0].write(bytes([0x01, 0x80]))
+    assert words == [] and relays.hold_us == 0
+    relays.enable(1)
+    relays.enable(0)
+    assert words == [0x8001, 0]
+
+
+def test_pins_close_relays_at_their_level(_folder):
+    for low in (False, True):
+        words = []
+        relays = PinRelays(low, words.append)
+        relays.pin(0)(0 if low else 1)
+        relays.pin(1)(1 if low else 0)
+        relays.pin(0)(1 if low else 0)
+        assert words == [1, 0]
+
+
+def test_loops_on_an_expander(_folder):
+    around = Surroundings()
+    section = {
+        "chip": "pcf8574",
+        "smoke": {"bit": 1, "open_level": 1},
+        "residual_current": {"bit": 2, "open_level": 0},
+    }
+    port = LoopPort(section, around)
+    into = bytearray(1)
+    port.read(into)
+    assert into[0] == 0b11111101
+    around.open_loop("smoke", True)
+    around.open_loop("residual_current", True)
+    port.read(into)
+    assert into[0] == 0b11111011

@@ -1,0 +1,186 @@
+"""Every board runs in the simulator; and what befalls a point: residual current, a breaker, torn flash, meters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import pytest
+
+from zhuque import boards
+from zhuque.collector.broker import BrokerAddress
+from zhuque.sim.broker import Broker, free_port
+from zhuque.sim.faults import BrokerFaults
+from zhuque.sim.point import PointSettings, SimPoint
+from zhuque.sim.residents import Residents
+
+Event = dict[str, Any]
+LOAD = {"peak_w": 150.0, "constant_s": 7200.0, "start_over_peak": 1.0, "ramp_s": 0.0}
+PLUG: Event = {"at_s": 20, "do": "plug", "socket": 1, "account": "r-1", "scan_after_s": 5, "load": LOAD}
+WAIT_S = 60.0
+
+
+class Lived:
+    """A point with its residents; `until(kind)` gives the next event of that kind, `seen` all so far."""
+
+    def __init__(
+        self, folder: Path, broker: Broker, board: str, *events: Event, speed: float = 100.0
+    ) -> None:
+        self.seen: list[Event] = []
+        self._queue: Queue[Event] = Queue()
+        self._residents = Residents(BrokerAddress(broker.host, broker.port), "garage", "p01", lambda *_: None)
+        settings = PointSettings(
+            board=boards.load(board).data,
+            broker_host=broker.host,
+            broker_port=broker.port,
+            speed=speed,
+            events=(PLUG, *events),
+        )
+        self._point = SimPoint(folder / "point", settings, self._on_event)
+
+    def _on_event(self, event: Event) -> None:
+        self._residents.on_event(event)
+        self._queue.put(event)
+
+    def __enter__(self) -> Lived:
+        self._residents.start()
+        self._point.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._point.stop()
+        self._residents.stop()
+
+    def until(self, kind: str, accept: Callable[[Event], bool] = lambda event: True) -> Event:
+        until = time.monotonic() + WAIT_S
+        while time.monotonic() < until:
+            self._point.wait(0)
+            try:
+                event = self._queue.get(timeout=0.2)
+            except Empty:
+                continue
+            self.seen.append(event)
+            assert "Traceback" not in str(event.get("line")), self.seen[-12:]
+            if event["event"] == kind and accept(event):
+                return event
+        pytest.fail(f"no {kind}, but {self.seen[-12:]}", pytrace=False)
+
+    def truth(self) -> Event:
+        self._point.send({"do": "truth"})
+        return self.until("truth")
+
+
+def _is_open(event: Event) -> bool:
+    return not event["closed"]
+
+
+@pytest.mark.parametrize("board", boards.list_boards())
+def test_every_board_charges_and_cuts_an_overload(tmp_path: Path, broker: Broker, board: str) -> None:
+    """1.8 kW beside the charger is above every board's limit of power, and its energy is known to the end."""
+    overload = {"at_s": 300, "do": "overload", "socket": 1, "watts": 1800.0}
+    with Lived(tmp_path, broker, board, overload) as lived:
+        on = lived.until("relay")
+        assert on["closed"]
+        begun = lived.until("overload")
+        off = lived.until("relay")
+        assert _is_open(off) and off["current_ma"] > 8000
+        assert off["time"] - begun["time"] <= 14
+        (session,) = lived.truth()["sessions"]
+        assert session["ended_by"] == "opened"
+        charged_wh = 150.0 * (begun["time"] - on["time"]) / 3600
+        assert session["energy_mwh"] / 1000 == pytest.approx(charged_wh, abs=1950 * 15 / 3600)
+
+
+def test_an_insulation_fault_is_seen_by_the_residual_current_input_alone(
+    tmp_path: Path, broker: Broker
+) -> None:
+    leak = {"at_s": 200, "do": "leak", "socket": 1, "ma": 30.0, "over_s": 100}
+    with Lived(tmp_path, broker, "zq10", leak) as lived:
+        assert lived.until("relay")["closed"]
+        begun = lived.until("leak")
+        off = lived.until("relay")
+        assert _is_open(off) and off["current_ma"] < 2000
+        assert 74 <= off["time"] - begun["time"] <= 78  # 22.5 of 30 mA are there after 75 s
+        assert lived.truth()["faults"][0]["fault"] == "leak"
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"do": "smoke"},
+        {"do": "emergency_stop"},
+        {"do": "heat", "celsius": 80, "over_s": 20},
+        {"do": "mains", "volts": 165},
+        {"do": "mains", "volts": 285},
+        {"do": "meter_silent"},
+        {"do": "meter_frozen", "what": "counter"},
+        {"do": "meter_reset"},
+        {"do": "meter_register", "register": 0x60, "value": 0x111110},
+    ],
+    ids=str,
+)
+def test_it_opens_the_relay(tmp_path: Path, broker: Broker, event: Event) -> None:
+    with Lived(
+        tmp_path,
+        broker,
+        "zq10",
+        {"at_s": 120, "for_s": 40, **event} if _lasts(event) else {"at_s": 120, **event},
+    ) as lived:
+        assert lived.until("relay")["closed"]
+        begun = lived.until(event["do"])
+        off = lived.until("relay")
+        assert _is_open(off)
+        assert off["time"] - begun["time"] <= 40
+
+
+def _lasts(event: Event) -> bool:
+    return event["do"] not in ("meter_reset", "meter_register")
+
+
+def test_a_breaker_clears_a_short_and_takes_the_supply(tmp_path: Path, broker: Broker) -> None:
+    with Lived(tmp_path, broker, "zq10", {"at_s": 120, "do": "short", "socket": 1, "for_s": 30}) as lived:
+        lived.until("relay")
+        short = lived.until("short")
+        assert lived.until("breaker")["whole"]
+        assert lived.until("power_cut")["for_s"] == 30
+        boot = lived.until("boot")
+        assert 30 <= boot["time"] - short["time"] <= 33
+        faults = {fault["fault"] for fault in lived.truth()["faults"]}
+        assert faults == {"short", "breaker", "power_cut"}
+
+
+def test_a_torn_program_costs_no_session(tmp_path: Path, broker: Broker) -> None:
+    """Three power cuts, as many as a session recloses after, each in the middle of a program: it is found again."""
+    cuts = [{"at_s": 100 + 150 * i, "do": "power_cut", "for_s": 10, "during": "program"} for i in range(3)]
+    with Lived(tmp_path, broker, "zq10", *cuts) as lived:
+        for _ in cuts:
+            lived.until("power_cut")
+            lived.until("console", lambda event: "boot " in event["line"])
+            lived.until("relay", lambda event: event["closed"])
+        (session,) = lived.truth()["sessions"]
+        assert session["closings"] == 4
+        assert len({line for line in map(_epoch, lived.seen) if line}) == 1, "the journal was begun anew"
+
+
+def _epoch(event: Event) -> str | None:
+    line = str(event.get("line", ""))
+    return line.rpartition("epoch ")[2] if "epoch " in line else None
+
+
+def test_a_broker_that_stops_comes_back_where_it_was(tmp_path: Path) -> None:
+    with Broker(tmp_path / "broker", free_port()) as broker:
+        faults = BrokerFaults(broker)
+        port = broker.port
+        faults.on_event({"event": "broker_down", "kill": True})
+        assert not broker.running
+        faults.on_event({"event": "broker_down"})  # another board tells the same
+        faults.on_event({"event": "broker_up"})
+        assert not broker.running
+        faults.on_event({"event": "broker_up"})
+        assert broker.running and broker.port == port
+        faults.on_event({"event": "broker_up"})
+        assert broker.running
+    BrokerFaults(None).on_event({"event": "broker_down"})
