@@ -15,6 +15,7 @@ from array import array
 from wire.units import const
 
 from .causes import (
+    INPUTS,
     INTERNAL,
     LOCAL_ONLY,
     METER_IMPLAUSIBLE,
@@ -87,7 +88,7 @@ class Protection:
         self.closed_ms = array("i", zeros)
 
         self._active = 0  # what the inputs said last
-        self._unread = 0  # which of them have not said anything yet
+        self._unread = INPUTS  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
         self._announced_ms = 0
@@ -206,7 +207,7 @@ class Protection:
     def _whole_present(self, bits, reading):
         if bits & OVERTEMPERATURE and not UNKNOWN_DC < reading.temperature_dc <= COOL_DC:
             return True
-        return bool(bits & self._active)
+        return bool(bits & (self._active | self._unread))  # what is not known may be there
 
     def fail(self):
         """An internal fault, found outside the tick: the next tick opens every relay."""
