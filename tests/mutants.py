@@ -1,8 +1,9 @@
 """Small mistakes made on purpose in a module: what a safety test must notice. Used by tests/mutation.py.
 
-A mutant is one change of the syntax tree: a comparison turned or moved by one, an operator exchanged, a number one off, a
-condition always or never true, a value not returned, a statement left out, `min` for `max`. It is known by its module,
-the function it is in and the statement before and after, never by a line number: so an explanation outlives other edits.
+A mutant is one change of the syntax tree: a comparison turned or moved by one, an operator exchanged, a number one
+off, a condition always or never true, a value not returned, a statement left out, `min` for `max`. It is known by its
+module, the function it is in and the statement before and after, never by a line number: an explanation outlives
+other edits.
 """
 
 from __future__ import annotations
@@ -109,7 +110,8 @@ def _in_block(parent: ast.AST, field: str, where: str) -> Iterator[tuple[str, as
         if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
             inner = f"{where}.{statement.name}".lstrip(".")
         else:
-            if where and not isinstance(statement, (ast.Pass, ast.Try)):
+            idle = isinstance(statement, (ast.Pass, ast.Try)) or _says_none_last(parent, statement)
+            if where and not idle:
                 yield where, statement, _left_out(block, n)
             for change in _in_expression(statement):
                 yield where or "-", statement, change
@@ -121,6 +123,13 @@ def _in_block(parent: ast.AST, field: str, where: str) -> Iterator[tuple[str, as
                         continue
                 if inside != "handlers":
                     yield from _in_block(statement, inside, inner)
+
+
+def _says_none_last(parent: ast.AST, statement: ast.stmt) -> bool:
+    """Without it a function returns None all the same."""
+    value = statement.value if isinstance(statement, ast.Return) else None
+    last = isinstance(parent, ast.FunctionDef) and parent.body[-1] is statement
+    return last and isinstance(value, ast.Constant) and value.value is None
 
 
 def _is_text(statement: ast.stmt) -> bool:

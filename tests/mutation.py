@@ -4,9 +4,9 @@
     python tests/mutation.py --sample 30        as many as 30 s allow, drawn by the sources' own checksum
     python tests/mutation.py judge supply       those of some modules
 
-A mutant runs in a process forked for it, with the tests that pass its line, the one that is likeliest to notice first. One
-that no test notices is an error, unless tests/mutation_survivors.toml says why no test can; an explanation of a mutant
-that a test does notice, or that is no longer there, is an error too. Exit code 1 for any of these.
+A mutant runs in a process forked for it, with the tests that pass its line, the one that is likeliest to notice
+first. One that no test notices is an error, unless tests/mutation_survivors.toml says why no test can; an explanation
+of a mutant that a test does notice, or that is no longer there, is an error too. Exit code 1 for any of these.
 """
 
 from __future__ import annotations
@@ -105,6 +105,7 @@ class _Worker:
         keen = self._keen.setdefault(mutant.module + mutant.where, Counter())
         tests = self._tests.of(mutant)
         tests.sort(key=lambda test: (-keen[test] / (0.02 + self._seconds[test]), self._seconds[test]))
+        tests += [test for test in self._tests.rest(mutant) if test not in tests]
         test = self._forked(mutant, tests)
         if test:
             keen[test] += 1
@@ -119,7 +120,7 @@ class _Worker:
             os.write(write, (test or "").encode())
             os._exit(0)
         os.close(write)
-        with open(read, "rb") as pipe:
+        with os.fdopen(read, "rb") as pipe:
             said = pipe.read().decode()
         status = os.waitpid(child, 0)[1]
         return said or (f"a crash, status {status}" if status else None)
@@ -138,7 +139,7 @@ class _Tests:
         if named is None:
             lines = self._lines[mutant.module]
             found = {test for at in range(mutant.line, mutant.last + 1) for test in lines.get(str(at), ())}
-            return sorted(found) if mutant.where != "-" else list(self._all)
+            return sorted(found)
         word = re.compile(rf"\b{named[1]}\b")
         tests = {
             test
@@ -147,7 +148,11 @@ class _Tests:
             if word.search(line)
             for test in self._lines[module].get(str(at), ())
         }
-        return sorted(tests) or list(self._all)
+        return sorted(tests)
+
+    def rest(self, mutant: Mutant) -> list[str]:
+        """After those: a constant may be looked at by a test that runs no line that names it."""
+        return self._all if mutant.where == "-" else []
 
 
 _worker: _Worker

@@ -1,4 +1,4 @@
-"""What is held to full branch coverage and to mutants, and by which tests: for tests/core/conftest.py and tests/mutation.py.
+"""What is held to full branch coverage (tests/core/conftest.py) and to mutants (tests/mutation.py), and by which tests.
 
 The tests named here are run under `coverage` as part of the ordinary run; what each of them reached is kept in
 build/mutation/reached.json, so that a mutant is shown only to tests that pass its line.

@@ -1,7 +1,7 @@
 """Every branch of the safety modules is taken by tests/core: a run of these tests that leaves one out fails.
 
-Coverage is measured while the tests of tests/safety.py run, and only in those modules: nothing runs twice. A run of some of
-the tests, or with a failure, proves nothing and is not judged.
+Coverage is measured while the tests of tests/safety.py run, and only in those modules: nothing runs twice. A run of
+some of the tests, or with a failure, proves nothing and is not judged.
 """
 
 from __future__ import annotations

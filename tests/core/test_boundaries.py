@@ -1,6 +1,6 @@
 """Supply, load, thermal replica and limits at each of their limits: one below, at, one above. Runs on both runtimes.
 
-A timer counts from the first reading that is above: so `LIMIT_MS - 1` after it nothing happens, and at `LIMIT_MS` it does.
+A timer counts from the first reading that is above: `LIMIT_MS - 1` after it nothing happens, at `LIMIT_MS` it does.
 """
 
 from fakes.bench import RATED_MA
@@ -62,7 +62,8 @@ def test_within_the_voltages_nothing_is_held_for_ever():
 
 
 def test_two_windows_of_a_broken_neutral():
-    assert held(Supply(False), 350_001, 1, 1, 1) == [0, OVERVOLTAGE, OVERVOLTAGE]
+    supply = Supply(False)
+    assert held(supply, 350_001, 1, 1, 1) == [0, OVERVOLTAGE, OVERVOLTAGE] and supply._neutral == 2
     assert held(Supply(False), 350_000, 1, 1, 1) == [0, 0, 0]
     supply = Supply(False)
     assert [held(supply, mv, 20)[0] for mv in (350_001, 350_000, 350_001, 350_000)] == [0, 0, 0, 0]
@@ -168,6 +169,7 @@ def judged(load, ma, *steps):
 
 def test_what_a_socket_counts_for():
     load = PointLoad(20_000)
+    assert load.total_ma == 0
     for ma, young, counts in (
         (0, False, 0),
         (1999, False, 1999),
@@ -263,6 +265,7 @@ def test_it_begins_at_one():
 
 def test_one_step_and_its_remainder():
     assert heated(0, (60, RATED_MA)) == 524  # 2**18 x 60 / 30000 = 524.288
+    assert heated(0, (60, 8 * RATED_MA)) == 33554  # 2**24 x 60 / 30000 = 33554.432
     # 0.288 is carried: 524.288 + (262144 - 524) x 0.002 = 1047.528, and 1.528 + ... on from there
     assert heated(0, (60, RATED_MA), (60, RATED_MA)) == 1047
     assert heated(0, (60, RATED_MA), (60, RATED_MA), (60, RATED_MA)) == 1569
@@ -292,6 +295,7 @@ def test_current_in_parts_of_the_rated():
         (39_999, 16383 * 16383 >> 4),
         (40_000, 1 << 24),  # 8 squared is the most
         (40_001, 1 << 24),
+        (44_000, 1 << 24),
         (1 << 29, 1 << 24),
     ):
         assert heated(0, (2001, ma)) == theta, ma

@@ -1,4 +1,4 @@
-"""What one socket's readings say, at each limit: one below, at, one above; to the millisecond. Runs on both runtimes."""
+"""What one socket's readings say: one below, at, one above each limit; to the millisecond. Runs on both runtimes."""
 
 from fakes.bench import RATED_MA, Meter
 
@@ -61,6 +61,14 @@ def slow_meter():
     return meter
 
 
+def keen_meter():
+    """A meter that sees less current than any limit asks for, and is slower than the slow set's second."""
+    meter = Meter()
+    meter.window_ms, meter.stale_windows = 500, 3
+    meter.floor_ma = meter.rms_floor_ma = 1
+    return meter
+
+
 # overcurrent_instant -------------------------------------------------------------------------------------------------
 
 
@@ -69,6 +77,12 @@ def test_two_windows_at_three_times_rated():
         seat = Seat()
         seat.step(ma=1000)
         assert seat.steps(20, 20, 20, ma=ma) == [0, bits, bits], ma
+
+
+def test_a_current_that_goes_on_for_ever_is_said_every_time():
+    seat = Seat()
+    seat.step(ma=1000)
+    assert seat.steps(*[20] * 300, ma=INSTANT_MA)[1:] == [OVERCURRENT_INSTANT] * 299
 
 
 def test_the_windows_must_follow_each_other():
@@ -223,13 +237,13 @@ def test_a_power_within_stops_the_time_and_one_not_read_does_not():
 
 
 def test_silence_to_the_millisecond():
-    for meter, ms in ((Meter, 100), (slow_meter, 300)):
+    for meter, ms in ((Meter, 100), (slow_meter, 300), (keen_meter, 1500)):
         seat = Seat(meter)
         seat.step(ma=1000)
         seat.step(ms - 1, ok=0)
         assert not seat.stale
         seat.step(1, ok=0)
-        assert seat.stale
+        assert list(seat.judge.stale) == [0, 1, 0]
     seat = Seat()
     for _ in range(3):
         seat.step(99, ok=0)
@@ -248,7 +262,16 @@ def test_a_slow_set_not_read_for_a_second():
     assert seat.stale
 
 
+def test_a_slow_set_of_a_slow_meter():
+    seat = Seat(keen_meter)
+    seat.step(1499, slow_ok=0)
+    assert not seat.stale
+    seat.step(1, slow_ok=0)
+    assert seat.stale
+
+
 def test_five_good_seconds_to_the_millisecond():
+    assert list(Seat(stale=True).judge.stale) == [1, 1, 1]
     seat = Seat(stale=True)
     assert seat.stale
     seat.steps(20, 4999)
@@ -330,7 +353,7 @@ def opened(seat, ma=1000):
 
 
 def test_welded_to_the_milliampere_and_the_millisecond():
-    for meter, after_ms, limit_ma in ((Meter, 300, 100), (slow_meter, 700, 150)):
+    for meter, after_ms, limit_ma in ((Meter, 300, 100), (slow_meter, 700, 150), (keen_meter, 300, 100)):
         for ma, bits in ((limit_ma, 0), (limit_ma + 1, RELAY_WELDED)):
             seat = opened(Seat(meter))
             # Not looked at before the relay has been open so long; then 500 ms from the first reading on.
@@ -338,7 +361,7 @@ def test_welded_to_the_milliampere_and_the_millisecond():
 
 
 def test_a_leak_to_the_milliampere_and_the_millisecond():
-    for meter, after_ms, limit_ma in ((Meter, 300, 20), (slow_meter, 700, 40)):
+    for meter, after_ms, limit_ma in ((Meter, 300, 20), (slow_meter, 700, 40), (keen_meter, 300, 20)):
         for ma, bits in ((limit_ma, 0), (limit_ma + 1, RELAY_WELDED)):
             seat = opened(Seat(meter))
             answers = seat.steps(after_ms - 1, 1, 59_999, 1, ma=0, slow_ma=ma, closed=0)

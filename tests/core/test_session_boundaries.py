@@ -87,15 +87,28 @@ def test_an_illegal_event_says_which_and_where():
         raise AssertionError
 
 
+WORKING = "settled_mw trough_mw held_ms armed_ms low_ms gone_ms ending_ms sample_ms recent_mw before_mw block_ms block_mws"
+
+
+def is_clear(session):
+    zeros = [getattr(session, "_" + name) == 0 for name in WORKING.split()]
+    return all(zeros) and session._soft_start is True and session._resume_in_ms is None
+
+
 def test_a_new_session_knows_nothing():
     session = Session(20, OUTAGE_MS)
-    assert session.state == "idle" and public(session) == NOTHING and not session.is_open
+    assert (
+        session.state == "idle" and public(session) == NOTHING and not session.is_open and is_clear(session)
+    )
     session = charging(max_duration_ms=10**9, max_energy_mwh=10**9)
+    for name in WORKING.split():
+        setattr(session, "_" + name, 7)
+    session._soft_start, session._resume_in_ms = False, 7
     session.stop("stopped_remote")
     session.end()
     session.start("e-2", "r-2", "remote", None, 5, 6)
     assert public(session) == ["e-2", "r-2", "remote", None, 5, 6] + NOTHING[6:]
-    assert session.state == "armed" and not session.worn_out
+    assert session.state == "armed" and not session.worn_out and is_clear(session)
 
 
 def test_no_load_to_the_milliwatt_and_the_millisecond():
@@ -377,7 +390,7 @@ def test_a_rise_after_a_taper_to_the_milliwatt():
 
 
 def test_the_taper_begins_below_nine_tenths():
-    # From 89,999 of 100,000 a trough is kept; a rise to 119,999 makes that the plateau, a quarter of it above the trough.
+    # From 89,999 of 100,000 on it is a taper; a rise to 119,999 makes that the plateau: a quarter of it above 89,999.
     assert minutes(charging(100_000), 89_999, 119_999) == "rose to 119 W after a taper to 89 W"
     assert minutes(charging(100_000), 90_000, 140_000) is None
     session = charging(100_000)
@@ -401,6 +414,9 @@ def test_no_taper_within_ten_hours_to_the_minute():
     assert session.anomaly is None and session.charge_ms == 35_940_000
     assert minutes(session, 150_000) == "no taper within 10 h"
     assert minutes(session, 50_000, 140_000) == "no taper within 10 h", "what was said first stays"
+    session = charging(minutes=599)
+    session.charge_ms -= 1
+    assert minutes(session, 150_000) is None and session.charge_ms == 35_999_999
     session = charging(minutes=598)
     minutes(session, 100_000, 100_000)
     assert session.anomaly is None and session.charge_ms == 36_000_000, "it did taper"

@@ -1,4 +1,4 @@
-"""Traces as files: what flows, in which steps, and the trip that must come, when; or that none may. Runs on both runtimes.
+"""Traces as files: what flows, in which steps, and which trip must come when, or none. Runs on both runtimes.
 
 Every cause has at least one trace that trips it and one near miss that does not.
 """

@@ -6,11 +6,12 @@ A trace is {"sockets", "closed", "steps", "expect"} and whatever `_bench` reads.
     ["repeat", times, [steps]]
     ["curve", ms, "w1", [values]]       each value for so long
 
-A change names what the bench sets, with the number of the socket where it has one: `ma1` current in mA (of the closed relay),
-`welded1` of the open one, `w1` active power in W (with the current that belongs to it), `mw1` power alone, `slow_ma1` what the
-filtered current shows, `silent1`, `slow_silent1`; of the point `mv`, `voltage_silent`, `dc` (0.1 degrees), `errors` (of fifteen
-frames a poll), `lease`, `input` (the name of a cause); done once: `want1`, `stall` (a tick that comes so late), `announced` (the
-same, but announced before), `took` (how long a tick itself ran), `distrust1`, `trust`, `fail`.
+A change names what the bench sets, with the number of the socket where it has one: `ma1` current in mA of the closed
+relay, `welded1` of the open one, `w1` active power in W with the current that belongs to it, `mw1` power alone,
+`slow_ma1` what the filtered current shows, `silent1`, `slow_silent1`; of the point `mv`, `voltage_silent`, `dc` (0.1
+degrees), `errors` (of fifteen frames a poll), `lease`, `input` (the name of a cause); done once: `want1`, `stall` (a
+tick that comes so late), `announced` (the same, but announced before), `took` (how long a tick itself ran),
+`distrust1`, `trust`, `fail`.
 
 What it returns is a list of [cause, socket, ms]: when each cause first appeared, socket 0 for the whole point; and the
 numbers of the sockets that are closed at the end.
