@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.processes import none_left, processes_in
 from zhuque import boards
 from zhuque.collector.broker import BrokerAddress
 from zhuque.sim.broker import Broker
@@ -71,31 +72,6 @@ class Watched:
                 return event
             seen.append(event)
         pytest.fail(f"no {kind} within {WAIT_S:.0f} s, but: {seen[-12:]}", pytrace=False)
-
-
-def _processes(folder: Path) -> list[int]:
-    """The processes whose working directory or arguments are in the folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit():
-            continue
-        try:
-            text = (entry / "cmdline").read_bytes().decode(errors="replace")
-            where = str((entry / "cwd").readlink())
-        except OSError:
-            continue
-        if str(folder) in text or where.startswith(str(folder)):
-            found.append(int(entry.name))
-    return found
-
-
-def _none_left(folder: Path) -> bool:
-    until = time.monotonic() + 10
-    while time.monotonic() < until:
-        if not _processes(folder):
-            return True
-        time.sleep(0.05)
-    return False
 
 
 def test_an_overload_trips_and_the_truth_knows(tmp_path: Path, broker: Broker) -> None:
@@ -204,8 +180,8 @@ def test_stop_leaves_nothing(tmp_path: Path, broker: Broker) -> None:
     folder = tmp_path / "point"
     with Watched(tmp_path, broker) as watched:
         watched.wait("boot")
-        assert _processes(folder)
-    assert not _processes(folder)
+        assert processes_in(folder)
+    assert not processes_in(folder)
 
 
 @pytest.fixture
@@ -233,10 +209,10 @@ def simulation(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(tmp_path: Path, simulation: subprocess.Popen[str], number: int) -> None:
-    assert len(_processes(tmp_path)) >= 2  # the board and the broker
+    assert len(processes_in(tmp_path)) >= 2  # the board and the broker
     os.killpg(simulation.pid, number)  # as a terminal does
     assert simulation.wait(20) == 0
-    assert _none_left(tmp_path), _processes(tmp_path)
+    assert none_left(tmp_path), processes_in(tmp_path)
     assert list(tmp_path.glob("zhuque-sim-*")) == []
 
 
@@ -256,12 +232,12 @@ def test_a_signal_ends_the_demo_and_leaves_nothing(tmp_path: Path) -> None:
             said.append(line)
             if "power on" in line:
                 break
-        assert len(_processes(tmp_path)) >= 4, said  # demo, broker, collector, board
+        assert len(processes_in(tmp_path)) >= 4, said  # demo, broker, collector, board
         os.killpg(demo.pid, signal.SIGINT)
         rest = demo.stdout.read()
         assert demo.wait(20) == 130, rest
     assert "Traceback" not in rest
-    assert _none_left(tmp_path), _processes(tmp_path)
+    assert none_left(tmp_path), processes_in(tmp_path)
 
 
 def test_a_board_does_not_outlive_whoever_started_it(tmp_path: Path, broker: Broker) -> None:
@@ -277,4 +253,4 @@ def test_a_board_does_not_outlive_whoever_started_it(tmp_path: Path, broker: Bro
         assert parent.stdout is not None
         assert parent.stdout.readline()
         parent.kill()
-    assert _none_left(folder), _processes(folder)
+    assert none_left(folder), processes_in(folder)

@@ -156,7 +156,7 @@ class Residents:
         with self._lock:
             if op == "start" and socket in self._on:
                 self._answered(request)  # it is on already: the answer was lost, not the command
-            elif event.get("waits") is False:
+            elif event.get("online") is False:
                 self._retry(request, "the point is offline")
             else:
                 self._send(request)

@@ -28,9 +28,9 @@ def tell(event, unix, keys):
     line = {"event": event, "time": unix}
     line.update(keys)
     if event in _ASKS and answers and not clock.live:
-        line["waits"] = flight.is_connected() and not network.is_cut()
-        if line["waits"]:
-            clock.stand(ASKED)
+        line["waits"] = True
+        line["online"] = flight.is_connected() and not network.is_cut()
+        clock.stand(ASKED)
     sys.stdout.write(json.dumps(line) + "\n")
     if on_event is not None and event not in _SIGNS:
         on_event()
@@ -85,7 +85,6 @@ class Orders:
         except (ValueError, KeyError, TypeError) as e:
             self._world.tell("refused", asked=str(line, "utf-8").strip(), why=str(e))
         return False
-
 
     def _take(self, event):
         what = event.get("do")

@@ -18,7 +18,8 @@ No tick is left out
 - for a session with an energy limit, with a meter that is not a BL0910, and when the tick does not run.
 
 Rules: this reads the firmware's `Point` and its meter, and changes nothing in them but the meter's place in its round.
-What differs in the end: `blind_ms` in telemetry shows the time left out.
+What differs in the end: `blind_ms` in telemetry shows the time left out, and between half hours the counters that the
+session loop reads are up to a second old: telemetry and checkpoints in flash may be a step of the counter behind.
 """
 
 import flight
