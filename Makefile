@@ -8,7 +8,7 @@ export ZHUQUE_TOOLCHAIN := $(CURDIR)/build/toolchain/bin
 export PATH := $(ZHUQUE_TOOLCHAIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: bench help setup test lint types pytest format demo clean
+.PHONY: bench help setup test lint types pytest mutate mutate-sample format demo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -16,7 +16,7 @@ help: ## List the targets
 setup: ## Make build/venv and build/toolchain; done at once when they are there
 	@$(PYTHON) host/toolchain.py
 
-test: lint types pytest ## Everything that CI runs; ARGS="-k wire" goes to pytest
+test: lint types pytest $(if $(ARGS),,mutate-sample) ## Everything that CI runs; ARGS="-k wire" goes to pytest
 
 lint: setup ## Style and likely mistakes
 	@$(VENV)/ruff check --quiet --output-format concise .
@@ -28,11 +28,17 @@ types: setup ## Static types of the host
 pytest: setup ## The tests alone; ARGS="-k wire" goes to pytest
 	@$(VENV)/python -m pytest $(ARGS)
 
+mutate: setup ## Every mutant of the safety modules, some minutes; ARGS="judge supply" for some modules
+	@$(VENV)/python tests/mutation.py $(ARGS)
+
+mutate-sample: setup
+	@$(VENV)/python tests/mutation.py --sample 30
+
 format: setup ## Put the sources in form
 	@$(VENV)/ruff check --quiet --fix-only .
 	@$(VENV)/ruff format .
 
-demo: setup ## Two hours of one charge point, in under a minute
+demo: setup ## Two hours of a garage with thirty sockets, in about a minute
 	@$(VENV)/python -m zhuque.sim.demo
 
 bench: setup ## The host's budgets, measured; ARGS="--quick" or ARGS=throughput

@@ -7,11 +7,11 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import memory, sessions, startup, throughput
+from tests.benchmarks import garage, memory, sessions, startup, throughput
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions")
+NAMES = ("startup", "throughput", "memory", "sessions", "garage")
 
 
 def bench_startup(quick: bool) -> None:
@@ -53,6 +53,12 @@ def bench_sessions(quick: bool) -> None:
             print(line, flush=True)
     finally:
         server.close()
+
+
+def bench_garage(quick: bool) -> None:
+    """What a tick, a point and a garage cost."""
+    for line in garage.run(quick):
+        print(line, flush=True)
 
 
 def main() -> None:

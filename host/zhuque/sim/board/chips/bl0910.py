@@ -61,6 +61,7 @@ class BL0910Chip:
         self._frozen = None
         self._selected = False
         self._pokes = {}
+        self._flowed = [False] * 10
         self._registers = [0] * 256
         self._joules = [0.0] * 10
         self._seen_j = [0.0] * 10
@@ -245,9 +246,11 @@ class BL0910Chip:
         return max(min(value, 0x7FFFFF), -0x800000)
 
     def _integrate(self, ch):
-        """Adds the energy since the last time, unless the power is under the creep threshold now."""
+        """Adds the energy since the last time, unless the power was under the creep threshold then and is now."""
         total = self.source.energy_j(ch)
-        if self._watt(ch):
+        flowed = self._flowed[ch]
+        self._flowed[ch] = self._watt(ch) != 0
+        if flowed or self._flowed[ch]:
             gain = 1 + _signed16(self._registers[0xB6 + ch]) / 65536
             error = (1 + self.gain_error[ch]) * (1 + self.voltage_error) * gain
             self._joules[ch] += abs(total - self._seen_j[ch]) * error * self._joule_counts[ch]
