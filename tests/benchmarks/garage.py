@@ -1,4 +1,4 @@
-"""What the simulator costs: a tick of the firmware, a point and a garage of 30 at the wall clock, and how fast max is."""
+"""What the simulator costs: a tick, a point at every tick and at speed max, a garage of 30 at the wall clock."""
 
 from __future__ import annotations
 
