@@ -26,6 +26,29 @@ _TEXTS: dict[str, Callable[[Event], str]] = {
     "reset": lambda e: f"the board resets ({e['cause']})",
     "refused": lambda e: f"cannot happen: {e['why']}",
     "end": lambda e: "the scenario is over",
+    "leak": lambda e: f"an insulation fault of {e['ma']:.0f} mA" if e["on"] else "the insulation holds again",
+    "breaker": lambda e: f"a breaker clears the short{': the point is dark' if e['whole'] else ''}",
+    "breaker_closed": lambda e: "the breaker is closed again",
+    "heat": lambda e: f"the box is heated to {e['celsius']} °C" if e["on"] else "the box cools",
+    "mains": lambda e: f"the mains are at {e['volts']:.0f} V" if e["on"] else "the mains are as always",
+    "smoke": lambda e: "smoke" if e["on"] else "the smoke is gone",
+    "emergency_stop": lambda e: (
+        "the emergency stop is pressed" if e["on"] else "the emergency stop is released"
+    ),
+    "residual_current": lambda e: (
+        "the residual-current loop opens" if e["on"] else "its loop is closed again"
+    ),
+    "meter_frozen": lambda e: "the meter's readings stand still" if e["on"] else "the meter measures again",
+    "meter_reset": lambda e: "the meter resets itself",
+    "meter_register": lambda e: f"the meter's register {e['register']:02X} changes by itself",
+    "broker_down": lambda e: "the broker is gone",
+    "broker_up": lambda e: "the broker is back",
+    "power_cut_awaits": lambda e: f"the supply will fail in the next {e['during']} of the flash",
+    "clock_jump": lambda e: f"the board's clock jumps by {e['by_s']} s",
+    "time_server": lambda e: (
+        f"the time server is wrong by {e['by_s']} s" if e["on"] else "the time server is right"
+    ),
+    "contactor": lambda e: "the contactor closes" if e["closed"] else "the contactor opens",
 }
 
 
