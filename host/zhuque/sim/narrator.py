@@ -99,8 +99,8 @@ class Narrator:
         with self._lock:
             self._write(f"{clock}  {place:<9}  {text}")
 
-    def say_at(self, point: str, unix: int, socket: int, text: str) -> None:
-        """As `say`, for residents."""
+    def say_at(self, point: str, unix: int, socket: int | None, text: str) -> None:
+        """As `say`, for residents and points."""
         self.say(unix, socket, text, point)
 
     @staticmethod

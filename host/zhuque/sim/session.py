@@ -25,8 +25,9 @@ from zhuque.sim import scenario, truth
 from zhuque.sim.broker import Broker
 from zhuque.sim.events import Event
 from zhuque.sim.garage import Garage, Plan
-from zhuque.sim.live import screen
+from zhuque.sim.live import Lines, screen
 from zhuque.sim.narrator import Narrator
+from zhuque.sim.watch import Watcher
 
 
 class Simulation:
@@ -87,6 +88,8 @@ class Simulation:
             garage = stack.enter_context(
                 Garage(folder / "points", plan, address, on_event, narrator.say_at, own)
             )
+            if not isinstance(view, Lines):  # the view shows what the points say over MQTT
+                stack.callback(Watcher(address, plan.site, narrator.say_at, view.power).stop)
             with contextlib.suppress(KeyboardInterrupt):
                 self._attend(garage)
             self._write_truth(garage)
