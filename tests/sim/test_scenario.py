@@ -9,8 +9,8 @@ import pytest
 
 from zhuque.errors import UsageError
 from zhuque.sim import chance, scenario
-from zhuque.sim.demo import DURATION_S
-from zhuque.sim.demo import scenario as demo_scenario
+from zhuque.sim.demo_day import DURATION_S, POINTS
+from zhuque.sim.demo_day import scenario as demo_scenario
 
 
 def test_a_file_comes_in_order(tmp_path: Path) -> None:
@@ -73,11 +73,11 @@ def test_typed_events() -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_the_demo_can_happen(seed: int) -> None:
     """No two bikes in a socket, all of them gone before the end, whatever the seed."""
-    plugged: set[int] = set()
-    last: dict[int, float] = {}
+    plugged: set[tuple[str, int]] = set()
+    last: dict[tuple[str, int], float] = {}
     for event in demo_scenario(seed):
         assert scenario.check(event, 10, timed=True) == []
-        socket, at_s = event["socket"], event["at_s"]
+        socket, at_s = (event["point"], event.get("socket", 0)), event["at_s"]
         if event["do"] == "plug":
             assert socket not in plugged
             assert at_s - last.get(socket, -1000.0) >= 60
@@ -87,7 +87,7 @@ def test_the_demo_can_happen(seed: int) -> None:
             last[socket] = at_s
             assert at_s <= DURATION_S - 200
     assert not plugged
-    assert sorted(last) == list(range(1, 11))
+    assert sorted(last) == [(point, socket) for point in POINTS for socket in range(1, 11)]
 
 
 PLUG = '[[event]]\nat_s = 10\ndo = "plug"\nsocket = 3\n'
