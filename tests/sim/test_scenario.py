@@ -9,6 +9,7 @@ import pytest
 
 from zhuque.errors import UsageError
 from zhuque.sim import chance, demo_day, scenario
+from zhuque.sim.events import check, check_order
 
 
 def test_a_file_comes_in_order(tmp_path: Path) -> None:
