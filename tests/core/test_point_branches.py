@@ -1,0 +1,159 @@
+"""The rarer ways through a point, its commands, its energy and its recovery. Runs on both runtimes."""
+
+from fakes.wall import NOON, Wall
+
+from core import causes, recovery
+from core.energy import Energy
+from core.trips import Trips
+
+
+def charging(socket=3, watts=150, seconds=90):
+    wall = Wall()
+    wall.watts[socket - 1] = watts
+    assert wall.start(socket)["ok"]
+    wall.live(seconds)
+    return wall
+
+
+def no_room(wall):
+    """The journal takes nothing more before its next erase."""
+    wall.journal.ready = lambda n: False
+
+
+def test_a_payload_that_is_no_command_is_answered():
+    wall = Wall()
+    answer = wall.commands.execute(b"{", 0, NOON)
+    assert answer["ok"] is False and answer["error"] == "bad_json"
+
+
+def test_a_command_that_cannot_be_journalled_is_not_obeyed():
+    wall = charging()
+    no_room(wall)
+    before = wall.journal.last_seq
+    for n, op in enumerate(("start", "stop", "reset", "reboot")):
+        fields = {"id": "n{}".format(n), "op": op, "actor": "operator:li"}
+        if op != "reboot":
+            fields["socket"] = 1 if op == "start" else 3
+        if op == "start":
+            fields["account"] = "r-1"
+        answer = wall.command(**fields)
+        assert answer["error"] == "journal", (op, answer)
+    assert wall.journal.last_seq == before and wall.word == 4 and not wall.point.restart_asked
+
+
+def test_a_reboot_is_asked_for_and_on_record():
+    wall = charging()
+    assert wall.command(id="b1", op="reboot", actor="operator:li")["ok"]
+    assert wall.point.restart_asked and wall.records("command")[-1]["op"] == "reboot"
+
+
+def test_only_the_last_ids_are_kept():
+    wall = Wall()
+    for n in range(recovery.KEPT_IDS + 1):
+        wall.command(id="p{}".format(n), op="ping")
+    kept = [id for id, _ in wall.commands._answers]
+    assert len(kept) == recovery.KEPT_IDS and kept[0] == "p1"
+
+
+def test_a_session_resumes_only_once_its_record_fits():
+    wall = charging()
+    wall.silent[2] = True
+    wall.live(3)
+    wall.silent[2] = False
+    ready = wall.journal.ready
+    no_room(wall)
+    wall.live(20)
+    assert wall.state(3) == "suspended" and wall.word == 0
+    wall.journal.ready = ready
+    wall.live(3)
+    assert wall.word == 4 and wall.records("session_checkpoint")[-1]["resumed"] == 1
+
+
+def test_a_checkpoint_that_does_not_fit_is_tried_again():
+    wall = charging(seconds=20)
+    write = wall.journal.write_checkpoint
+    wall.journal.write_checkpoint = lambda payload: False
+    wall.live(90)
+    assert not wall.point.sessions[2].proven
+    wall.journal.write_checkpoint = write
+    wall.live(2)
+    assert wall.point.sessions[2].proven
+
+
+def test_what_the_journal_lost_is_an_alarm():
+    wall = Wall()
+    wall.journal.lost_unstored, wall.journal.damaged = 5, 2
+    wall.live(2)
+    alarms = wall.records("alarm")
+    assert [a["alarm"] for a in alarms] == ["journal_unstored_lost", "journal_damaged"]
+    wall.journal.lost_unstored = 9
+    wall.live(2)
+    assert len(wall.records("alarm")) == 2, "one for each silence of the collector"
+
+
+def test_a_welded_relay_that_is_reset_clears_its_alarm():
+    wall = Wall()
+    wall.welded[1] = 3000
+    wall.live(3)
+    assert wall.state(2) == "locked"
+    wall.welded[1] = 0
+    wall.live(3)
+    assert wall.point.reset(1, True, "installer:wang", "button", wall.uptime_ms, wall.clock) is None
+    assert [(a["alarm"], a["state"]) for a in wall.records("alarm")] == [
+        ("relay_welded", "raised"),
+        ("relay_welded", "cleared"),
+    ]
+
+
+def test_a_socket_whose_meter_is_silent_starts_nothing():
+    wall = Wall()
+    wall.silent[0] = True
+    wall.live(2)
+    answer = wall.start(1)
+    assert answer["error"] == "not_ready" and answer["detail"] == "meter_stale"
+    wall.silent[0] = False
+    no_room(wall)
+    wall.live(8)
+    assert wall.point.why_not_start(0)[0] == "journal"
+
+
+def test_a_checkpoint_that_cannot_be_read_is_none():
+    for payload in (None, b"", b"{", b"[]", b"7"):
+        assert recovery._unpack(payload) == {}
+    assert recovery._unpack(b'{"boot":3}') == {"boot": 3}
+
+
+def test_records_that_belong_to_nothing_change_nothing():
+    wall = Wall()
+    found = recovery._Found(wall.point, {})
+    mark = {"kind": "session_checkpoint", "time": None, "socket": 1, "session": "other"}
+    found.take(mark)
+    wall.point.stray_mwh[0] = 7
+    mark["session"] = None
+    found.take(mark)
+    assert found.sessions == {} and wall.point.stray_mwh[0] == 0 and found.alive is None
+    found.sessions[11] = found.sessions[10] = []  # sockets that this board does not have
+    found.locks[11] = found.locks[-2] = (causes.OVERPOWER, None)
+    found.apply()
+    assert list(wall.protection.latched) == [0] * 11 and not wall.point.is_charging
+
+
+def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
+    energy = Energy(1, 36_000, 1)
+    assert [energy.take(0, count) for count in (5, 7, 3, 4)] == [0, 20, 0, 10] and energy.resets == 1
+    for last, count, mwh in (
+        ((1 << 24) - 1, 0, 10),
+        ((1 << 24) - 65_535, 65_535, 10 * 131_070),
+        ((1 << 24) - 65_536, 0, 0),
+        ((1 << 24) - 1, 65_536, 0),
+    ):
+        energy = Energy(1, 36_000, 1)
+        energy.take(0, last)
+        assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
+
+
+def test_a_reader_a_ring_behind_takes_the_last_thirty_two():
+    trips = Trips()
+    for n in range(33):
+        trips.put(n, 1, 0, 0, 0)
+    assert [trips.take()[0] for _ in range(32)] == list(range(1, 33)) and trips.take() is None
