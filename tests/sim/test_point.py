@@ -127,7 +127,8 @@ def test_a_welded_relay_does_not_open(tmp_path: Path, broker: Broker) -> None:
     with Watched(tmp_path, broker, speed=100.0, events=events) as watched:
         watched.wait("relay", lambda event: event["closed"])
         told = watched.wait("truth")
-        assert told["sessions"][0]["ended"] is None
+        # The contactor before all sockets took the current away; the contact itself stays closed until it comes loose.
+        assert 0 <= told["sessions"][0]["ended"] - watched.settings.start_unix - 120 <= 5
         loose = watched.wait("relay_stuck")
         off = watched.wait("relay")
         assert not off["closed"]
