@@ -248,10 +248,10 @@ def test_one_distrusted_socket_opens_alone():
 
 def test_why_a_relay_was_dropped_until_it_is_asked_for_again():
     for spoil, bits in (
-        (lambda guard, reading: guard.supply.__setattr__("held", causes.OVERVOLTAGE), causes.OVERVOLTAGE),
+        (lambda guard, reading: setattr(guard.supply, "held", causes.OVERVOLTAGE), causes.OVERVOLTAGE),
         (lambda guard, reading: guard.judge.go_stale(0), causes.METER_STALE),
-        (lambda guard, reading: guard.latched.__setitem__(0, causes.OVERPOWER), causes.OVERPOWER),
-        (lambda guard, reading: guard.latched.__setitem__(WHOLE, causes.SMOKE), causes.SMOKE),
+        (lambda guard, reading: guard.restore(0, causes.OVERPOWER), causes.OVERPOWER),
+        (lambda guard, reading: guard.restore(WHOLE, causes.SMOKE), causes.SMOKE),
         (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), 0),
         (lambda guard, reading: setattr(guard, "ready", False), 0),
     ):
