@@ -138,6 +138,14 @@ class AnyDay(RuleBasedStateMachine):
         self.bench.mv = mv
         self.bench.voltage_silent = silent
 
+    @rule(mv=st.sampled_from((165_000, 275_000)))
+    def mains_out_of_bounds(self, mv: int) -> None:
+        """Long enough to count: nothing stays closed."""
+        self.mains(mv, False)
+        for _ in range(120):
+            self._tick()
+        assert self.bench.word == 0
+
     @rule(dc=st.sampled_from((250, 250, 620, 699, 700, 900)))
     def heat(self, dc: int) -> None:
         self.bench.dc = dc
