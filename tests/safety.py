@@ -36,9 +36,12 @@ def test_file(test: str) -> Path:
 
 def fingerprint() -> int:
     """Changes with the modules and with their tests."""
-    folders = (CORE, ROOT / "tests" / "core", ROOT / "tests" / "fakes", ROOT / "tests" / "traces")
+    tests = [test_file(test) for test in TESTS] + [
+        ROOT / "tests" / "fakes" / "bench.py",
+        ROOT / "tests" / "both.py",
+    ]
     total = 0
-    for file in sorted(file for folder in folders for file in folder.glob("*.*") if file.is_file()):
+    for file in sorted([*CORE.glob("*.py"), *tests]):
         total = crc32(file.read_bytes(), crc32(file.name.encode(), total))
     return total
 

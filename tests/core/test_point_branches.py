@@ -117,6 +117,13 @@ def test_a_socket_whose_meter_is_silent_starts_nothing():
     assert wall.point.why_not_start(0)[0] == "journal"
 
 
+def test_a_button_starts_nothing_on_a_busy_socket():
+    wall = charging()
+    before = wall.journal.last_seq
+    assert wall.point.start(2, None, "button", None, None, wall.uptime_ms, wall.clock)[0] == "socket_busy"
+    assert wall.journal.last_seq == before
+
+
 def test_a_checkpoint_that_cannot_be_read_is_none():
     for payload in (None, b"", b"{", b"[]", b"7"):
         assert recovery._unpack(payload) == {}
