@@ -155,12 +155,15 @@ class _Tests:
         return self._all if mutant.where == "-" else []
 
 
+_NOT_RUN = "not run: the time was up"
 _worker: _Worker
+_deadline: float
 
 
-def _begin(chosen: list[Mutant], reached: dict) -> None:
-    global _worker
+def _begin(chosen: list[Mutant], reached: dict, deadline: float) -> None:
+    global _worker, _deadline
     _worker = _Worker(chosen, reached)
+    _deadline = deadline
     signal.signal(signal.SIGVTALRM, _too_slow)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests")]
@@ -168,7 +171,7 @@ def _begin(chosen: list[Mutant], reached: dict) -> None:
 
 
 def _run(n: int) -> tuple[int, str | None]:
-    return _worker.run(n)
+    return (n, _NOT_RUN) if time.monotonic() > _deadline else _worker.run(n)
 
 
 # All of them --------------------------------------------------------------------------------------------------------
@@ -196,12 +199,10 @@ def explained() -> dict[tuple[str, ...], str]:
 def outcomes(chosen: list[Mutant], deadline: float, jobs: int) -> Iterator[tuple[Mutant, str | None]]:
     """Each mutant with the test that noticed it, in no order, until the deadline."""
     context = multiprocessing.get_context("fork")
-    with context.Pool(jobs, _begin, (chosen, reached())) as pool:
+    with context.Pool(jobs, _begin, (chosen, reached(), deadline)) as pool:
         for n, test in pool.imap_unordered(_run, range(len(chosen))):
-            yield chosen[n], test
-            if time.monotonic() > deadline:
-                pool.terminate()
-                return
+            if test != _NOT_RUN:
+                yield chosen[n], test
 
 
 def every_mutant(modules: list[str]) -> list[Mutant]:
