@@ -196,6 +196,7 @@ class Board:
         )
         protect.inputs = self.inputs
         protect.contactor = self.contactor
+        self.protection.has_contactor = self.contactor is not None
         self.store.before_program = lambda: protect.blame(APPEND)
         self.store.before_erase = lambda: protect.blame(ERASE)
         protect.start(machine.Timer(0))

@@ -76,6 +76,9 @@ class Protection:
         self.load = PointLoad(limits.point_current_ma)
         self.trips = Trips()
 
+        self.has_contactor = (
+            False  # upstream of all sockets: when it opens, nothing is to be had behind any relay
+        )
         self.ready = False  # set by the boot sequence once the self-test passed
         self.fault = 0  # an internal fault, one of FAULTS; only a restart clears it
         self.word = 0  # bit per socket: the relay is closed
@@ -87,6 +90,7 @@ class Protection:
         self.dropped = array("i", zeros)  # the bits for which a wanted relay was opened, or not closed
         self.closed_ms = array("i", zeros)
 
+        self._welded = 0  # not 0: some relay of the point is locked as welded
         self._active = 0  # what the inputs said last
         self._unread = INPUTS  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
@@ -109,6 +113,8 @@ class Protection:
 
     def _held(self, i):
         held = self.supply.held
+        if self._welded and self.has_contactor:
+            held |= RELAY_WELDED
         if self.judge.stale[i]:
             held |= METER_STALE
         if self.distrusted >> i & 1:
@@ -137,10 +143,7 @@ class Protection:
         """True while the upstream contactor of a board that has one may be closed."""
         if self.fault or not self.ready or self.latched[WHOLE]:
             return False
-        for i in range(self.sockets):
-            if self.latched[i] & RELAY_WELDED:
-                return False
-        return True
+        return not self._welded
 
     # Inputs from outside the tick -----------------------------------------------------------------------------------
 
@@ -326,6 +329,8 @@ class Protection:
         permitted = self.wanted
         if not self.ready or self.fault or self.latched[WHOLE] or self.supply.held or self._unread:
             permitted = 0
+        if self._welded and self.has_contactor:
+            permitted = 0
         permitted &= ~self.distrusted
         for i in range(self.sockets):
             mask = 1 << i
@@ -371,3 +376,7 @@ class Protection:
 
     def _changed(self):
         self.changes = self.changes + 1 & 0xFFFFF
+        welded = 0
+        for i in range(self.sockets):
+            welded |= self.latched[i] & RELAY_WELDED
+        self._welded = welded

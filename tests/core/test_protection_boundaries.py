@@ -419,11 +419,12 @@ def test_the_contactor():
     guard, _ = bare()
     assert guard.contactor is True
     for i in range(3):
-        guard.latched[i] = causes.OVERPOWER
+        guard.restore(i, causes.OVERPOWER)
         assert guard.contactor is True
-        guard.latched[i] = causes.RELAY_WELDED | causes.OVERPOWER
+        guard.restore(i, causes.RELAY_WELDED)
         assert guard.contactor is False
         guard.latched[i] = 0
+        guard.restore(i, 0)
     guard.latched[WHOLE] = causes.SMOKE
     assert guard.contactor is False
     guard.latched[WHOLE] = 0

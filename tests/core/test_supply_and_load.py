@@ -161,6 +161,31 @@ def test_the_contactor_opens_for_a_welded_relay_and_for_the_whole_point():
     assert not bench.protection.contactor
 
 
+def test_behind_an_open_contactor_no_relay_closes_and_no_other_socket_locks():
+    bench = Bench(sockets=3)
+    bench.protection.has_contactor = True
+    bench.close(0).close(1)
+    bench.welded[2] = 3000
+    bench.run(1000)
+    assert bench.cause(2) == "relay_welded" and bench.word == 0
+    assert bench.cause(0) is None and bench.held(0) == "relay_welded"
+    bench.protection.want(0, True)
+    bench.run(2000)
+    assert bench.word == 0
+    bench.welded[2] = 0
+    bench.run(1000)
+    assert bench.reset(2, local=True) is None and bench.held(0) is None
+    bench.protection.want(0, True)
+    assert bench.tick() == 1
+
+
+def test_without_a_contactor_a_welded_relay_holds_nobody_else():
+    bench = Bench(sockets=2).close(0)
+    bench.welded[1] = 3000
+    bench.run(1000)
+    assert bench.cause(1) == "relay_welded" and bench.word == 1 and bench.held(0) is None
+
+
 # The sum of the currents ---------------------------------------------------------------------------------------------
 
 
