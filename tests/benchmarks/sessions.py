@@ -9,6 +9,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy import event
 
 from zhuque.store.engine import open_writer
 
@@ -51,26 +54,25 @@ _INDEXES_POSTGRES = (
 def fill(where: str, count: int) -> None:
     """Makes a database with `count` sessions."""
     database = open_writer(where)
-    if not database.postgres:
-        with database.transaction() as db:
-            db.run("SELECT 1")
-        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
-            database._connection.execute("PRAGMA " + pragma)
-    with database.transaction() as db:
-        indexes = db.rows(_INDEXES_POSTGRES if db.postgres else _INDEXES_SQLITE)
+    postgres = database.dialect.name == "postgresql"
+    if not postgres:
+        event.listen(database, "connect", _be_quick)
+        database.dispose()
+    with database.begin() as db:
+        indexes = db.exec_driver_sql(_INDEXES_POSTGRES if postgres else _INDEXES_SQLITE).all()
         for name, _ in indexes:
-            db.run(f"DROP INDEX {name}")
-        number = "printf('%02d', {})" if not db.postgres else "lpad(({})::text, 2, '0')"
-        account = "printf('r-%05d', {})" if not db.postgres else "'r-' || lpad(({})::text, 5, '0')"
+            db.exec_driver_sql(f"DROP INDEX {name}")
+        number = "printf('%02d', {})" if not postgres else "lpad(({})::text, 2, '0')"
+        account = "printf('r-%05d', {})" if not postgres else "'r-' || lpad(({})::text, 5, '0')"
         epoch = (
             "printf('%016x', site * 100 + point)"
-            if not db.postgres
+            if not postgres
             else ("lpad(to_hex(site * 100 + point), 16, '0')")
         )
         series = (
-            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?)"
-            if not db.postgres
-            else "WITH n (i) AS (SELECT generate_series(0, ? - 1)::bigint)"
+            f"WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {count})"
+            if not postgres
+            else f"WITH n (i) AS (SELECT generate_series(0, {count} - 1)::bigint)"
         )
         # Thirty-one bits of something that looks like chance, of `i` alone.
         mixed = "((i * 1103515245 + 12345) % 2147483648)"
@@ -80,7 +82,7 @@ def fill(where: str, count: int) -> None:
         )
         still_open = f"(i >= {count} - 200)"
         reason = "CASE WHEN r % 997 = 0 THEN 'overcurrent' WHEN r % 3 = 0 THEN 'unplugged' ELSE 'full' END"
-        db.run(
+        sql = (
             f"{series}, lived AS ({a_row}), named AS (SELECT *, {epoch} AS epoch FROM lived)"
             f" INSERT INTO sessions ({_COLUMNS}) SELECT 'site-' || {number.format('site')},"
             f" 'p' || {number.format('point')}, epoch || '-' || i, 1 + r / 64 % {_SOCKETS},"
@@ -89,13 +91,18 @@ def fill(where: str, count: int) -> None:
             f" r % 900000, 900, r % 400000, CASE WHEN {still_open} THEN NULL ELSE {reason} END,"
             f" epoch, 1, 1000, began, CASE WHEN {still_open} THEN NULL ELSE epoch END, i, 1, 2000,"
             " CASE WHEN " + still_open + " THEN NULL ELSE began + 600 + r % 14000 END, epoch, i"
-            " FROM named ORDER BY site, point, i",
-            (count,),
+            " FROM named ORDER BY site, point, i"
         )
+        db.exec_driver_sql(sql.replace("%", "%%") if postgres else sql)
         for _, sql in indexes:  # sorted at once, which is a great deal quicker than row by row
-            db.run(sql)
-        db.run("ANALYZE sessions")
+            db.exec_driver_sql(sql)
+        db.exec_driver_sql("ANALYZE sessions")
     database.dispose()
+
+
+def _be_quick(connection: Any, _: object) -> None:
+    for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-400000"):
+        connection.execute("PRAGMA " + pragma)
 
 
 def timed(where: str, filters: list[str]) -> tuple[float, int]:

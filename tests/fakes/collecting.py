@@ -50,9 +50,8 @@ class Running:
 def count(db: str, table: str) -> int:
     database = open_reader(db)
     try:
-        with database.transaction() as reading:
-            found: int = reading.value(f"SELECT count(*) FROM {table}")
-        return found
+        with database.begin() as reading:
+            return int(reading.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar_one())
     finally:
         database.dispose()
 
@@ -61,7 +60,7 @@ def rows(db: str, sql: str) -> list[tuple[Any, ...]]:
     """What a query gives."""
     database = open_reader(db)
     try:
-        with database.transaction() as reading:
-            return reading.rows(sql)
+        with database.begin() as reading:
+            return [tuple(row) for row in reading.exec_driver_sql(sql)]
     finally:
         database.dispose()

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import pytest
-from alembic import command
 from click.testing import CliRunner, Result
 
 from tests.fakes.collecting import rows
@@ -34,16 +33,13 @@ def fill(where: str) -> Store:
 
 def old_database(where: str) -> None:
     """As the first release left it, with a minute of telemetry and a loss."""
-    database = engine._database(where, writing=True)
-    connection = migrate.sqlalchemy_engine(database)
-    with connection.begin() as begun:
-        command.upgrade(migrate._config(begun), "0001")
-    connection.dispose()
-    with database.transaction() as db:
-        db.run(
+    database = engine.connect(where, writing=True)
+    migrate.upgrade(database, "0001")
+    with database.begin() as db:
+        db.exec_driver_sql(
             "INSERT INTO telemetry (site, point, minute, body) VALUES ('riverside', 'p01', 29400000, '{}')"
         )
-        db.run(
+        db.exec_driver_sql(
             "INSERT INTO alarms (site, point, epoch, alarm, state, noticed_at, from_seq, to_seq)"
             " VALUES ('riverside', 'p01', '9f3ac2d15b7e0c44', 'records_lost', 'raised', 1, 3, 5)"
         )
@@ -82,9 +78,11 @@ def test_check_finds_sessions_that_do_not_follow_and_rebuild_mends_them(where: s
     before = rows(where, "SELECT * FROM sessions ORDER BY session")
     assert zhuque("session", "rebuild", "--db", where).output == "2 sessions derived from their records\n"
     assert rows(where, "SELECT * FROM sessions ORDER BY session") == before
-    with store.database.transaction() as db:
-        db.run("UPDATE sessions SET energy_mwh = 1 WHERE end_reason IS NOT NULL")
-        db.run("INSERT INTO sessions (site, point, session) VALUES ('riverside', 'p01', 'invented')")
+    with store.database.begin() as db:
+        db.exec_driver_sql("UPDATE sessions SET energy_mwh = 1 WHERE end_reason IS NOT NULL")
+        db.exec_driver_sql(
+            "INSERT INTO sessions (site, point, session) VALUES ('riverside', 'p01', 'invented')"
+        )
     store.close()
     result = zhuque("db", "check", "--db", where)
     assert (result.exit_code, "1 of 2 sessions differ" in result.stderr) == (1, True)

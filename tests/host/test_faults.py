@@ -99,7 +99,8 @@ def test_a_disk_that_becomes_read_only_is_waited_for(broker: Broker, small_disk:
     site = Site(broker, str(db))
     site.goes_on()
     # The collector's open file would keep the disk writable: another limit says the same.
-    site.running.store.database._connection.execute("PRAGMA query_only=ON")
+    with site.running.store.database.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only=ON")
     site.says("readonly", 1)
     site.says("takes records again", 1)  # on a new connection
     site.goes_on()

@@ -37,12 +37,8 @@ def write(store: Store, *bodies: dict[str, Any]) -> None:
 
 
 def rows(store: Store, table: sa.Table) -> list[dict[str, Any]]:
-    names = [column.name for column in table.columns]
-    with store.database.transaction() as db:
-        return [
-            dict(zip(names, row, strict=True))
-            for row in db.rows(f"SELECT {', '.join(names)} FROM {table.name}")
-        ]
+    with store.database.begin() as db:
+        return [dict(row) for row in db.execute(sa.select(table)).mappings()]
 
 
 def session(store: Store) -> dict[str, Any]:

@@ -13,32 +13,23 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import BigInteger, Integer, LargeBinary, String, Text
 
 from zhuque.collector.confirm import Confirmations
 from zhuque.report import figures
-from zhuque.store import derive, migrate, schema, shapes
+from zhuque.store import derive, migrate, schema
 from zhuque.store.engine import open_reader, open_writer
 from zhuque.store.progress import Progress
 
 
 def test_the_migrations_make_the_schema(where: str) -> None:
     database = open_writer(where)
-    with migrate.sqlalchemy_engine(database).connect() as connection:
+    with database.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
     database.dispose()
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
-    assert ScriptDirectory.from_config(config).get_heads() == [shapes.REVISION]
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.REVISION]
     assert tuple(column.name for column in schema.sessions.columns) == derive.COLUMNS
-    assert tuple(shapes.TABLES["sessions"]) == derive.COLUMNS
-
-
-def test_the_shapes_are_columns_of_the_schema() -> None:
-    forms = {"bigint": (BigInteger, Integer), "text": (String, Text), "bytea": (LargeBinary,)}
-    for table, columns in shapes.TABLES.items():
-        for name, form in columns.items():
-            assert isinstance(schema.metadata.tables[table].columns[name].type, forms[form]), (table, name)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -66,9 +57,9 @@ def test_two_that_make_the_same_database_at_once(
 
 
 def test_the_file_is_safe_against_power_cuts(tmp_path: Path) -> None:
-    with open_writer(tmp_path / "site.db").transaction() as db:
-        assert db.value("PRAGMA journal_mode") == "wal"
-        assert db.value("PRAGMA synchronous") == 2
+    with open_writer(tmp_path / "site.db").begin() as db:
+        assert db.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert db.exec_driver_sql("PRAGMA synchronous").scalar() == 2
 
 
 @given(st.lists(st.sets(st.integers(1, 40), max_size=8), max_size=12), st.integers(0, 40))

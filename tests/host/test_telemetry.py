@@ -81,9 +81,9 @@ def test_records_are_never_thinned(store: Store, where: str) -> None:
 def test_it_makes_no_difference_how_often_it_is_done(
     store: Store, where: str, times: list[int], steps: list[int]
 ) -> None:
-    with store.database.transaction() as db:
-        db.run("DELETE FROM telemetry")
-        db.run("DELETE FROM thinned")
+    with store.database.begin() as db:
+        db.exec_driver_sql("DELETE FROM telemetry")
+        db.exec_driver_sql("DELETE FROM thinned")
     send(store, times)
     for now in sorted(NOW + step for step in steps):
         store.thin_telemetry(now, AGES)
@@ -93,7 +93,7 @@ def test_it_makes_no_difference_how_often_it_is_done(
 
 def test_the_newest_of_a_second_wins(store: Store, where: str) -> None:
     body = wire.telemetry()
-    with store.database.transaction() as db:
+    with store.database.begin() as db:
         telemetry.write(db, [Telemetry("riverside", "p01", {**body, "uptime_ms": n}, NOW) for n in (1, 2)])
     ((text,),) = rows(where, "SELECT body FROM telemetry")
     assert '"uptime_ms":2' in text

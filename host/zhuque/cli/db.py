@@ -30,7 +30,7 @@ def migrate(db: str | None) -> None:
       zhuque db migrate --db postgresql://zhuque@db.example/zhuque
     """
     from zhuque.store.engine import open_writer
-    from zhuque.store.shapes import REVISION
+    from zhuque.store.schema import REVISION
 
     open_writer(need_db(db)).dispose()
     click.echo(f"at revision {REVISION}")
@@ -74,10 +74,12 @@ def check(db: str | None, as_json: bool) -> None:
       zhuque db check --db site.db
     """
     from zhuque.store.check import check as look
-    from zhuque.store.engine import open_reader
+    from zhuque.store.engine import open_reader, translate
 
-    database = open_reader(need_db(db))
-    report = look(database)
+    where = need_db(db)
+    database = open_reader(where)
+    with translate(where):
+        report = look(database)
     database.dispose()
     if as_json:
         print_json([vars(report)])

@@ -1,4 +1,5 @@
 """What the collector keeps: SQLite by default, PostgreSQL by URL; one schema, migrations.
 
-Importing this package imports nothing heavy; `zhuque.store.engine`, `.write` and `.queries` bring SQLAlchemy.
+Importing this package imports nothing heavy; `.items`, `.views`, `.derive` and `.progress` are plain, the others bring
+SQLAlchemy Core.
 """

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from zhuque.store import derive, journals, sessions
-from zhuque.store.engine import Database, Transaction, translate
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.engine import Connection, Engine
+
+from zhuque.store import derive, journals, schema, sessions
 
 
 @dataclass
@@ -20,31 +22,31 @@ class Report:
     gaps: list[str] = field(default_factory=list)
 
 
-def check(database: Database) -> Report:
-    """The state of a database, in one consistent view. Raises StoreError."""
+_ONE = select(schema.sessions).where(
+    *(schema.sessions.c[name] == bindparam(name) for name in derive.COLUMNS[:3])
+)
+
+
+def check(engine: Engine) -> Report:
+    """The state of a database, in one consistent view: give what `open_reader` gives. Raises what SQLAlchemy raises."""
     report = Report()
-    with translate(database.where), database.transaction() as db:
-        if db.postgres:
-            db.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        else:
-            report.problems += [text for (text,) in db.rows("PRAGMA integrity_check(20)") if text != "ok"]
-        report.records = db.value("SELECT count(*) FROM records")
-        report.sessions = db.value("SELECT count(*) FROM sessions")
+    with engine.begin() as db:
+        if db.dialect.name == "sqlite":
+            found = db.exec_driver_sql("PRAGMA integrity_check(20)").scalars()
+            report.problems += [text for text in found if text != "ok"]
+        report.records = db.scalars(select(func.count()).select_from(schema.records)).one()
+        report.sessions = db.scalars(select(func.count()).select_from(schema.sessions)).one()
         _compare_sessions(db, report)
         for journal, present, _ in journals.present(db):
             _look_at(db, journal, present, report)
     return report
 
 
-def _compare_sessions(db: Transaction, report: Report) -> None:
-    columns = ", ".join(derive.COLUMNS)
+def _compare_sessions(db: Connection, report: Report) -> None:
     seen = differing = 0
     for row in sessions.derived(db):
         seen += 1
-        stored = db.run(
-            f"SELECT {columns} FROM sessions WHERE site = ? AND point = ? AND session = ?",
-            (row["site"], row["point"], row["session"]),
-        ).fetchone()
+        stored = db.execute(_ONE, {name: row[name] for name in derive.COLUMNS[:3]}).first()
         differing += stored is None or tuple(stored) != tuple(row.values())
     if differing or seen != report.sessions:
         report.problems.append(
@@ -53,16 +55,14 @@ def _compare_sessions(db: Transaction, report: Report) -> None:
         )
 
 
-def _look_at(db: Transaction, journal: journals.Journal, present: bool, report: Report) -> None:
+def _look_at(db: Connection, journal: journals.Journal, present: bool, report: Report) -> None:
     name = f"{journal[0]}/{journal[1]} journal {journal[2]}{'' if present else ' (an earlier one)'}"
     standing = journals.load(db, journal).standing()
     if standing.missing_to is not None:
         report.gaps.append(
             f"{name}: records {standing.stored + 1} to {standing.missing_to} have not come yet, of {standing.highest}"
         )
-    lost = db.rows(
-        "SELECT from_seq, to_seq, missing FROM alarms WHERE site = ? AND point = ? AND epoch = ?"
-        " AND alarm = 'records_lost' AND state = 'raised' ORDER BY from_seq",
-        journal,
-    )
-    report.gaps += [f"{name}: {missing} records between {a} and {b} are lost" for a, b, missing in lost]
+    report.gaps += [
+        f"{name}: {missing} records between {first} and {last} are lost"
+        for first, last, missing in journals.losses(db, journal)
+    ]

@@ -7,22 +7,38 @@ ask for the first gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from zhuque.store.engine import Transaction
+from sqlalchemy import Column, ColumnElement, Table, and_, func, null, select, update
+from sqlalchemy.engine import Connection
+
+from zhuque.store.bulk import Insert
 from zhuque.store.items import DeadLetter, Lost, Record, Status
 from zhuque.store.progress import Progress
+from zhuque.store.schema import alarms, dead_letters, epochs, points, records
 
 # (site, point, epoch)
 Journal = tuple[str, str, str]
 
-_SAVE = (
-    "(site, point, epoch) DO UPDATE SET stored_seq = excluded.stored_seq,"
-    " first_seq = coalesce(excluded.first_seq, epochs.first_seq),"
-    " last_seq = coalesce(excluded.last_seq, epochs.last_seq)"
+_SAVE = Insert(
+    epochs,
+    update=lambda excluded: {
+        "stored_seq": excluded.stored_seq,
+        "first_seq": func.coalesce(excluded.first_seq, epochs.c.first_seq),
+        "last_seq": func.coalesce(excluded.last_seq, epochs.c.last_seq),
+    },
 )
-_IS = "site = ? AND point = ? AND epoch = ?"
+_LOSS = ("from_seq", "to_seq", "missing")
+_SAVE_LOSS = Insert(
+    alarms,
+    ("site", "point", "epoch", "alarm", "state", "noticed_at", "detail", *_LOSS),
+    keys=("site", "point", "epoch", "from_seq"),
+    update=lambda excluded: {
+        **{name: excluded[name] for name in ("to_seq", "missing", "state", "detail")},
+        "cleared_at": null(),
+    },
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +87,14 @@ class Journals:
         known = self._known.get(journal)
         return known.standing() if known else Standing()
 
-    def load(self, db: Transaction, journal: Journal) -> Known:
+    def load(self, db: Connection, journal: Journal) -> Known:
         """What is known of a journal, from the database where it is not remembered."""
         known = self._known.get(journal)
         return known if known is not None else load(db, journal)
 
     def advance(
         self,
-        db: Transaction,
+        db: Connection,
         places: Iterable[Record | DeadLetter],
         statuses: list[Status],
         losses: list[Lost],
@@ -112,40 +128,59 @@ class Journals:
                 seen.setdefault(journal, lost[journal].received_at)
             changed[journal] = known
             rows.append((*journal, known.progress.stored, first_seq, last_seq, seen[journal]))
-        db.insert("epochs", sorted(rows), _SAVE)
+        _SAVE.run(db, sorted(rows, key=lambda row: row[:3]))
         return changed
 
 
-def load(db: Transaction, journal: Journal) -> Known:
+def load(db: Connection, journal: Journal) -> Known:
     """What the database knows of a journal."""
-    row = db.run(f"SELECT stored_seq, last_seq FROM epochs WHERE {_IS}", journal).fetchone()
+    row = db.execute(select(epochs.c.stored_seq, epochs.c.last_seq).where(_is(epochs, journal))).first()
     stored, last_seq = row if row else (0, 0)
-    ahead: set[int] = set()
-    for table in ("records", "dead_letters"):
-        found = db.rows(f"SELECT seq FROM {table} WHERE {_IS} AND seq > ?", (*journal, stored))
-        ahead.update(seq for (seq,) in found)
-    losses = db.rows(
-        "SELECT from_seq, to_seq FROM alarms"
-        f" WHERE {_IS} AND from_seq IS NOT NULL AND alarm = 'records_lost' AND state = 'raised' ORDER BY from_seq",
-        journal,
+    ahead = _seqs(db, journal, lambda seq: seq > stored)
+    lost = tuple((first, last) for first, last, _ in losses(db, journal))
+    return Known(Progress(stored).add(ahead), last_seq or 0, lost)
+
+
+def losses(db: Connection, journal: Journal) -> list[tuple[int, int, int]]:
+    """(from, to, how many) of each loss of a journal that is still raised."""
+    query = select(*(alarms.c[name] for name in _LOSS)).where(
+        _is(alarms, journal),
+        alarms.c.from_seq.is_not(None),
+        alarms.c.alarm == "records_lost",
+        alarms.c.state == "raised",
     )
-    return Known(Progress(stored).add(ahead), last_seq or 0, tuple((a, b) for a, b in losses))
+    return [(first, last, n) for first, last, n in db.execute(query.order_by(alarms.c.from_seq))]
 
 
-def present(db: Transaction, sites: tuple[str, ...] = ()) -> list[tuple[Journal, bool, int | None]]:
+def present(db: Connection, sites: tuple[str, ...] = ()) -> list[tuple[Journal, bool, int | None]]:
     """Every journal, whether it is its point's present one, and the point's first_seq; of these sites, or all."""
-    where = f"WHERE e.site IN ({','.join('?' * len(sites))})" if sites else ""
-    rows = db.rows(
-        "SELECT e.site, e.point, e.epoch, p.epoch, e.first_seq FROM epochs e"
-        f" LEFT JOIN points p ON p.site = e.site AND p.point = e.point {where}"
-        " ORDER BY e.site, e.point, e.first_seen_at, e.epoch",
-        sites,
+    c = epochs.c
+    own = and_(points.c.site == c.site, points.c.point == c.point)
+    query = select(c.site, c.point, c.epoch, points.c.epoch, c.first_seq).select_from(
+        epochs.outerjoin(points, own)
     )
+    if sites:
+        query = query.where(c.site.in_(sites))
+    rows = db.execute(query.order_by(c.site, c.point, c.first_seen_at, c.epoch))
     return [((site, point, epoch), epoch == now, first) for site, point, epoch, now, first in rows]
 
 
+def _is(table: Table, journal: Journal) -> ColumnElement[bool]:
+    site, point, epoch = journal
+    return and_(table.c.site == site, table.c.point == point, table.c.epoch == epoch)
+
+
+def _seqs(db: Connection, journal: Journal, which: Callable[[Column[int]], ColumnElement[bool]]) -> set[int]:
+    """The places of a journal that are filled, of those that `which` takes."""
+    out: set[int] = set()
+    for table in (records, dead_letters):
+        seq = table.c.seq
+        out.update(db.scalars(select(seq).where(_is(table, journal), which(seq))))
+    return out
+
+
 def _with_records(
-    db: Transaction, journal: Journal, known: Known, seqs: Iterable[int], received_at: int
+    db: Connection, journal: Journal, known: Known, seqs: Iterable[int], received_at: int
 ) -> Known:
     late = {seq for seq in seqs if seq <= known.progress.stored} if known.losses else set()
     known = replace(known, progress=known.progress.add(seqs))
@@ -157,49 +192,21 @@ def _with_records(
     return replace(known, losses=tuple(left))
 
 
-def _take_back(db: Transaction, journal: Journal, first: int, last: int, now: int) -> bool:
+def _take_back(db: Connection, journal: Journal, first: int, last: int, now: int) -> bool:
     """Counts anew what is missing in a loss; True when nothing is, and its alarm is cleared."""
-    held: set[int] = set()
-    for table in ("records", "dead_letters"):
-        found = db.rows(
-            f"SELECT seq FROM {table} WHERE {_IS} AND seq BETWEEN ? AND ?", (*journal, first, last)
-        )
-        held.update(seq for (seq,) in found)
-    missing = last - first + 1 - len(held)
-    db.run(
-        "UPDATE alarms SET missing = ?, state = ?, cleared_at = ?"
-        f" WHERE {_IS} AND from_seq = ? AND alarm = 'records_lost'",
-        (missing, "raised" if missing else "cleared", None if missing else now, *journal, first),
-    )
+    missing = last - first + 1 - len(_seqs(db, journal, lambda seq: seq.between(first, last)))
+    loss = (_is(alarms, journal), alarms.c.from_seq == first, alarms.c.alarm == "records_lost")
+    state, cleared_at = ("raised", None) if missing else ("cleared", now)
+    db.execute(update(alarms).where(*loss).values(missing=missing, state=state, cleared_at=cleared_at))
     return missing == 0
 
 
-def _without_lost(db: Transaction, journal: Journal, known: Known, item: Lost) -> Known:
+def _without_lost(db: Connection, journal: Journal, known: Known, item: Lost) -> Known:
     progress, lost = known.progress.begin_at(item.begin)
     if lost is None:
         return replace(known, progress=progress)
     first, last, count = lost
-    site, point, epoch = journal
     detail = f"{count} records between {first} and {last}: {item.why}"
-    row = (
-        site,
-        point,
-        epoch,
-        None,
-        "records_lost",
-        "raised",
-        None,
-        None,
-        item.received_at,
-        detail,
-        first,
-        last,
-        count,
-    )
-    db.insert(
-        "alarms",
-        [row],
-        "(site, point, epoch, from_seq) DO UPDATE SET to_seq = excluded.to_seq, missing = excluded.missing,"
-        " state = 'raised', cleared_at = NULL, detail = excluded.detail",
-    )
+    row = (*journal, "records_lost", "raised", item.received_at, detail, first, last, count)
+    _SAVE_LOSS.run(db, [row])
     return replace(known, progress=progress, losses=(*known.losses, (first, last)))

@@ -11,13 +11,17 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from zhuque.store.engine import Transaction
+from sqlalchemy import case
+from sqlalchemy.engine import Connection
+
+from zhuque.store import schema
+from zhuque.store.bulk import Insert
 from zhuque.store.items import Record, Refused, Status, Telemetry
 
 Names = tuple[str, ...]
 
 
-def write_statuses(db: Transaction, statuses: list[Status]) -> None:
+def write_statuses(db: Connection, statuses: list[Status]) -> None:
     """The newest of each point wins."""
     for key, status in sorted({(s.site, s.point): s for s in statuses}.items()):
         values: dict[str, Any] = {"online": status.online, "problem": None}
@@ -29,16 +33,17 @@ def write_statuses(db: Transaction, statuses: list[Status]) -> None:
             )
             if not status.live and status.body.get("time") is not None:
                 values["seen_at"] = status.body["time"]
-        _upsert(db, tuple(values), [(*key, *values.values())])
+        names = tuple(column.name for column in schema.points.columns if column.name in values)
+        _upsert(db, names, [(*key, *(values[name] for name in names))])
 
 
-def write_refused(db: Transaction, refused: list[Refused]) -> None:
+def write_refused(db: Connection, refused: list[Refused]) -> None:
     """Points of another wire version are listed with what to do about it."""
     newest = {(r.site, r.point): r for r in refused}
     _upsert(db, ("problem",), [(*key, item.problem) for key, item in sorted(newest.items())])
 
 
-def write_telemetry(db: Transaction, items: list[Telemetry]) -> None:
+def write_telemetry(db: Connection, items: list[Telemetry]) -> None:
     """The newest of each point."""
     newest = {(t.site, t.point): t for t in items}
     rows = [
@@ -48,26 +53,22 @@ def write_telemetry(db: Transaction, items: list[Telemetry]) -> None:
     _upsert(db, ("telemetry", "telemetry_at", "seen_at"), rows)
 
 
-def write_seen(db: Transaction, records: list[Record]) -> None:
+def write_seen(db: Connection, records: list[Record]) -> None:
     """A record is a sign of life, and of a point whose status was never seen."""
     newest = {(r.site, r.point): r for r in records}
-    rows = [(*key, record.received_at, record.epoch) for key, record in sorted(newest.items())]
-    _upsert(db, ("seen_at", "epoch"), rows)
+    rows = [(*key, record.epoch, record.received_at) for key, record in sorted(newest.items())]
+    _upsert(db, ("epoch", "seen_at"), rows)
 
 
-def _upsert(db: Transaction, names: Names, rows: list[tuple[Any, ...]]) -> None:
-    if rows:
-        db.many(_upsert_sql(names), rows)
+def _upsert(db: Connection, names: Names, rows: list[tuple[Any, ...]]) -> None:
+    _insert(names).run(db, rows)
 
 
 @lru_cache(16)
-def _upsert_sql(names: Names) -> str:
-    later = "CASE WHEN points.seen_at > excluded.seen_at THEN points.seen_at ELSE excluded.seen_at END"
-    sets = [
-        f"{name} = {later if name == 'seen_at' else 'excluded.' + name}" for name in names
-    ]  # it never goes back
-    marks = ",".join("?" * (2 + len(names)))
-    return (
-        f"INSERT INTO points (site, point, {', '.join(names)}) VALUES ({marks})"
-        f" ON CONFLICT (site, point) DO UPDATE SET {', '.join(sets)}"
-    )
+def _insert(names: Names) -> Insert:
+    def update(excluded: Any) -> dict[str, Any]:
+        seen_at = schema.points.c.seen_at
+        later = case((seen_at > excluded.seen_at, seen_at), else_=excluded.seen_at)  # it never goes back
+        return {name: later if name == "seen_at" else excluded[name] for name in names}
+
+    return Insert(schema.points, ("site", "point", *names), update)

@@ -10,7 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from zhuque.store.engine import Database
+from sqlalchemy import ColumnElement, literal_column, select
+from sqlalchemy.engine import Engine
+
+from zhuque.store.schema import points, sessions
 from zhuque.store.views import PointView
 
 SHOWN = (
@@ -28,6 +31,8 @@ SHOWN = (
     "peak_mw",
     "end_reason",
 )
+_ORDER = ("site", "point", "session")
+_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,33 +50,35 @@ class SessionFilter:
     limit: int | None = None
 
 
-def session_rows(database: Database, wanted: SessionFilter) -> Iterator[dict[str, Any]]:
+def session_rows(engine: Engine, wanted: SessionFilter) -> Iterator[dict[str, Any]]:
     """The sessions, oldest first; those whose start is not known come first of all."""
-    where, parameters = _conditions(wanted)
-    columns = ", ".join(SHOWN)
-    first, last = ("NULLS FIRST", "NULLS LAST") if database.postgres else ("", "")
-    order = f"started_at {first}, site, point, session"
-    sql = f"SELECT {columns} FROM sessions{where}"
+    query = select(*(sessions.c[name] for name in SHOWN)).where(*_conditions(wanted))
+    columns: Any = sessions.c
     if wanted.limit is not None:
-        backwards = f"started_at DESC {last}, site DESC, point DESC, session DESC"
-        sql = f"SELECT {columns} FROM ({sql} ORDER BY {backwards} LIMIT {wanted.limit:d}) AS newest"
-    with database.transaction() as db:
-        for row in db.stream(f"{sql} ORDER BY {order}", parameters):
+        backwards = [sessions.c.started_at.desc().nulls_last(), *(sessions.c[name].desc() for name in _ORDER)]
+        newest = query.order_by(*backwards).limit(wanted.limit).subquery("newest")
+        query, columns = select(newest), newest.c
+    query = query.order_by(columns.started_at.nulls_first(), *(columns[name] for name in _ORDER))
+    with engine.begin() as db:
+        for row in db.execute(query, execution_options={"yield_per": _PAGE}):
             yield dict(zip(SHOWN, row, strict=True))
 
 
-def point_views(database: Database, site: str | None = None, point: str | None = None) -> list[PointView]:
+def point_views(engine: Engine, site: str | None = None, point: str | None = None) -> list[PointView]:
     """The points, by name."""
-    named = {name: value for name, value in (("site", site), ("point", point)) if value is not None}
-    where = " WHERE " + " AND ".join(f"{name} = ?" for name in named) if named else ""
-    sql = f"SELECT site, point, online, status, telemetry, seen_at, problem FROM points{where} ORDER BY site, point"
-    with database.transaction() as db:
-        rows = db.rows(sql, list(named.values()))
+    c = points.c
+    query = select(c.site, c.point, c.online, c.status, c.telemetry, c.seen_at, c.problem)
+    if site is not None:
+        query = query.where(c.site == site)
+    if point is not None:
+        query = query.where(c.point == point)
+    with engine.begin() as db:
+        rows = db.execute(query.order_by(c.site, c.point)).all()
     return [
         PointView(
             site,
             point,
-            None if online is None else bool(online),
+            online,
             json.loads(status or "{}"),
             json.loads(telemetry or "{}"),
             seen_at,
@@ -81,20 +88,24 @@ def point_views(database: Database, site: str | None = None, point: str | None =
     ]
 
 
-def _conditions(wanted: SessionFilter) -> tuple[str, list[Any]]:
-    # An account and "open" leave few rows: let no database walk through a whole site to find them.
-    few = " || ''" if wanted.account is not None or wanted.open else ""
-    compared = {
-        f"site{few} = ?": wanted.site,
-        f"point{few} = ?": wanted.point,
-        "socket = ?": wanted.socket,
-        "account = ?": wanted.account,
-        "end_reason = ?": wanted.reason,
-        "started_at >= ?": wanted.since,
-        "started_at < ?": wanted.until,
-    }
-    given = {sql: value for sql, value in compared.items() if value is not None}
-    conditions = list(given)
+def _conditions(wanted: SessionFilter) -> Iterator[ColumnElement[bool]]:
+    c = sessions.c
+    site, point = c.site, c.point
+    if wanted.account is not None or wanted.open:
+        # These leave few rows: let no database walk through a whole site to find them.
+        site, point = site + literal_column("''"), point + literal_column("''")  # type: ignore[assignment]
+    for column, value in (
+        (site, wanted.site),
+        (point, wanted.point),
+        (c.socket, wanted.socket),
+        (c.account, wanted.account),
+        (c.end_reason, wanted.reason),
+    ):
+        if value is not None:
+            yield column == value
+    if wanted.since is not None:
+        yield c.started_at >= wanted.since
+    if wanted.until is not None:
+        yield c.started_at < wanted.until
     if wanted.open is not None:
-        conditions.append("end_reason IS NULL" if wanted.open else "end_reason IS NOT NULL")
-    return " WHERE " + " AND ".join(conditions) if conditions else "", list(given.values())
+        yield c.end_reason.is_(None) if wanted.open else c.end_reason.is_not(None)

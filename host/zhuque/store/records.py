@@ -9,15 +9,23 @@ import hashlib
 import json
 from typing import Any
 
-from zhuque.store.engine import Transaction
+from sqlalchemy.engine import Connection
+
+from zhuque.store import schema
+from zhuque.store.bulk import Insert, Lookup
 from zhuque.store.items import DeadLetter, Item, Record
 
 # A record has at most 4 KiB; of something larger the beginning tells what it is.
 _PAYLOAD_KEPT = 8192
-_PLACE = "site = ? AND point = ? AND epoch = ?"
+_PLACE = ("site", "point", "epoch", "seq")
+
+_RECORDS = Insert(schema.records)
+_LETTERS = Insert(schema.dead_letters)
+_ALARMS = Insert(schema.alarms, (*_PLACE, "alarm", "state", "socket", "time", "noticed_at", "detail"))
+_HELD = Lookup(schema.records, _PLACE, (*_PLACE, "raw"))
 
 
-def insert_records(db: Transaction, new: list[Record]) -> tuple[list[Record], list[DeadLetter]]:
+def insert_records(db: Connection, new: list[Record]) -> tuple[list[Record], list[DeadLetter]]:
     """Stores what is not there yet. Returns what agrees with the database, and what contradicts it."""
     if not new:
         return [], []
@@ -38,7 +46,7 @@ def insert_records(db: Transaction, new: list[Record]) -> tuple[list[Record], li
         )
         for r in new
     ]
-    if db.insert("records", rows, "DO NOTHING") == len(rows):
+    if _RECORDS.run(db, rows) == len(rows):
         return new, []
     held = _raw_of(db, new)
     sound, contradictions = [], []
@@ -51,7 +59,7 @@ def insert_records(db: Transaction, new: list[Record]) -> tuple[list[Record], li
     return sound, contradictions
 
 
-def insert_letters(db: Transaction, letters: list[DeadLetter]) -> None:
+def insert_letters(db: Connection, letters: list[DeadLetter]) -> None:
     """Keeps what could not be taken, each once."""
     rows = [
         (
@@ -69,20 +77,20 @@ def insert_letters(db: Transaction, letters: list[DeadLetter]) -> None:
         )
         for item in letters
     ]
-    db.insert("dead_letters", rows, "DO NOTHING")
+    _LETTERS.run(db, rows)
 
 
-def insert_alarms(db: Transaction, sound: list[Record]) -> None:
+def insert_alarms(db: Connection, sound: list[Record]) -> None:
     """Lists what boards raised and cleared."""
     rows = [
         (
             *(r.site, r.point, r.epoch, r.seq, r.body["alarm"], r.body["state"], r.socket, r.time),
-            *(r.received_at, r.body.get("detail"), None, None, None),
+            *(r.received_at, r.body.get("detail")),
         )
         for r in sound
         if r.kind == "alarm"
     ]
-    db.insert("alarms", rows, "DO NOTHING")
+    _ALARMS.run(db, rows)
 
 
 def unstorable(item: Item, error: Exception) -> DeadLetter:
@@ -97,20 +105,9 @@ def unstorable(item: Item, error: Exception) -> DeadLetter:
     return DeadLetter(type(item).__name__, repr(item).encode(errors="replace"), "unstorable", detail, now)
 
 
-def _raw_of(db: Transaction, wanted: list[Record]) -> dict[tuple[str, str, str, int], str]:
-    seqs: dict[tuple[str, str, str], list[int]] = {}
-    for record in wanted:
-        seqs.setdefault((record.site, record.point, record.epoch), []).append(record.seq)
-    out = {}
-    for journal, numbers in seqs.items():
-        among = f"SELECT seq, raw FROM records WHERE {_PLACE} AND seq"
-        if db.postgres:
-            found = db.rows(among + " = ANY(?)", (*journal, numbers))
-        else:
-            found = db.rows(f"{among} IN ({','.join(map(str, numbers))})", journal)
-        for seq, raw in found:
-            out[(*journal, seq)] = raw
-    return out
+def _raw_of(db: Connection, wanted: list[Record]) -> dict[tuple[str, str, str, int], str]:
+    places = [(record.site, record.point, record.epoch, record.seq) for record in wanted]
+    return {(site, point, epoch, seq): raw for site, point, epoch, seq, raw in _HELD.run(db, places)}
 
 
 def _content(body: dict[str, Any]) -> dict[str, Any]:

@@ -32,6 +32,9 @@ from sqlalchemy import (
     text,
 )
 
+# The newest migration: what a database must be at to be used.
+REVISION = "0002"
+
 metadata = MetaData()
 
 points = Table(

@@ -6,60 +6,56 @@ Every function works inside the caller's transaction.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
-from zhuque.store import derive
-from zhuque.store.engine import Transaction
+from sqlalchemy import and_, bindparam, delete, select
+from sqlalchemy.engine import Connection
+
+from zhuque.store import derive, schema
+from zhuque.store.bulk import Insert, Lookup, newer
 from zhuque.store.items import Record
 
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 
-_COLUMNS = ", ".join("s." + name for name in derive.COLUMNS)
-_SAVE = "(site, point, session) DO UPDATE SET " + ", ".join(
-    f"{name} = excluded.{name}" for name in derive.COLUMNS[3:]
+_SAVE = Insert(schema.sessions, derive.COLUMNS, newer(*derive.COLUMNS[3:]))
+_FIND = Lookup(schema.sessions, derive.COLUMNS[:3], derive.COLUMNS)
+_SAVE_CLOCK = Insert(
+    schema.clocks,
+    update=newer("seq", "uptime_ms", "time"),
+    where=lambda excluded: schema.clocks.c.seq > excluded.seq,
 )
-_KINDS = ", ".join(f"'{kind}'" for kind in derive.SESSION_KINDS)
-_RECORD = "site, point, epoch, seq, boot, uptime_ms, time, kind, socket, session, raw, received_at"
+_CLOCK = select(schema.clocks.c.uptime_ms, schema.clocks.c.time).where(
+    *(schema.clocks.c[name] == bindparam(name) for name in ("site", "point", "epoch", "boot"))
+)
 _CHUNK = 1000
 
 
-def write_clocks(db: Transaction, found: list[Record]) -> None:
+def write_clocks(db: Connection, found: list[Record]) -> None:
     """Keeps the first clock record of each boot, and dates back the sessions of that boot."""
-    for record in found:
-        db.run(
-            "INSERT INTO clocks (site, point, epoch, boot, seq, uptime_ms, time) VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT (site, point, epoch, boot) DO UPDATE SET seq = excluded.seq,"
-            " uptime_ms = excluded.uptime_ms, time = excluded.time WHERE clocks.seq > excluded.seq",
-            (
-                record.site,
-                record.point,
-                record.epoch,
-                record.boot,
-                record.seq,
-                record.uptime_ms,
-                record.time,
-            ),
-        )
-        _date_again(db, record)
+    for r in found:
+        _SAVE_CLOCK.run(db, [(r.site, r.point, r.epoch, r.boot, r.seq, r.uptime_ms, r.time)])
+        _date_again(db, r)
 
 
-def _date_again(db: Transaction, clock: Record) -> None:
+def _date_again(db: Connection, clock: Record) -> None:
     rows: dict[Key, Row] = {}
+    c = schema.sessions.c
     for which in ("start", "end"):
-        query = (
-            f"SELECT {_COLUMNS} FROM sessions s WHERE site = ? AND point = ? AND {which}_boot = ?"
-            f" AND {which}_epoch = ? AND {which}_time IS NULL AND {which}_epoch IS NOT NULL"
+        query = select(schema.sessions).where(
+            and_(c.site == clock.site, c.point == clock.point, c[which + "_boot"] == clock.boot),
+            and_(c[which + "_epoch"] == clock.epoch, c[which + "_epoch"].is_not(None)),
+            c[which + "_time"].is_(None),
         )
-        for found in db.rows(query, (clock.site, clock.point, clock.boot, clock.epoch)):
+        for found in db.execute(query):
             row = dict(zip(derive.COLUMNS, found, strict=True))
             rows[row["site"], row["point"], row["session"]] = row
     _save(db, rows.values())
 
 
-def write_sessions(db: Transaction, sound: list[Record]) -> None:
+def write_sessions(db: Connection, sound: list[Record]) -> None:
     """Fold the records of sessions into their rows: one look and one write a session, however many records."""
     changed = [r for r in sound if r.session is not None and r.kind in derive.SESSION_KINDS]
     if not changed:
@@ -74,28 +70,32 @@ def write_sessions(db: Transaction, sound: list[Record]) -> None:
     _save(db, rows.values())
 
 
-def rebuild(db: Transaction) -> int:
+def rebuild(db: Connection) -> int:
     """Derive every session anew from the records; returns how many there are."""
-    if db.postgres:  # a batch of a collector is wholly before or wholly after this
-        db.run("LOCK TABLE records IN SHARE MODE")
-    db.run("DELETE FROM sessions")
+    if db.dialect.name == "postgresql":  # a batch of a collector is wholly before or wholly after this
+        db.exec_driver_sql("LOCK TABLE records IN SHARE MODE")
+    db.execute(delete(schema.sessions))
     count = 0
     rows = derived(db)
     while chunk := list(islice(rows, _CHUNK)):
         count += len(chunk)
-        db.insert("sessions", [tuple(row.values()) for row in chunk], _SAVE)
+        _SAVE.run(db, [tuple(row.values()) for row in chunk])
     return count
 
 
-def derived(db: Transaction) -> Iterator[Row]:
+def derived(db: Connection) -> Iterator[Row]:
     """Every session as the records give it, a point at a time: memory holds one point's sessions."""
-    for site, point in db.rows("SELECT DISTINCT site, point FROM epochs ORDER BY site, point"):
+    journals, records = schema.epochs.c, schema.records.c
+    points = select(journals.site, journals.point).distinct().order_by(journals.site, journals.point)
+    for site, point in db.execute(points).all():
         rows: dict[Key, Row] = {}
-        for found in db.stream(
-            f"SELECT {_RECORD} FROM records WHERE site = ? AND point = ? AND kind IN ({_KINDS})"
-            " AND session IS NOT NULL ORDER BY epoch, seq",
-            (site, point),
-        ):
+        query = (
+            select(schema.records)
+            .where(records.site == site, records.point == point, records.session.is_not(None))
+            .where(records.kind.in_(derive.SESSION_KINDS))
+            .order_by(records.epoch, records.seq)
+        )
+        for found in db.execute(query, execution_options={"yield_per": _CHUNK}):
             record = _from_row(found)
             key = (site, point, record.session or "")
             if key not in rows:
@@ -106,39 +106,30 @@ def derived(db: Transaction) -> Iterator[Row]:
             yield row
 
 
-def _save(db: Transaction, rows: Iterable[Row]) -> None:
+def _save(db: Connection, rows: Iterable[Row]) -> None:
     out = []
     for row in rows:
         derive.date(row, _clock_of(db, row))
         out.append(tuple(row.values()))
-    db.insert("sessions", out, _SAVE)
+    _SAVE.run(db, out)
 
 
-def _session_rows(db: Transaction, keys: list[Key]) -> dict[Key, Row]:
-    if db.postgres:
-        query = (
-            f"SELECT {_COLUMNS} FROM unnest(?::text[], ?::text[], ?::text[]) AS w (site, point, session)"
-            " JOIN sessions s ON s.site = w.site AND s.point = w.point AND s.session = w.session"
-        )
-        found = db.rows(query, [list(column) for column in zip(*keys, strict=True)])
-    else:
-        query = f"SELECT {_COLUMNS} FROM sessions s WHERE site = ? AND point = ? AND session = ?"
-        found = [row for key in keys for row in db.run(query, key)]
-    return {(row[0], row[1], row[2]): dict(zip(derive.COLUMNS, row, strict=True)) for row in found}
+def _session_rows(db: Connection, keys: list[Key]) -> dict[Key, Row]:
+    return {
+        (row[0], row[1], row[2]): dict(zip(derive.COLUMNS, row, strict=True)) for row in _FIND.run(db, keys)
+    }
 
 
-def _clock_of(db: Transaction, row: Row) -> Callable[[str, int], tuple[int, int] | None]:
+def _clock_of(db: Connection, row: Row) -> Callable[[str, int], tuple[int, int] | None]:
     def clock(epoch: str, boot: int) -> tuple[int, int] | None:
-        found: tuple[int, int] | None = db.run(
-            "SELECT uptime_ms, time FROM clocks WHERE site = ? AND point = ? AND epoch = ? AND boot = ?",
-            (row["site"], row["point"], epoch, boot),
-        ).fetchone()
-        return found
+        place = {"site": row["site"], "point": row["point"], "epoch": epoch, "boot": boot}
+        found = db.execute(_CLOCK, place).first()
+        return None if found is None else (found[0], found[1])
 
     return clock
 
 
-def _from_row(row: tuple[Any, ...]) -> Record:
+def _from_row(row: Sequence[Any]) -> Record:
     site, point, epoch, seq, boot, uptime_ms, time, kind, socket, session, raw, received_at = row
     body = json.loads(raw)
     return Record(

@@ -59,7 +59,7 @@ class Store:
     def standings(self, sites: tuple[str, ...] = ()) -> list[tuple[Journal, bool, int | None, Standing]]:
         """Each journal of these sites (none: of all), whether it is its point's present one, its first_seq as told,
         and where it stands."""
-        with translate(self.where), self.database.transaction() as db:
+        with translate(self.where), self.database.begin() as db:
             found = journals.present(db, sites)
             known = {journal: self._journals.load(db, journal) for journal, _, _ in found}
         self._journals.keep(known)
@@ -67,7 +67,7 @@ class Store:
 
     def rebuild_sessions(self) -> int:
         """Derive every session anew from the records, in one transaction; returns how many there are."""
-        with translate(self.where), self.database.transaction() as db:
+        with translate(self.where), self.database.begin() as db:
             return session_rows.rebuild(db)
 
     def thin_telemetry(self, now: int, ages: telemetry.Ages) -> int:
@@ -87,7 +87,7 @@ class Store:
         letters: list[DeadLetter] = list(kinds.get(DeadLetter, []))  # type: ignore[arg-type]
         statuses: list[Status] = kinds.get(Status, [])  # type: ignore[assignment]
         changed: dict[Journal, Known]
-        with self.database.transaction() as db:
+        with self.database.begin() as db:
             sound, contradictions = record_rows.insert_records(db, new)
             letters += contradictions
             record_rows.insert_letters(db, letters)
