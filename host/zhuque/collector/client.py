@@ -88,6 +88,7 @@ class Collector:
         self._connected = False
         self._reads = 0
         self._stopping = False
+        self._greeting: str | None = None  # to be said once the broker took the subscription
         self._trouble: str | None = None
         self._retry_s = _RETRY_MIN_S
         self._retry_at = 0.0
@@ -179,8 +180,7 @@ class Collector:
         client.subscribe(self._filters())
         self._confirmations.connected(time.monotonic())
         self._gaps.hold(time.monotonic())
-        self._say(f"connected to {self._broker}" + (" again" if self._trouble else ""))
-        self._trouble = None
+        self._greeting = f"connected to {self._broker}" + (" again" if self._trouble else "")
 
     def _on_disconnect(
         self, client: Client, userdata: Any, flags: Any, reason: ReasonCode, properties: Properties | None
@@ -206,9 +206,14 @@ class Collector:
         reasons: list[ReasonCode],
         properties: Properties | None,
     ) -> None:
+        """Only now does the broker keep for us what is published: who waits for "connected to" may publish."""
         for reason in reasons:
             if reason.is_failure:
                 self._complain(f"the broker does not let us read: {reason}; its ACL must allow zq/#")
+                return
+        if self._greeting is not None:
+            self._say(self._greeting)
+            self._greeting = self._trouble = None
 
     def _on_publish(self, topic: str, payload: bytes, qos: int, retain: bool, id: int) -> None:
         self._reads += 1
