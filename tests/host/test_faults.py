@@ -56,7 +56,7 @@ class Site:
         wait_for(lambda: self.count() > before, 30)
 
     def says(self, text: str, times: int) -> None:
-        wait_for(lambda: sum(text in said for said in self.running.said) == times)
+        wait_for(lambda: sum(text in said for said in self.running.said) == times, 60)
 
     def settle(self) -> None:
         self._ending.set()

@@ -56,7 +56,7 @@ _WRITER_ON_POSTGRES = (
 )
 _WRITER_ON_SQLITE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 # One connection, for which the second thread waits.
-_POOL: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
+_POOL: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1, "pool_timeout": None}
 
 
 def open_writer(where: str | Path) -> Engine:
