@@ -56,7 +56,7 @@ _WRITER_ON_POSTGRES = (
 )
 _WRITER_ON_SQLITE = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL")
 # One connection, for which the second thread waits.
-_POOL: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": -1, "pool_timeout": None}
+_POOL: dict[str, Any] = {"poolclass": QueuePool, "pool_size": 1, "max_overflow": 0, "pool_timeout": None}
 
 
 def open_writer(where: str | Path) -> Engine:
@@ -176,7 +176,8 @@ def _postgres(url: URL, writing: bool) -> Engine:
             url.set(drivername="postgresql+psycopg"),
             connect_args=settings,
             execution_options=options,
-            **_POOL,
+            # A connection that an outage left behind must not block those that come after it.
+            **{**_POOL, "max_overflow": -1},
         )
     except ImportError as error:
         raise UsageError(
