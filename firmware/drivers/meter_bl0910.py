@@ -21,6 +21,7 @@ from array import array
 from wire.units import const, correct, gain_delta, scale, scale_factor
 
 from .bl0910_setup import CHANNELS, energy_of_count, rounds, scales, settings, untouched
+from .meter_error import MeterError
 
 SATURATED = const(1 << 29)  # reported where the input is over range: above every threshold
 
@@ -39,10 +40,6 @@ _UNLOCK = const(0x005555)
 _RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; counters go on (data sheet)
 _RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too (data sheet)
 _RESET_MS = const(20)  # the data sheet gives no time; public drivers wait 10 to 100 ms
-
-
-class MeterError(OSError):
-    """The meter chip does not do what was asked; the text says what that means."""
 
 
 class BL0910:

@@ -29,6 +29,7 @@ from .bl0942_frame import (
     energy_of_count,
     word,
 )
+from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
     CURRENT_MA,
@@ -37,7 +38,6 @@ from .meter_frame import (
     SATURATED,
     VOLTAGE_MV,
     Intake,
-    MeterError,
     Window,
     sleep_ms,
     values,

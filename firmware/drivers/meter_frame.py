@@ -35,10 +35,6 @@ BAD_EMPTY = const(4)  # the frame of a chip that has measured nothing yet
 BAD_RANGE = const(5)  # values that the chip cannot measure
 
 
-class MeterError(OSError):
-    """The meter chip does not do what was asked; the text says what that means."""
-
-
 def values():
     """An array for `decode`, everything unknown."""
     return array("i", [UNKNOWN] * VALUES)

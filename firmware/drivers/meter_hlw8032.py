@@ -24,6 +24,7 @@ from .hlw8032_frame import (
     is_state,
     pulse_mj,
 )
+from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
     CURRENT_MA,
@@ -34,7 +35,6 @@ from .meter_frame import (
     UNKNOWN,
     VOLTAGE_MV,
     Intake,
-    MeterError,
     Window,
     sleep_ms,
     values,

@@ -12,6 +12,7 @@ Not for the instantaneous stage (`instant` is False): a breaker must be that.
 
 from wire.units import const
 
+from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
     CURRENT_MA,
@@ -19,7 +20,6 @@ from .meter_frame import (
     SATURATED,
     VOLTAGE_MV,
     Intake,
-    MeterError,
     Window,
     sleep_ms,
     values,

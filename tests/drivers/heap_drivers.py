@@ -4,8 +4,8 @@ Two measures: with the heap locked nothing may be kept, and the count of all byt
 a number of 2**30 would be an allocation too, as on the board.
 """
 
-import micropython
 from both import raises
+from fakes.heap import locked
 from fakes.meter_bench import SECTION
 
 from core.reading import Reading
@@ -53,26 +53,14 @@ def _rounds(bench):
         bench[0].poll(bench[1])
 
 
-def _locked(function, argument):
-    """Runs it with the heap locked, and then sees that it did not even borrow: the lock hides what a call takes."""
-    micropython.heap_lock()
-    try:
-        function(argument)
-    finally:
-        micropython.heap_unlock()
-    before = micropython.mem_total()
-    function(argument)
-    assert micropython.mem_total() == before, f"took {micropython.mem_total() - before} bytes"
-
-
 def _borrows(a):
     b = c = d = e = f = g = h = i = j = k = m = n = a
     return b + c + d + e + f + g + h + i + j + k + m + n
 
 
 def test_an_allocation_is_seen():
-    raises(MemoryError, _locked, bytearray, 100)
-    assert "took" in str(raises(AssertionError, _locked, _borrows, 1))
+    raises(MemoryError, locked, bytearray, 100)
+    assert "took" in str(raises(AssertionError, locked, _borrows, 1))
 
 
 def test_poll_takes_no_heap():
@@ -83,7 +71,7 @@ def test_poll_takes_no_heap():
         driver = BL0910(echo, _pin, section)
         reading = Reading(10)
         reading.polls = reading.errors = driver.wrong = 0xFFFF00  # so that they wrap on the way
-        _locked(_polls, (driver, reading, echo))
+        locked(_polls, (driver, reading, echo))
         assert reading.polls == (0xFFFF00 + 2 * 240 * 2 * len(VALUES)) & 0xFFFFFF
         # A register that reads FFFFFF is an error with a good checksum, too: nobody wrote that.
         assert reading.errors == (0xFFFF00 + 2 * 15 * 240 * len(VALUES) + 2 * 240) & 0xFFFFFF
@@ -92,7 +80,7 @@ def test_poll_takes_no_heap():
 def test_poll_during_configure_takes_no_heap():
     driver = BL0910(Echo(), _pin, SECTION)
     driver._busy = True
-    _locked(driver.poll, Reading(10))
+    locked(driver.poll, Reading(10))
 
 
 class Loop:
@@ -116,5 +104,5 @@ def _writes(relays):
 
 def test_write_takes_no_heap():
     relays = RelayHC595(Loop(), _pin, _pin, 16)
-    _locked(_writes, relays)
+    locked(_writes, relays)
     assert relays.readback_ok

@@ -3,8 +3,8 @@
 As heap_drivers.py: with the heap locked nothing may be kept, and the count of all bytes ever taken may not move.
 """
 
-import micropython
 from both import raises, vectors
+from fakes.heap import locked
 from fakes.serial_bench import BL0942, HLW8032, PZEM004T, Reading, unhex
 
 from drivers.meter_bl0942 import BL0942 as DriverBL0942
@@ -51,17 +51,6 @@ def _some(driver, reading, feed):
         driver.poll(reading)
 
 
-def _locked(function, argument):
-    micropython.heap_lock()
-    try:
-        function(argument)
-    finally:
-        micropython.heap_unlock()
-    before = micropython.mem_total()
-    function(argument)
-    assert micropython.mem_total() == before, f"took {micropython.mem_total() - before} bytes"
-
-
 def _stores(name):
     """Good frames over and over, bad ones, all of them mixed, and the extremes of a byte."""
     rows = vectors(name)
@@ -83,14 +72,14 @@ def _check(driver_class, section, name, present=None):
         reading.polls = reading.errors = reading.frames = driver.wrong = (
             0xFFFF00  # so that they wrap on the way
         )
-        _locked(_polls, (driver, reading, feed))
+        locked(_polls, (driver, reading, feed))
         assert reading.polls == (0xFFFF00 + 2 * 8 * 300) & 0xFFFFFF
         driver._busy = True
-        _locked(driver.poll, reading)
+        locked(driver.poll, reading)
 
 
 def test_an_allocation_is_seen():
-    raises(MemoryError, _locked, bytearray, 100)
+    raises(MemoryError, locked, bytearray, 100)
 
 
 def test_bl0942():

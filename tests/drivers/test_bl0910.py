@@ -6,7 +6,8 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 from both import raises, vectors
 from fakes.meter_bench import SECTION, BL0910Chip, Load, Machine, Pin, Reading, meter
 
-from drivers.meter_bl0910 import BL0910, SATURATED, MeterError, from_board
+from drivers.meter_bl0910 import BL0910, SATURATED, from_board
+from drivers.meter_error import MeterError
 from wire.units import scale
 
 FRAMES = vectors("bl0910")

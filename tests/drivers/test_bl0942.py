@@ -10,7 +10,8 @@ from drivers import meter_frame
 from drivers.bl0942_frame import board_scales, decode, energy_of_count, scales
 from drivers.meter_bl0942 import BL0942 as Driver
 from drivers.meter_bl0942 import from_board
-from drivers.meter_frame import UNKNOWN, MeterError
+from drivers.meter_error import MeterError
+from drivers.meter_frame import UNKNOWN
 
 V = vectors("bl0942")
 FRAME = unhex(V["frames"][0]["hex"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -33,9 +34,18 @@ def rtc(unix: int) -> list[int]:
     return [t.year, t.month, t.day, t.weekday(), t.hour, t.minute, t.second]
 
 
+def reaches(mpy: Path, unix: int) -> bool:
+    """Some builds of the Unix port have seconds of 32 bits, which the board does not (tests/sim/board_time.py)."""
+    code = f"import time; print(time.gmtime({unix})[0])"
+    said = subprocess.run([mpy, "-c", code], capture_output=True, text=True, check=True).stdout
+    return int(said) == datetime.fromtimestamp(unix, UTC).year
+
+
 @pytest.mark.parametrize("unix", [NOW, 2**32 - FROM_1900 - 1, 2**32 - FROM_1900, 2**31, 1_709_164_800])
 def test_the_clock_is_set(mpy: Path, unix: int) -> None:
     """Leap day, the end of NTP's era in 2036 and the 31st bit of Unix seconds in 2038 among them."""
+    if not reaches(mpy, unix):
+        pytest.skip("this port's own gmtime ends before")
     with (
         udp_server(lambda request: [answer(request, unix, half=True)]) as port,
         BoardScript(mpy, SCRIPT, "sntp", port, 1_700_000_000) as script,

@@ -8,7 +8,8 @@ from fakes.serial_bench import HLW8032, Player, Reading, Recorder, captures, clo
 
 from drivers import meter_frame
 from drivers.hlw8032_frame import board_scales, decode, scales
-from drivers.meter_frame import UNKNOWN, MeterError
+from drivers.meter_error import MeterError
+from drivers.meter_frame import UNKNOWN
 from drivers.meter_hlw8032 import HLW8032 as Driver
 from drivers.meter_hlw8032 import from_board
 

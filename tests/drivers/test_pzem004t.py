@@ -7,7 +7,8 @@ from both import raises, vectors
 from fakes.serial_bench import PZEM004T, Player, Reading, Recorder, captures, close, pzem004t, unhex
 
 from drivers import meter_frame
-from drivers.meter_frame import UNKNOWN, MeterError
+from drivers.meter_error import MeterError
+from drivers.meter_frame import UNKNOWN
 from drivers.meter_pzem004t import PZEM004T as Driver
 from drivers.meter_pzem004t import from_board
 from drivers.pzem004t_frame import crc16, decode, question

@@ -140,6 +140,9 @@ def test_a_loop_that_only_looks_at_the_clock_ends(_folder):
 def test_the_clock_counts_from_2000_and_starts_unset(_folder):
     time.rtc_zero_us = 0
     assert time.gmtime(0)[:3] == (2000, 1, 1)
+    assert time.gmtime(59 * 86400) == (2000, 2, 29, 0, 0, 0, 1, 60)
+    assert time.gmtime(2**31 - 946684800) == (2038, 1, 19, 3, 14, 8, 1, 19)  # the 31st bit of Unix seconds
+    assert time.gmtime(2**31) == (2068, 1, 19, 3, 14, 8, 3, 19)
     assert time.time() == 0
     machine.RTC().datetime((2026, 11, 23, 0, 20, 15, 30, 250000))
     assert time.gmtime() == (2026, 11, 23, 20, 15, 30, 0, 327)

@@ -3,7 +3,7 @@
 import utime
 from clock import clock
 
-_EPOCH_2000_S = 946684800
+_DAYS_TO_2000 = 730425  # from 1 March of the year 0 to 1 January 2000
 
 ticks_ms = clock.ticks_ms
 ticks_us = clock.ticks_us
@@ -31,8 +31,23 @@ def time_ns():
 
 
 def gmtime(seconds=None):
-    """(year, month, day, hour, minute, second, weekday, day of the year) of seconds since 2000."""
-    return utime.gmtime((time() if seconds is None else int(seconds)) + _EPOCH_2000_S)[:8]
+    """(year, month, day, hour, minute, second, weekday, day of the year) of seconds since 2000.
+
+    Its own arithmetic: a port with 32-bit seconds ends in January 2038, the board's own does not.
+    """
+    seconds = time() if seconds is None else int(seconds)
+    days, rest = seconds // 86400, seconds % 86400
+    of_era = days + _DAYS_TO_2000
+    # 146097 days are 400 years; a year that begins in March ends with the leap day.
+    era, of_era = of_era // 146097, of_era % 146097
+    of_400 = (of_era - of_era // 1460 + of_era // 36524 - of_era // 146096) // 365
+    of_year = of_era - (365 * of_400 + of_400 // 4 - of_400 // 100)
+    month = (5 * of_year + 2) // 153
+    day = of_year - (153 * month + 2) // 5 + 1
+    month = month + 3 if month < 10 else month - 9
+    year = era * 400 + of_400 + (month <= 2)
+    yearday = days - (mktime((year, 1, 1, 0, 0, 0)) // 86400) + 1
+    return year, month, day, rest // 3600, rest // 60 % 60, rest % 60, (days + 5) % 7, yearday
 
 
 localtime = gmtime
@@ -45,7 +60,7 @@ def mktime(fields):
     year += month // 12
     month %= 12
     days = year * 365 + year // 4 - year // 100 + year // 400 + (month * 153 + 2) // 5 + day - 1
-    return (days - 730425) * 86400 + hour * 3600 + minute * 60 + second
+    return (days - _DAYS_TO_2000) * 86400 + hour * 3600 + minute * 60 + second
 
 
 def sleep_ms(ms):
