@@ -1,0 +1,76 @@
+"""The flash chip: a file of exactly its size, in which a program only clears bits and an erase sets whole sectors to FF."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from zhuque.errors import UsageError
+
+SECTOR = 4096
+MIB = 1 << 20
+SIZES = {f"{count}MB": count * MIB for count in (1, 2, 4, 8, 16)}
+_WINBOND = 0xEF
+_W25Q = 0x40
+
+
+class FlashFile:
+    """The file is made, erased, where it is not there. What is written is in it at once: it survives a lost supply."""
+
+    def __init__(self, path: Path, size: int | None = None) -> None:
+        """`size` in bytes; None: that of the file, 4 MiB for a new one. Raises UsageError where it does not fit."""
+        if path.exists():
+            found = path.stat().st_size
+            if found not in SIZES.values():
+                raise UsageError(f"{path} is no flash: it holds {found} bytes, a flash 1, 2, 4, 8 or 16 MiB")
+            if size not in (None, found):
+                raise UsageError(
+                    f"{path} holds a flash of {found // MIB} MB: leave --size away, or name another file"
+                )
+            size = found
+        else:
+            size = size or 4 * MIB
+            path.write_bytes(b"\xff" * size)
+        self.path = path
+        self.size: int = size
+        self._file = path.open("r+b", buffering=0)
+
+    @property
+    def jedec_id(self) -> int:
+        """What the chip answers to 9F, the first byte lowest: Winbond, W25Q, and its size as a power of two."""
+        return _WINBOND | _W25Q << 8 | (self.size.bit_length() - 1) << 16
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Raises ValueError beyond the end, as do the others."""
+        self._check(offset, length)
+        self._file.seek(offset)
+        return self._file.read(length)
+
+    def program(self, offset: int, data: bytes) -> None:
+        """Clears the bits that are 0 in `data`."""
+        held = self.read(offset, len(data))
+        both = int.from_bytes(held, "little") & int.from_bytes(data, "little")
+        self._file.seek(offset)
+        self._file.write(both.to_bytes(len(data), "little"))
+
+    def erase(self, offset: int, length: int) -> None:
+        """Whole sectors alone."""
+        self._check(offset, length)
+        if offset % SECTOR or length % SECTOR:
+            raise ValueError(f"an erase of {length} bytes at {offset:#x} is not of whole sectors")
+        self._file.seek(offset)
+        self._file.write(b"\xff" * length)
+
+    def md5(self, offset: int, length: int) -> bytes:
+        """Of what is there."""
+        return hashlib.md5(self.read(offset, length)).digest()
+
+    def close(self) -> None:
+        """The file stays."""
+        self._file.close()
+
+    def _check(self, offset: int, length: int) -> None:
+        if offset < 0 or length < 0 or offset + length > self.size:
+            raise ValueError(
+                f"{length} bytes at {offset:#x} are beyond the end of the flash at {self.size:#x}"
+            )
