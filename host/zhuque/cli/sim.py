@@ -1,4 +1,4 @@
-"""`zhuque sim`: run, garage, verify."""
+"""`zhuque sim`: run, garage, verify; board is in sim_board.py."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from zhuque.cli import sim_board
 from zhuque.cli.options import ParamType, broker_options, db_option, json_option, need_db, print_json
 from zhuque.errors import UsageError
 from zhuque.wire.topics import is_name
@@ -51,6 +52,9 @@ def command() -> None:
     Example:
       zhuque sim run --duration 10m
     """
+
+
+command.add_command(sim_board.command)
 
 
 class Speed(ParamType):

@@ -8,15 +8,10 @@ word may name the point.
 from __future__ import annotations
 
 import contextlib
-import os
 import random
-import select
-import signal
 import sys
 import tempfile
-import time
 from pathlib import Path
-from types import FrameType
 
 from zhuque import boards
 from zhuque.collector.broker import BrokerAddress
@@ -27,6 +22,7 @@ from zhuque.sim.events import Event
 from zhuque.sim.garage import Garage, Plan
 from zhuque.sim.live import Lines, screen
 from zhuque.sim.narrator import Narrator
+from zhuque.sim.typed import TypedLines, end_on_sigterm
 from zhuque.sim.watch import Watcher
 
 
@@ -67,7 +63,7 @@ class Simulation:
 
     def run(self) -> None:
         """Until its duration is over, Ctrl-C or SIGTERM. Raises NoAnswerError when the broker does not answer."""
-        signal.signal(signal.SIGTERM, _interrupt)
+        end_on_sigterm()
         plan = self.plan
         names = f"{plan.points[0]} to {plan.points[-1]}" if len(plan.points) > 1 else plan.points[0]
         with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
@@ -96,7 +92,7 @@ class Simulation:
 
     def _attend(self, garage: Garage) -> None:
         """Takes events from standard input until it is over."""
-        lines = _Lines()
+        lines = TypedLines()
         while not garage.is_over():
             for line in lines.wait(0.2):
                 self._order(garage, line)
@@ -113,28 +109,3 @@ class Simulation:
     def _write_truth(self, garage: Garage) -> None:
         if self._truth_file is not None:
             truth.write(garage.truth(), self._truth_file)
-
-
-class _Lines:
-    """Lines of standard input as they come; once it has ended, none."""
-
-    def __init__(self) -> None:
-        self._file: int | None = None if sys.stdin is None else sys.stdin.fileno()
-        self._rest = b""
-
-    def wait(self, seconds: float) -> list[str]:
-        """The whole lines that came within so long."""
-        if self._file is None:
-            time.sleep(seconds)
-            return []
-        if not select.select([self._file], [], [], seconds)[0]:
-            return []
-        read = os.read(self._file, 4096)
-        if not read:
-            self._file = None
-        *whole, self._rest = (self._rest + read).split(b"\n")
-        return [line.decode(errors="replace") for line in whole if line.strip()]
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -106,7 +106,7 @@ def _load_bootloader(chip: Chip, flash: FlashFile) -> str:
 
 
 def _read_table(flash: FlashFile) -> tuple[Partition, ...]:
-    partitions = []
+    partitions: list[Partition] = []
     table = flash.read(TABLE_OFFSET, _TABLE_LENGTH)
     for at in range(0, _TABLE_LENGTH, 32):
         entry = table[at : at + 32]

@@ -1,4 +1,4 @@
-"""The flash chip: a file of exactly its size, in which a program only clears bits and an erase sets whole sectors to FF."""
+"""The flash chip: a file of just its size; a program only clears bits, an erase sets whole sectors to FF."""
 
 from __future__ import annotations
 

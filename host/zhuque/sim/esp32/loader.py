@@ -150,7 +150,7 @@ class Loader:
             return answer, b""
         return 0, answer or b""
 
-    # Registers, line and RAM -------------------------------------------------------------------------------------------
+    # Registers, line and RAM ------------------------------------------------------------------------------------------
 
     def _sync(self, data: bytes) -> int:
         if data != SYNC:
@@ -196,7 +196,7 @@ class Loader:
             self.stub = self._attached = True
             self._then = slip.encode(b"OHAI")
 
-    # Flash -------------------------------------------------------------------------------------------------------------
+    # Flash ------------------------------------------------------------------------------------------------------------
 
     def _attach(self, data: bytes) -> None:
         self._attached = True

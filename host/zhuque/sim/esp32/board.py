@@ -1,0 +1,327 @@
+"""The virtual board: a chip on its flash, between the port and whatever runs on it. One thread does all of it.
+
+Strategy. A board is `off` (no cable), in its `loader`, `running` its application, or `stuck` where the boot code
+found nothing to start. A pseudo-terminal carries no DTR and RTS, so the board takes a SYNC request, a frame of 46
+bytes that nobody types, as the reset with the boot pin held that esptool would have made before it; and the end of the
+connection to the loader as the reset that esptool makes after its work.
+
+Rules: orders come from any thread; everything else happens in the board's own. Whatever ends the thread, nothing that
+it started is left.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import select
+import struct
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from zhuque.sim.esp32 import boot, slip
+from zhuque.sim.esp32.chip import CHIPS
+from zhuque.sim.esp32.faults import Faults, Order, Unplugged, parse
+from zhuque.sim.esp32.flash import FlashFile
+from zhuque.sim.esp32.loader import SYNC, Leave, Loader
+from zhuque.sim.esp32.port import Port, PtyPort
+
+Event = dict[str, Any]
+_SYNC_FRAME = slip.encode(struct.pack("<BBHI", 0, 0x08, len(SYNC), 0) + SYNC)
+_LOOK_S = 0.02
+_STUCK_S = 1.0
+
+
+@dataclass(frozen=True)
+class BoardOptions:
+    """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB."""
+
+    flash: Path
+    size: int | None = None
+    chip: str = "esp32"
+    mac: bytes = b"\x24\x0a\xc4\x7a\x68\x75"
+    link: Path | None = None
+    paced: bool = False
+
+
+class SyncWatch:
+    """Holds back what may be a SYNC request, so that a prompt never sees the beginning of one."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
+        """(what is for the application, the loader's from its SYNC on or None)."""
+        data = self._held + data
+        self._held = b""
+        at = data.find(_SYNC_FRAME)
+        if at >= 0:
+            return data[:at], data[at:]
+        for length in range(min(len(_SYNC_FRAME) - 1, len(data)), 0, -1):
+            if _SYNC_FRAME.startswith(data[-length:]):
+                self._held = data[-length:]
+                return data[:-length], None
+        return data, None
+
+
+class VirtualBoard:
+    """Use it as a context manager, or start() and stop(). `on_event` is called from the board's thread."""
+
+    def __init__(
+        self, options: BoardOptions, on_event: Callable[[Event], None] | None = None, port: Port | None = None
+    ) -> None:
+        """Raises UsageError, RefusedError for a flash or a link that does not fit."""
+        self.options = options
+        self.chip = CHIPS[options.chip]
+        self.flash = FlashFile(options.flash, options.size)
+        self.port: Port = PtyPort(options.link) if port is None else port
+        self.port.plug()
+        self.faults = Faults()
+        self.state = "off"
+        self._on_event = on_event or (lambda event: None)
+        self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
+        self._wake = os.pipe()
+        self._timers: list[tuple[float, Order]] = []
+        self._loader: Loader | None = None
+        self._watch = SyncWatch()
+        self._was_open = False
+        self._stay = False
+        self._stuck_text = ""
+        self._stuck_at = 0.0
+        self._busy_until = 0.0
+        self._stopping = False
+        self._failed: BaseException | None = None
+        self._thread = threading.Thread(target=self._live, name="virtual board", daemon=True)
+
+    @property
+    def address(self) -> str:
+        """What tools take as the port."""
+        return self.port.address
+
+    def start(self) -> VirtualBoard:
+        """Puts the supply on."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Takes it away; the flash stays as it is. Raises what the board's thread died of."""
+        self._stopping = True
+        self._poke()
+        if self._thread.is_alive():
+            self._thread.join()
+        if self._failed is not None:
+            raise self._failed
+
+    def __enter__(self) -> VirtualBoard:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def order(self, order: str | Order) -> None:
+        """A fault or a button, as faults.py has them. Raises UsageError."""
+        self._orders.put(parse(order) if isinstance(order, str) else order)
+        self._poke()
+
+    def _poke(self) -> None:
+        with contextlib.suppress(OSError):
+            os.write(self._wake[1], b"!")
+
+    def _tell(self, event: str, **keys: Any) -> None:
+        self._on_event({"event": event, "time": int(time.time()), **keys})
+
+    # The thread -------------------------------------------------------------------------------------------------------
+
+    def _live(self) -> None:
+        try:
+            self._start("power_on")
+            while not self._stopping:
+                self._turn()
+        except BaseException as error:  # noqa: BLE001 - kept for whoever stops us
+            self._failed = error
+            self._tell("died", why=repr(error))
+        finally:
+            self._halt()
+            self.port.unplug()
+            self.flash.close()
+
+    def _turn(self) -> None:
+        """Waits for something, and does it."""
+        is_open = self.port.look()
+        if self._was_open and not is_open:
+            self._take(self.port.read(1 << 16))
+            self._on_closed()
+        elif is_open and not self._was_open:
+            self._stay = False
+        self._was_open = is_open
+        poller = select.poll()
+        poller.register(self._wake[0], select.POLLIN)
+        now = time.monotonic()
+        descriptor = self.port.descriptor()
+        if is_open and descriptor is not None and now >= self._busy_until:
+            poller.register(descriptor, select.POLLIN)
+        for number, _ in poller.poll(_LOOK_S * 1000):
+            if number == self._wake[0]:
+                os.read(number, 4096)
+            elif number == descriptor:
+                self._take(self.port.read(4096))
+        while not self._orders.empty():
+            self._obey(self._orders.get())
+        self._on_time(time.monotonic())
+
+    def _on_time(self, now: float) -> None:
+        due = [order for at, order in self._timers if at <= now]
+        self._timers = [(at, order) for at, order in self._timers if at > now]
+        for order in due:
+            self._obey(order)
+        if self.state == "stuck" and now >= self._stuck_at:
+            self._stuck_at = now + _STUCK_S
+            self.port.write(self._stuck_text.encode())
+
+    def _on_closed(self) -> None:
+        """A tool that is done with the loader resets the board, but for one that left it on purpose."""
+        if self.state == "loader" and not self._stay:
+            self._start("power_on")
+
+    # Bytes ------------------------------------------------------------------------------------------------------------
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            return
+        if self.options.paced:
+            self._pace(len(data))
+        loader = self._loader
+        data = self.faults.to_board(data, self.port.baud(), loader.baud if loader else None)
+        if loader is None:
+            data, request = self._watch.feed(data)
+            if data:
+                self._to_application(data)
+            if request is None:
+                return
+            self._enter_loader()
+            data, loader = request, self._loader
+        assert loader is not None
+        self._to_loader(loader, data)
+
+    def _pace(self, count: int) -> None:
+        """So many bytes take their time on the line."""
+        baud = self.port.baud() or 115200
+        self._busy_until = max(self._busy_until, time.monotonic()) + count * 10 / baud
+
+    def _to_loader(self, loader: Loader, data: bytes) -> None:
+        try:
+            answer = loader.feed(data)
+        except Unplugged:
+            order = self.faults.unplug or {}
+            self.faults.unplug = None
+            self._unplug(order.get("for_s"))
+            return
+        if not self.faults.mute:
+            self.port.write(answer)
+        if loader.leave is Leave.RUN:
+            self._start("software")
+        elif loader.leave is Leave.RELOAD:
+            self._enter_loader()
+            self._stay = True
+
+    def _to_application(self, data: bytes) -> None:
+        """What runs on the board reads it."""
+
+    # States -----------------------------------------------------------------------------------------------------------
+
+    def _enter_loader(self) -> None:
+        self._halt()
+        self._loader = Loader(self.chip, self.flash, self.options.mac)
+        self._loader.on_written = self.faults.check_write
+        self._stay = False
+        self._become("loader")
+
+    def _start(self, reset: str) -> None:
+        """The boot code looks at the flash."""
+        self._halt()
+        self.port.write(boot.banner(self.chip, reset, download=False).encode())
+        try:
+            found = boot.start(self.chip, self.flash)
+        except boot.BootError as error:
+            self._stuck_text = f"{error}{boot.banner(self.chip, error.reset, download=False)}"
+            self._stuck_at = 0.0
+            self._become("stuck", why=str(error).strip().splitlines()[0])
+            return
+        self.port.write(found.loaded.encode())
+        self._run(found)
+
+    def _run(self, found: boot.Application) -> None:
+        self._become("running", project=found.project, version=found.version)
+
+    def _halt(self) -> None:
+        """Nothing runs any more."""
+        self._loader = None
+        self._watch = SyncWatch()
+
+    def _become(self, state: str, **keys: Any) -> None:
+        if state != self.state:
+            self.state = state
+            self._tell("board", state=state, **keys)
+
+    # Orders -----------------------------------------------------------------------------------------------------------
+
+    def _obey(self, order: Order) -> None:
+        getattr(self, "_do_" + order["do"])(order)
+        if order.get("on", True) and "for_s" in order and order["do"] not in ("unplug", "plug"):
+            self._later(order["for_s"], {**order, "on": False, "for_s": 0})
+
+    def _later(self, seconds: float, order: Order) -> None:
+        order.pop("for_s", None)
+        self._timers.append((time.monotonic() + seconds, order))
+
+    def _do_unplug(self, order: Order) -> None:
+        if "at" in order:
+            self.faults.unplug = order
+        else:
+            self._unplug(order.get("for_s"))
+
+    def _unplug(self, for_s: float | None) -> None:
+        self._halt()
+        self.port.unplug()
+        self._was_open = False
+        self._become("off")
+        if for_s is not None:
+            self._later(for_s, {"do": "plug"})
+
+    def _do_plug(self, order: Order) -> None:
+        if self.state == "off":
+            self.port.plug()
+            self._start("power_on")
+
+    def _do_corrupt(self, order: Order) -> None:
+        self.faults.corrupt_left = order.get("count", 1)
+        self.faults.corrupt_every = order.get("every", 1000)
+
+    def _do_mute(self, order: Order) -> None:
+        self.faults.mute = order.get("on", True)
+
+    def _do_deaf(self, order: Order) -> None:
+        self.faults.deaf = order.get("on", True)
+
+    def _do_max_baud(self, order: Order) -> None:
+        self.faults.max_baud = order.get("baud")
+
+    def _do_in_use(self, order: Order) -> None:
+        self.port.lock(order.get("on", True))
+
+    def _do_reset(self, order: Order) -> None:
+        if self.state != "off":
+            self._start("power_on")
+
+    def _do_download(self, order: Order) -> None:
+        if self.state != "off":
+            self._enter_loader()
+            self.port.write(boot.banner(self.chip, "power_on", download=True).encode())
+            self._stay = True
