@@ -4,7 +4,8 @@ A program only clears bits and takes 0.1 ms and 2.5 us a byte (a W25Q32's page p
 it); an erase sets a block of 4096 bytes to FF and takes 45 ms. The CPU stands still meanwhile. When the supply fails
 during
 one, it is torn: of the bits that a program was to clear any subset is cleared, after an erase the block holds any
-bytes. `supply` says who knows when it fails. The file holds the journal partition and nothing else.
+bytes. `supply` says who knows when it fails. A file
+holds one partition, or a whole flash with every one.
 """
 
 import os
@@ -52,9 +53,9 @@ def _die(then):
     then()
 
 
-def add_partition(label, address, size, path):
-    """Puts a file at the place of a partition; it is made, erased, when it is not there."""
-    _table[label] = Partition._of(label, address, size, path)
+def add_partition(label, address, size, path, start=0, kind=1, subtype=0x40):
+    """Puts a file, from `start` on, at the place of a partition; it is made, erased, when it is not there."""
+    _table[label] = Partition._of(label, address, size, path, start, kind, subtype)
 
 
 def idf_heap_info(capabilities):
@@ -71,9 +72,11 @@ class Partition:
     TYPE_DATA = 1
 
     @classmethod
-    def _of(cls, label, address, size, path):
+    def _of(cls, label, address, size, path, start, kind, subtype):
         self = object.__new__(cls)
         self._label = label
+        self._type = kind, subtype
+        self._start = start
         self._address = address
         self._size = size
         self.erases = 0
@@ -83,13 +86,12 @@ class Partition:
     @staticmethod
     def find(type=1, subtype=0xFF, label=None, block_size=BLOCK):
         """The partitions that match."""
-        if type != Partition.TYPE_DATA:
-            return []
-        return [part for name, part in _table.items() if label in (None, name)]
+        found = [part for name, part in _table.items() if label in (None, name) and part._type[0] == type]
+        return [part for part in found if subtype in (0xFF, part._type[1])]
 
     def info(self):
         """(type, subtype, address, size, label, encrypted)."""
-        return 1, 0x40, self._address, self._size, self._label, False
+        return self._type[0], self._type[1], self._address, self._size, self._label, False
 
     def ioctl(self, operation, argument=0):
         """4 counts blocks, 5 tells their size, 6 erases one."""
@@ -146,7 +148,7 @@ class Partition:
         at = block * BLOCK + offset
         if at < 0 or at + length > self._size:
             raise OSError(-258)  # ESP_ERR_INVALID_ARG
-        self._file.seek(at)
+        self._file.seek(self._start + at)
 
 
 def _open(path, size):

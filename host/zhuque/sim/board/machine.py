@@ -32,6 +32,7 @@ _leave = micropython.leave
 _enter = micropython.enter
 _frequency = [160000000]  # the stock image's
 _board = {"cause": PWRON_RESET, "memory": b"", "changes": 0, "leave_by": None}
+mac = b"\x02zq\x00\x00\x01"
 
 
 def begin(cause, memory, leave_by):
@@ -73,7 +74,7 @@ def freq(hz=None):
 
 def unique_id():
     """The MAC address."""
-    return b"\x02zq\x00\x00\x01"
+    return mac
 
 
 def idle():
@@ -157,10 +158,28 @@ class WDT:
         """Another timeout from now on."""
         self._fed_us = clock.now_us
 
+    def left(self):
+        """(its timeout in milliseconds, microseconds since it was fed)."""
+        return self._timeout_us // 1000, clock.read() - self._fed_us
+
+    def was_fed(self, us):
+        """So long ago."""
+        self._fed_us = clock.read() - us
+
     def check(self, now):
         """Called by the clock wherever time passes."""
         if now - self._fed_us > self._timeout_us:
             _board["leave_by"](WDT_RESET)
+
+
+def watchdog_left():
+    """What `resume_watchdog` takes, None where none was started."""
+    return clock.watchdog and clock.watchdog.left()
+
+
+def resume_watchdog(timeout_ms, fed_us):
+    """It runs on across a soft reset."""
+    WDT(timeout=timeout_ms).was_fed(fed_us)
 
 
 class RTC:

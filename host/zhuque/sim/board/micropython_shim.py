@@ -28,6 +28,16 @@ def alloc_emergency_exception_buf(_size):
     """An ESP32 keeps room for a traceback made while nothing can be allocated; here nothing is needed."""
 
 
+def kbd_intr(byte):
+    """Which byte of the serial port interrupts, where there is one."""
+    import sys
+
+    if "uart0" in sys.modules:
+        sys.modules["uart0"].uart.interrupt = byte
+    else:
+        _real.kbd_intr(byte)
+
+
 def leave():
     """Unlocks the heap altogether; returns what `enter` needs to lock it again."""
     global _depth

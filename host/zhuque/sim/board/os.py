@@ -14,6 +14,19 @@ def seed(text):
     _state[1] = 0
 
 
+hidden = None  # a name in the root that the board does not have
+
+
+def ilistdir(*path):
+    """As the real one."""
+    return filter(lambda entry: entry[0] != hidden, uos.ilistdir(*path))
+
+
+def listdir(*path):
+    """As the real one."""
+    return [name for name in uos.listdir(*path) if name != hidden]
+
+
 def urandom(count):
     """As the real one, or the next `count` bytes of the seed's."""
     if _state[0] is None:

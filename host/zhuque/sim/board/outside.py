@@ -16,6 +16,9 @@ from clock import ASKED, HORIZON, NEVER, clock
 _FROM_1900_S = 2208988800
 
 
+# Where lines of JSON come from and go to.
+lines_in = sys.stdin.buffer
+lines_out = sys.stdout
 # Who is told of every event that is more than a sign of life, and whether somebody answers what is asked.
 on_event = None
 answers = False
@@ -31,7 +34,7 @@ def tell(event, unix, keys):
         line["waits"] = True
         line["online"] = flight.is_connected() and not network.is_cut()
         clock.stand(ASKED)
-    sys.stdout.write(json.dumps(line) + "\n")
+    lines_out.write(json.dumps(line) + "\n")
     if on_event is not None and event not in _SIGNS:
         on_event()
 
@@ -63,7 +66,7 @@ class Orders:
         self._world = world
         self._leave = leave
         self._horizon_us = NEVER if horizon_s is None else int(horizon_s * 1000000)
-        clock.add_house(sys.stdin.buffer, self.on_readable)
+        clock.add_house(lines_in, self.on_readable)
 
     def advance(self, now, due):
         """Stands at the horizon; returns when to come again."""
@@ -74,7 +77,7 @@ class Orders:
 
     def on_readable(self, _events):
         """Takes one line."""
-        line = sys.stdin.buffer.readline()
+        line = lines_in.readline()
         if not line:
             self._leave(None)
         try:

@@ -5,7 +5,8 @@ SETTINGS.json: `config` and `board` (written here as config.json and board.json)
 and `horizon_s` (outside.py). Files here: flash.bin, the journal partition; world.json, what goes on while
 the board restarts.
 
-Exit codes, after which whoever started it starts it again: 81 reset, 82 watchdog, 83 power cut. 0 when standard input
+Exit codes, after which whoever started it starts it again: 81 reset, 82 watchdog, 83 power cut, 84 soft reset (of
+virtual.py, which has a prompt). 0 when standard input
 ended. A firmware that hangs for good is ended by SIGALRM, a little after its watchdog would have.
 """
 
@@ -33,12 +34,15 @@ from world import World  # noqa: E402
 EXIT_RESET = 81
 EXIT_WATCHDOG = 82
 EXIT_POWER_CUT = 83
+EXIT_SOFT_RESET = 84
 JOURNAL_ADDRESS = 0x280000
 JOURNAL_SIZE = 1536 * 1024
 _BOOT_US = 1000000  # until the first line of boot.py
 _ARM_US = 1000000
 _SAVE_US = 10000000
 _EXITS = {machine.SOFT_RESET: EXIT_RESET, machine.WDT_RESET: EXIT_WATCHDOG}
+
+folder = ""  # what goes before the names of our files
 
 
 class Runner:
@@ -51,7 +55,9 @@ class Runner:
         self._saved = 0
         self._saved_changes = 0
         self._armed = 0
-        before = _load("world.json") or {"now_us": 0, "off_us": 0, "cause": machine.PWRON_RESET}
+        self.ended = False
+        before = load(folder + "world.json") or {"now_us": 0, "off_us": 0, "cause": machine.PWRON_RESET}
+        soft = "soft" in before
         board = settings["board"]
         clock.begin(before["now_us"], settings["speed"])
         self.world = World(
@@ -61,7 +67,8 @@ class Runner:
         if "world" in before:
             cold = before["cause"] == machine.PWRON_RESET
             self.world.load(before["world"], before["now_us"], cold)
-            if cold or self.world.relays.hold_us >= 0:
+            hold_us = self.world.relays.hold_us
+            if cold or hold_us > 0 or (hold_us == 0 and not soft):  # a soft reset leaves the pins as they are
                 self.world.drop_relays(before["now_us"])
         else:
             self._schedule(settings.get("events", []))
@@ -86,13 +93,16 @@ class Runner:
 
     def _off(self, before):
         """The time without a supply, and that of the boot loader."""
-        clock.sleep_us(before["off_us"] + _BOOT_US)
+        if "soft" not in before:
+            clock.sleep_us(before["off_us"] + self._settings.get("boot_us", _BOOT_US))
         clock.boot_us = clock.read()
 
     def _rtc(self, before):
         cold = before["cause"] == machine.PWRON_RESET
         memory = b"" if cold else bytes.fromhex(before["rtc_memory"])
         machine.begin(before["cause"], memory, self.reset)
+        if before.get("watchdog"):
+            machine.resume_watchdog(*before["watchdog"])
         time.rtc_zero_us = -(before["now_us"] + before["off_us"]) if cold else before["rtc_zero_us"]
 
     def server_us(self):
@@ -111,15 +121,22 @@ class Runner:
         self.world.release_relays(now)
         self._end(_EXITS[cause], cause, 0)
 
+    def soft_reset(self, prompt):
+        """MicroPython starts anew: timers are gone, pins are as they were, and so is the watchdog. `prompt` is kept."""
+        self.ended = True
+        self._save(machine.SOFT_RESET, 0, prompt)
+        sys.exit(EXIT_SOFT_RESET)
+
     def leave(self, _why):
         """Whoever started us is gone, or wants us to go."""
         self._end(0, machine.PWRON_RESET, 0)
 
     def _end(self, code, cause, off_us):
+        self.ended = True
         self._save(cause, off_us)
         sys.exit(code)
 
-    def _save(self, cause, off_us):
+    def _save(self, cause, off_us, soft=None):
         state = {
             "now_us": clock.now_us,
             "off_us": off_us,
@@ -128,9 +145,12 @@ class Runner:
             "rtc_memory": machine.rtc_memory().hex(),
             "world": self.world.save(),
         }
-        with open("world.new", "w") as file:
+        if soft is not None:
+            state["soft"] = soft
+            state["watchdog"] = machine.watchdog_left()
+        with open(folder + "world.new", "w") as file:
             json.dump(state, file)
-        os.rename("world.new", "world.json")
+        os.rename(folder + "world.new", folder + "world.json")
 
     def keep_alive(self):
         """At every look outside: against a firmware that hangs, an alarm that ends the process, and a saved world."""
@@ -165,12 +185,13 @@ def _alarm():
         return None
 
 
-def _load(path):
+def load(path):
+    """What a file holds, {} where there is none."""
     try:
         with open(path) as file:
             return json.load(file)
     except OSError:
-        return None
+        return {}
 
 
 def _execute(path):
@@ -180,8 +201,8 @@ def _execute(path):
 
 def main(path):
     """Runs the board until its process ends."""
-    settings = _load(path)
-    folder = settings["firmware"]
+    settings = load(path)
+    firmware = settings["firmware"]
     runner = Runner(settings)
     server = outside.TimeServer(runner.server_us)
     settings["config"]["time"] = {"host": "127.0.0.1", "port": server.port}
@@ -189,18 +210,19 @@ def main(path):
         with open(name + ".json", "w") as file:
             json.dump(settings[name], file)
     esp32.add_partition("journal", JOURNAL_ADDRESS, JOURNAL_SIZE, "flash.bin")
-    sys.path.append(folder)
+    sys.path.append(firmware)
     outside.Console(runner.world.truth.unix)
     runner.world.tell("boot", cause=machine.reset_cause())
     if runner.quiet is not None:
         _observe(runner.quiet)
     for name in ("boot.py", "main.py"):
         try:
-            _execute(folder + "/" + name)
+            _execute(firmware + "/" + name)
         except Exception as e:  # noqa: BLE001 - as on the board: printed, and the timers go on at the prompt
             sys.print_exception(e)
     while True:
         clock.sleep_us(1000000)
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])

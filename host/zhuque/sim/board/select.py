@@ -12,6 +12,7 @@ class Poll:
     def __init__(self):
         self._poll = uselect.poll()
         self._given = {}  # id of the real stream: what was registered
+        self._buffered = []  # those that may hold bytes of their own
         for stream, _ in clock.house.values():
             self._poll.register(stream, POLLIN)
 
@@ -20,6 +21,8 @@ class Poll:
         real = getattr(stream, "real", stream)
         self._given[id(real)] = stream
         self._poll.register(real, events)
+        if hasattr(stream, "any"):
+            self._buffered.append(stream)
 
     def modify(self, stream, events):
         """Watch it for other events."""
@@ -29,12 +32,17 @@ class Poll:
         """Watch it no longer."""
         real = getattr(stream, "real", stream)
         self._given.pop(id(real), None)
+        self._buffered = [other for other in self._buffered if other is not stream]
         self._poll.unregister(real)
 
     def poll(self, timeout_ms=-1):
         """[(stream, events)] of what is ready; [] when the time is over."""
         until = -1 if timeout_ms < 0 else clock.read() + timeout_ms * 1000
         while True:
+            if self._buffered:
+                held = [(stream, POLLIN) for stream in self._buffered if stream.any()]
+                if held:
+                    return held
             left = -1 if until < 0 else max(0, until - clock.now_us)
             ready = clock.wait(self._poll, left)
             if ready and network.is_cut():

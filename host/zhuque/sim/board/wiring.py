@@ -104,7 +104,10 @@ class PinRelays:
         """They need no time."""
 
     def restore(self, sockets, cold):
-        """Nothing is kept."""
+        """Those that were closed when the process ended: after a reset of the CPU none is."""
+        if not cold:
+            for i, socket in enumerate(sockets):
+                self._word |= socket.commanded << i
 
     def fresh(self, now_ms):
         """Nothing has to be kept alive."""

@@ -16,6 +16,7 @@ import os
 import queue
 import select
 import struct
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from zhuque.sim.esp32 import boot, slip
+from zhuque import boards
+from zhuque.errors import NotFoundError
+from zhuque.sim.esp32 import boot, process, slip
 from zhuque.sim.esp32.chip import CHIPS
 from zhuque.sim.esp32.faults import Faults, Order, Unplugged, parse
 from zhuque.sim.esp32.flash import FlashFile
@@ -35,17 +38,35 @@ Event = dict[str, Any]
 _SYNC_FRAME = slip.encode(struct.pack("<BBHI", 0, 0x08, len(SYNC), 0) + SYNC)
 _LOOK_S = 0.02
 _STUCK_S = 1.0
+# A board that resets this often within so many seconds is not going to run.
+_MANY, _SOON_S = 30, 10.0
+_RESETS = {
+    process.RESET: "software",
+    process.WATCHDOG: "watchdog",
+    process.HANG: "watchdog",
+    process.POWER_CUT: "power_on",
+}
+_WATCHDOG_TEXT = (
+    b"E (4123) task_wdt: Task watchdog got triggered. The following tasks/users did not reset the watchdog in time:\r\n"
+    b"E (4123) task_wdt:  - mp_task (CPU 1)\r\nAborting.\r\nRebooting...\r\n"
+)
 
 
 @dataclass(frozen=True)
 class BoardOptions:
-    """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB."""
+    """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB.
+
+    `board` names the wall it hangs on: the chips around it. `boot_ms` passes before boot.py; `paced` lets bytes take the
+    time that they take at the port's baud rate.
+    """
 
     flash: Path
     size: int | None = None
     chip: str = "esp32"
     mac: bytes = b"\x24\x0a\xc4\x7a\x68\x75"
     link: Path | None = None
+    board: str = "zq10"
+    boot_ms: int = 300
     paced: bool = False
 
 
@@ -75,8 +96,12 @@ class VirtualBoard:
     def __init__(
         self, options: BoardOptions, on_event: Callable[[Event], None] | None = None, port: Port | None = None
     ) -> None:
-        """Raises UsageError, RefusedError for a flash or a link that does not fit."""
+        """Raises UsageError, RefusedError, NotFoundError for a flash, a link or a board that does not fit."""
         self.options = options
+        try:
+            self._wall = boards.load(options.board).data
+        except boards.BoardError as error:
+            raise NotFoundError(str(error)) from error
         self.chip = CHIPS[options.chip]
         self.flash = FlashFile(options.flash, options.size)
         self.port: Port = PtyPort(options.link) if port is None else port
@@ -88,6 +113,9 @@ class VirtualBoard:
         self._wake = os.pipe()
         self._timers: list[tuple[float, Order]] = []
         self._loader: Loader | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
+        self._application: process.Application | None = None
+        self._started: list[float] = []
         self._watch = SyncWatch()
         self._was_open = False
         self._stay = False
@@ -151,6 +179,7 @@ class VirtualBoard:
             self._halt()
             self.port.unplug()
             self.flash.close()
+            self._folder.cleanup()
 
     def _turn(self) -> None:
         """Waits for something, and does it."""
@@ -166,12 +195,19 @@ class VirtualBoard:
         now = time.monotonic()
         descriptor = self.port.descriptor()
         if is_open and descriptor is not None and now >= self._busy_until:
-            poller.register(descriptor, select.POLLIN)
+            poller.register(descriptor, select.POLLIN | (select.POLLOUT if self.port.waits else 0))
+        application = self._running()
+        if application is not None:
+            if not self.port.waits:
+                poller.register(application.output, select.POLLIN)
+            poller.register(application.events, select.POLLIN)
         for number, _ in poller.poll(_LOOK_S * 1000):
             if number == self._wake[0]:
                 os.read(number, 4096)
             elif number == descriptor:
                 self._take(self.port.read(4096))
+        if application is not None and application is self._running():
+            self._serve(application)
         while not self._orders.empty():
             self._obey(self._orders.get())
         self._on_time(time.monotonic())
@@ -184,6 +220,39 @@ class VirtualBoard:
         if self.state == "stuck" and now >= self._stuck_at:
             self._stuck_at = now + _STUCK_S
             self.port.write(self._stuck_text.encode())
+
+    def _serve(self, application: process.Application) -> None:
+        """Carries what it wrote, and lets the next process follow where it ended."""
+        code = application.ended()
+        if not self.port.waits:
+            self._say(application.take_output())
+        application.take_events()
+        application.on_time()
+        if code is None:
+            return
+        self._say(application.take_output())
+        application.take_events()
+        application.kill()
+        if code == process.SOFT_RESET:
+            application.go_on()
+            return
+        self._started = [at for at in self._started if time.monotonic() - at < _SOON_S] + [time.monotonic()]
+        if code not in _RESETS or len(self._started) > _MANY:
+            words = " / ".join(application.last_words.decode(errors="replace").split("\r\n")[-4:])
+            self._halt()
+            self._stuck_text = ""
+            self._become("stuck", why=f"MicroPython ended with exit code {code}: {words}")
+            return
+        if code in (process.WATCHDOG, process.HANG):
+            self._say(_WATCHDOG_TEXT)
+        self._start(_RESETS[code])
+
+    def _running(self) -> process.Application | None:
+        return self._application if self._application is not None and self._application.running else None
+
+    def _say(self, data: bytes) -> None:
+        if data:
+            self.port.write(data)
 
     def _on_closed(self) -> None:
         """A tool that is done with the loader resets the board, but for one that left it on purpose."""
@@ -233,6 +302,11 @@ class VirtualBoard:
 
     def _to_application(self, data: bytes) -> None:
         """What runs on the board reads it."""
+        if self.faults.deaf:
+            data = data.replace(b"\x03", b"")
+        application = self._running()
+        if application is not None:
+            application.write(data)
 
     # States -----------------------------------------------------------------------------------------------------------
 
@@ -255,15 +329,37 @@ class VirtualBoard:
             self._become("stuck", why=str(error).strip().splitlines()[0])
             return
         self.port.write(found.loaded.encode())
-        self._run(found)
+        self._run(found, power_on=reset == "power_on")
 
-    def _run(self, found: boot.Application) -> None:
+    def _run(self, found: boot.Application, power_on: bool) -> None:
         self._become("running", project=found.project, version=found.version)
+        if not found.banner:
+            text = f"I (61) cpu_start: Project name:     {found.project}\r\n"
+            self._say(f"{text}I (66) cpu_start: App version:      {found.version}\r\n".encode())
+            return
+        if self._application is None:
+            self._application = process.Application(Path(self._folder.name), self._on_event)
+        self._application.start(self._settings(found), power_on)
+
+    def _settings(self, found: boot.Application) -> dict[str, Any]:
+        """As board/virtual.py reads them."""
+        return {
+            "board": self._wall,
+            "flash": str(self.flash.path.absolute()),
+            "partitions": [
+                [part.label, part.type, part.subtype, part.offset, part.size] for part in found.partitions
+            ],
+            "banner": found.banner,
+            "mac": self.options.mac.hex(),
+            "boot_us": self.options.boot_ms * 1000,
+        }
 
     def _halt(self) -> None:
         """Nothing runs any more."""
         self._loader = None
         self._watch = SyncWatch()
+        if self._application is not None:
+            self._application.kill()
 
     def _become(self, state: str, **keys: Any) -> None:
         if state != self.state:

@@ -47,6 +47,10 @@ class Port(Protocol):
     def baud(self) -> int | None:
         """What the program has set, None where that is not known."""
 
+    @property
+    def waits(self) -> bool:
+        """The program has not taken all that was written."""
+
     def lock(self, on: bool) -> None:
         """Another program has it, or no longer."""
 
