@@ -27,6 +27,21 @@ class Mac(ParamType):
         return bytes.fromhex(str(value).replace(":", ""))
 
 
+class Listen(ParamType):
+    """[HOST:]PORT; gives both."""
+
+    name = "listen"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """(host, port)."""
+        if isinstance(value, tuple):
+            return value
+        host, _, port = str(value).rpartition(":")
+        if not port.isdecimal() or int(port) > 65535:
+            self.fail(f"{value!r} is not PORT or HOST:PORT", param, ctx)
+        return host or "127.0.0.1", int(port)
+
+
 @click.command(name="board")
 @click.option(
     "--link",
@@ -54,13 +69,23 @@ class Mac(ParamType):
 @click.option(
     "--fault", "faults", multiple=True, metavar="WORDS", help="What goes wrong, as typed; more than once."
 )
+@click.option("--board", default="zq10", show_default=True, help="The wall it hangs on: the chips around it.")
+@click.option(
+    "--listen",
+    type=Listen(),
+    metavar="[HOST:]PORT",
+    help="A TCP server, socket:// and rfc2217://, and no device.",
+)
 @click.option("--paced", is_flag=True, help="Bytes take the time that they take at the port's baud rate.")
 def command(size: str | None, faults: tuple[str, ...], **wanted: Any) -> None:
     """Run a virtual ESP32 until Ctrl-C: a port that the stock esptool and mpremote take for a real board's.
 
     Blank at first; flash it with esptool or `zhuque flash`. While it runs, faults and buttons are typed as words:
     `unplug at=40`, `unplug for_s=5`, `plug`, `reset`, `download`, `mute for_s=3`, `deaf`, `max_baud baud=460800`,
-    `corrupt count=3 every=5000`, `in_use for_s=10`.
+    `corrupt count=3 every=5000`, `in_use for_s=10`; and what happens around it, as in `zhuque sim run`: `plug 3`.
+
+    On its port there is no DTR and no RTS: a request of esptool's is taken as the reset into the loader, and the end of
+    its connection as the reset out of it. --listen has both, as rfc2217://127.0.0.1:PORT.
 
     \b
     Example:

@@ -1,8 +1,8 @@
 """MicroPython's prompt on a serial port, as its ESP32 port has it: raw, raw with paste, and friendly.
 
-After `pyexec.c`: the raw one takes a program up to Ctrl-D, answers OK, then what it prints, 04, its traceback, 04; raw paste
-takes it in windows of 128 bytes that the board grants. mpremote uses both unchanged. The friendly one is for a person: it
-echoes, goes on where a block is open, and knows Ctrl-A to E.
+After `pyexec.c`: the raw one takes a program up to Ctrl-D, answers OK, then what it prints, 04, its traceback, 04; raw
+paste takes it in windows of 128 bytes that the board grants. mpremote uses both unchanged. The friendly one is for a
+person: it echoes, goes on where a block is open, and knows Ctrl-A to E.
 """
 
 from uart0 import CTRL_C, print_exception, uart
@@ -27,7 +27,7 @@ class Repl:
         while not (self._raw() if self.raw else self._friendly()):
             pass
 
-    # Running something -------------------------------------------------------------------------------------------------
+    # Running something ------------------------------------------------------------------------------------------------
 
     def run_file(self, name):
         """boot.py or main.py, where it is there; True when it asked for a soft reset."""
@@ -61,7 +61,7 @@ class Repl:
         uart.write(mark)
         return over
 
-    # Raw ---------------------------------------------------------------------------------------------------------------
+    # Raw --------------------------------------------------------------------------------------------------------------
 
     def _raw(self):
         """True for a soft reset, False when the mode changed."""
@@ -126,7 +126,7 @@ class Repl:
             return False
         return self._execute(str(source, "utf-8"), "<stdin>", "exec", b"\x04")
 
-    # Friendly ----------------------------------------------------------------------------------------------------------
+    # Friendly ---------------------------------------------------------------------------------------------------------
 
     def _friendly(self):
         """True for a soft reset, False when the mode changed."""
@@ -214,7 +214,7 @@ class Repl:
 
 
 def goes_on(lines):
-    """True while a statement of these lines is not whole: a bracket or a block is open, a line ends with a backslash."""
+    """True while a statement of these lines is not whole: a bracket or a block is open, or a backslash ends it."""
     last = lines[-1]
     if last.endswith("\\"):
         return True

@@ -1,8 +1,8 @@
 """The serial port of the virtual ESP32 at MicroPython's end: standard input and output of this process.
 
-Strategy. As on the chip an interrupt takes what comes: bytes go into a buffer, but Ctrl-C, where it is listened to, raises
-KeyboardInterrupt instead. The interrupt is the clock's look at the outside, so it comes in waits alone; a program that
-never waits is sent SIGINT by the host. Text goes out with CR before LF, bytes as they are.
+Strategy. As on the chip an interrupt takes what comes: bytes go into a buffer, but Ctrl-C, where it is listened to,
+raises KeyboardInterrupt instead. The interrupt is the clock's look at the outside, so it comes in waits alone; a
+program that never waits is sent SIGINT by the host. Text goes out with CR before LF, bytes as they are.
 """
 
 import builtins

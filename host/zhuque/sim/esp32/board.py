@@ -3,7 +3,8 @@
 Strategy. A board is `off` (no cable), in its `loader`, `running` its application, or `stuck` where the boot code
 found nothing to start. A pseudo-terminal carries no DTR and RTS, so the board takes a SYNC request, a frame of 46
 bytes that nobody types, as the reset with the boot pin held that esptool would have made before it; and the end of the
-connection to the loader as the reset that esptool makes after its work.
+connection to the loader as the reset that esptool makes after its work. On a port that carries the lines, they alone
+decide: the two transistors between them and the chip hold it in reset for RTS alone, and its boot pin for DTR alone.
 
 Rules: orders come from any thread; everything else happens in the board's own. Whatever ends the thread, nothing that
 it started is left.
@@ -27,9 +28,10 @@ from typing import Any
 
 from zhuque import boards
 from zhuque.errors import NotFoundError
+from zhuque.sim import scenario
 from zhuque.sim.esp32 import boot, process, slip
 from zhuque.sim.esp32.chip import CHIPS
-from zhuque.sim.esp32.faults import Faults, Order, Unplugged, parse
+from zhuque.sim.esp32.faults import Faults, Order, Unplugged, is_fault, parse
 from zhuque.sim.esp32.flash import FlashFile
 from zhuque.sim.esp32.loader import SYNC, Leave, Loader
 from zhuque.sim.esp32.port import Port, PtyPort
@@ -38,6 +40,8 @@ Event = dict[str, Any]
 _SYNC_FRAME = slip.encode(struct.pack("<BBHI", 0, 0x08, len(SYNC), 0) + SYNC)
 _LOOK_S = 0.02
 _STUCK_S = 1.0
+# Over a network the boot pin's line comes 50 ms after the reset's; the servers made for these boards wait for it.
+_PIN_S = 0.2
 # A board that resets this often within so many seconds is not going to run.
 _MANY, _SOON_S = 30, 10.0
 _RESETS = {
@@ -56,8 +60,8 @@ _WATCHDOG_TEXT = (
 class BoardOptions:
     """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB.
 
-    `board` names the wall it hangs on: the chips around it. `boot_ms` passes before boot.py; `paced` lets bytes take the
-    time that they take at the port's baud rate.
+    `board` names the wall it hangs on: the chips around it. `boot_ms` passes before boot.py. `paced` lets bytes take
+    the time of the port's baud rate. With `listen`, (host, port), it is a TCP server, without a device.
     """
 
     flash: Path
@@ -67,6 +71,7 @@ class BoardOptions:
     link: Path | None = None
     board: str = "zq10"
     boot_ms: int = 300
+    listen: tuple[str, int] | None = None
     paced: bool = False
 
 
@@ -93,9 +98,7 @@ class SyncWatch:
 class VirtualBoard:
     """Use it as a context manager, or start() and stop(). `on_event` is called from the board's thread."""
 
-    def __init__(
-        self, options: BoardOptions, on_event: Callable[[Event], None] | None = None, port: Port | None = None
-    ) -> None:
+    def __init__(self, options: BoardOptions, on_event: Callable[[Event], None] | None = None) -> None:
         """Raises UsageError, RefusedError, NotFoundError for a flash, a link or a board that does not fit."""
         self.options = options
         try:
@@ -104,8 +107,9 @@ class VirtualBoard:
             raise NotFoundError(str(error)) from error
         self.chip = CHIPS[options.chip]
         self.flash = FlashFile(options.flash, options.size)
-        self.port: Port = PtyPort(options.link) if port is None else port
+        self.port = self._port()
         self.port.plug()
+        self.port.on_lines = self._on_lines
         self.faults = Faults()
         self.state = "off"
         self._on_event = on_event or (lambda event: None)
@@ -118,13 +122,22 @@ class VirtualBoard:
         self._started: list[float] = []
         self._watch = SyncWatch()
         self._was_open = False
-        self._stay = False
+        self._stay = self._by_lines = False
+        self._held = self._boot_pin = False
+        self._boots_at = 0.0
         self._stuck_text = ""
         self._stuck_at = 0.0
         self._busy_until = 0.0
         self._stopping = False
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="virtual board", daemon=True)
+
+    def _port(self) -> Port:
+        if self.options.listen is None:
+            return PtyPort(self.options.link)
+        from zhuque.sim.esp32.tcp_port import TcpPort
+
+        return TcpPort(*self.options.listen)
 
     @property
     def address(self) -> str:
@@ -154,8 +167,12 @@ class VirtualBoard:
         self.stop()
 
     def order(self, order: str | Order) -> None:
-        """A fault or a button, as faults.py has them. Raises UsageError."""
-        self._orders.put(parse(order) if isinstance(order, str) else order)
+        """A fault or a button, as faults.py has them, or an event of its world, as scenario.py. Raises UsageError."""
+        if isinstance(order, str) and is_fault(order):
+            order = parse(order)
+        elif isinstance(order, str):
+            order = {"do": "world", "event": scenario.parse_line(order, int(str(self._wall["sockets"])))}
+        self._orders.put(order)
         self._poke()
 
     def _poke(self) -> None:
@@ -177,7 +194,7 @@ class VirtualBoard:
             self._tell("died", why=repr(error))
         finally:
             self._halt()
-            self.port.unplug()
+            self.port.close()
             self.flash.close()
             self._folder.cleanup()
 
@@ -188,7 +205,7 @@ class VirtualBoard:
             self._take(self.port.read(1 << 16))
             self._on_closed()
         elif is_open and not self._was_open:
-            self._stay = False
+            self._stay = self._by_lines = False
         self._was_open = is_open
         poller = select.poll()
         poller.register(self._wake[0], select.POLLIN)
@@ -217,6 +234,8 @@ class VirtualBoard:
         self._timers = [(at, order) for at, order in self._timers if at > now]
         for order in due:
             self._obey(order)
+        if self._boots_at and now >= self._boots_at:
+            self._boot_by_pin()
         if self.state == "stuck" and now >= self._stuck_at:
             self._stuck_at = now + _STUCK_S
             self.port.write(self._stuck_text.encode())
@@ -245,6 +264,7 @@ class VirtualBoard:
             return
         if code in (process.WATCHDOG, process.HANG):
             self._say(_WATCHDOG_TEXT)
+        self._tell("restart", after=_RESETS[code])
         self._start(_RESETS[code])
 
     def _running(self) -> process.Application | None:
@@ -256,7 +276,7 @@ class VirtualBoard:
 
     def _on_closed(self) -> None:
         """A tool that is done with the loader resets the board, but for one that left it on purpose."""
-        if self.state == "loader" and not self._stay:
+        if self.state == "loader" and not self._stay and not self._by_lines:
             self._start("power_on")
 
     # Bytes ------------------------------------------------------------------------------------------------------------
@@ -268,7 +288,13 @@ class VirtualBoard:
             self._pace(len(data))
         loader = self._loader
         data = self.faults.to_board(data, self.port.baud(), loader.baud if loader else None)
+        if self._held or self._boots_at:
+            return
+        self._by_lines = self._by_lines or self.port.carries_lines
         if loader is None:
+            if self._by_lines:
+                self._to_application(data)
+                return
             data, request = self._watch.feed(data)
             if data:
                 self._to_application(data)
@@ -309,6 +335,25 @@ class VirtualBoard:
             application.write(data)
 
     # States -----------------------------------------------------------------------------------------------------------
+
+    def _on_lines(self, dtr: bool, rts: bool) -> None:
+        held, pin = rts and not dtr, dtr and not rts
+        if held and not self._held:
+            self._halt()
+            self._become("held")
+        elif self._held and not held:
+            self._boots_at = time.monotonic() + _PIN_S
+            self._boot_pin = False
+        self._held = held
+        self._boot_pin = self._boot_pin or pin
+
+    def _boot_by_pin(self) -> None:
+        self._boots_at = 0.0
+        if self._boot_pin:
+            self._enter_loader()
+            self.port.write(boot.banner(self.chip, "power_on", download=True).encode())
+        else:
+            self._start("power_on")
 
     def _enter_loader(self) -> None:
         self._halt()
@@ -395,6 +440,11 @@ class VirtualBoard:
         if self.state == "off":
             self.port.plug()
             self._start("power_on")
+
+    def _do_world(self, order: Order) -> None:
+        application = self._running()
+        if application is not None:
+            application.order(order["event"])
 
     def _do_corrupt(self, order: Order) -> None:
         self.faults.corrupt_left = order.get("count", 1)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from zhuque.errors import UsageError
 from zhuque.sim.esp32 import faults as fault_words
 from zhuque.sim.esp32.board import BoardOptions, Event, VirtualBoard
+from zhuque.sim.narrator import Narrator
 from zhuque.sim.typed import TypedLines, end_on_sigterm
 
 
@@ -19,10 +22,12 @@ def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes 
         fault_words.parse(order)
     over = threading.Event()
 
+    narrator = Narrator()
+
     def on_event(event: Event) -> None:
-        line = _line(event)
-        if line:
-            print(line, flush=True)
+        text = _TEXTS.get(event["event"], narrator.text)(event)
+        if text:
+            narrator.say(event["time"], event.get("socket"), text)
         if event["event"] == "died":
             over.set()
 
@@ -41,14 +46,19 @@ def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes 
                     print(f"not understood: {error}", file=sys.stderr, flush=True)
 
 
-def _line(event: Event) -> str:
-    """An event in words, "" for one that is not worth any."""
-    if event["event"] == "board":
-        more = {
-            "loader": "in its loader",
-            "off": "unplugged",
-            "stuck": f"does not start: {event.get('why')}",
-            "running": f"runs {event.get('project') or 'something'} {event.get('version', '')}",
-        }
-        return f"the board {'is ' if event['state'] in ('loader', 'off') else ''}{more[event['state']]}"
-    return ""
+def _state(event: Event) -> str:
+    why = re.sub(r"\x1b\[[0-9;]*m", "", str(event.get("why", "")))
+    return {
+        "loader": "in its loader",
+        "off": "unplugged",
+        "held": "held in reset",
+        "stuck": f"does not start: {why}",
+        "running": f"runs {event.get('project') or 'something'} {event.get('version', '')}",
+    }[event["state"]]
+
+
+_TEXTS: dict[str, Callable[[Event], str | None]] = {
+    "board": _state,
+    "restart": lambda event: f"restarts: {event['after'].replace('_', ' ')}",
+    "died": lambda event: f"the simulation itself failed: {event['why']}",
+}

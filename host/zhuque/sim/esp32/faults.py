@@ -35,6 +35,12 @@ _KEYS: dict[str, dict[str, type]] = {
 NAMES = tuple(_KEYS)
 
 
+def is_fault(text: str) -> bool:
+    """Its first word is one of these; `plug 3` is a bike's."""
+    name, *words = text.split() or [""]
+    return name in _KEYS and not (words and words[0].isdigit())
+
+
 def parse(text: str) -> Order:
     """`unplug at=40 for_s=3` as a dict with `do`. Raises UsageError with what can be ordered."""
     name, *words = text.split()

@@ -13,6 +13,7 @@ import os
 import select
 import termios
 import tty
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -26,11 +27,17 @@ _BAUDS = {
 
 
 class Port(Protocol):
-    """What the board needs of a port."""
+    """What the board needs of a port. `on_lines(dtr, rts)` is called where those can be seen."""
+
+    on_lines: Callable[[bool, bool], None]
 
     @property
     def address(self) -> str:
         """What a person types."""
+
+    @property
+    def carries_lines(self) -> bool:
+        """DTR and RTS can be seen now."""
 
     def look(self) -> bool:
         """True while a program has it open."""
@@ -60,12 +67,17 @@ class Port(Protocol):
     def plug(self) -> None:
         """A device is there."""
 
+    def close(self) -> None:
+        """For good."""
+
 
 class PtyPort:
     """`link` is made a symbolic link to the device, and removed with it."""
 
     def __init__(self, link: Path | None = None) -> None:
         """Raises RefusedError where `link` is a file of somebody else."""
+        self.on_lines: Callable[[bool, bool], None] = lambda dtr, rts: None
+        self.carries_lines = False
         self._link = link
         self._master: int | None = None
         self._locked: int | None = None
@@ -102,6 +114,10 @@ class PtyPort:
             os.close(self._master)
         self._master = None
         self._out.clear()
+
+    def close(self) -> None:
+        """As `unplug`."""
+        self.unplug()
 
     def look(self) -> bool:
         """True while a program has it open."""

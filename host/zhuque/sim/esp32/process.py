@@ -48,8 +48,8 @@ class Application:
 
     def start(self, settings: dict[str, Any], power_on: bool) -> None:
         """A process; `settings` as board/virtual.py has them; after `power_on` nothing is left in RTC memory."""
-        self._settings = {**settings, "speed": 1, "start_unix": int(self._began)}
         self._settle_world(power_on)
+        self._settings = {**settings, "speed": 1, "start_unix": int(self._began)}
         self._spawn()
 
     def go_on(self) -> None:
@@ -87,6 +87,7 @@ class Application:
         """The world went on meanwhile; RTC memory did not without a supply."""
         path = self._folder / "world.json"
         if not path.exists():
+            self._began = time.time()  # another world begins
             return
         world = json.loads(path.read_text())
         world["now_us"] = max(world["now_us"], int((time.time() - self._began) * 1e6))
