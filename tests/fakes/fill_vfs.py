@@ -1,4 +1,4 @@
-"""Runs on MicroPython: puts a folder into the littlefs of a flash file. `micropython fill_vfs.py FLASH OFFSET SIZE FOLDER`.
+"""Puts a folder into the littlefs of a flash file: `micropython fill_vfs.py FLASH OFFSET SIZE FOLDER`.
 
 The file system is MicroPython's own, with the values of its ESP32 port.
 """
@@ -15,7 +15,7 @@ class Blocks:
     """The partition, as esp32.Partition."""
 
     def __init__(self, path, offset, size):
-        self._file = open(path, "r+b")
+        self._file = open(path, "r+b")  # noqa: SIM115 - for as long as the process runs
         self._offset = offset
         self._size = size
 

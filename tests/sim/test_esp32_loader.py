@@ -1,4 +1,4 @@
-"""The loader of the virtual ESP32, byte by byte: what the ROM and the stub answer, to what is right and to what is not."""
+"""The loader of the virtual ESP32, byte by byte: what the ROM and the stub answer, to right and to wrong requests."""
 
 from __future__ import annotations
 
@@ -334,7 +334,7 @@ def test_bytes_are_garbled_as_ordered() -> None:
 
 @pytest.mark.parametrize("words", ["explode", "unplug now=1", "unplug at=soon", "reset hard"])
 def test_orders_that_are_none_say_what_there_is(words: str) -> None:
-    with pytest.raises(UsageError, match="unplug|at=|no keys"):
+    with pytest.raises(UsageError, match=r"unplug|at=|no keys"):
         parse(words)
 
 
