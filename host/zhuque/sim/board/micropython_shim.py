@@ -33,7 +33,7 @@ def kbd_intr(byte):
     import sys
 
     if "uart0" in sys.modules:
-        sys.modules["uart0"].uart.interrupt = byte
+        sys.modules["uart0"].uart.listen(byte)
     else:
         _real.kbd_intr(byte)
 

