@@ -218,15 +218,16 @@ class VirtualBoard:
             if not self.port.waits:
                 poller.register(application.output, select.POLLIN)
             poller.register(application.events, select.POLLIN)
-        for number, _ in poller.poll(_LOOK_S * 1000):
+        ready = poller.poll(_LOOK_S * 1000)
+        while not self._orders.empty():  # before the bytes that came after them
+            self._obey(self._orders.get())
+        for number, _ in ready:
             if number == self._wake[0]:
                 os.read(number, 4096)
             elif number == descriptor:
                 self._take(self.port.read(4096))
         if application is not None and application is self._running():
             self._serve(application)
-        while not self._orders.empty():
-            self._obey(self._orders.get())
         self._on_time(time.monotonic())
 
     def _on_time(self, now: float) -> None:
