@@ -14,6 +14,8 @@ stdin = stdout = stderr = uart0.StandardFile()
 implementation = _real.implementation
 _Implementation = namedtuple("implementation", ("name", "version", "_machine", "_mpy", "_build"))
 
+_Uname = namedtuple("uname", ("sysname", "nodename", "release", "version", "machine"))
+
 
 def begin(banner):
     """What it is, from the banner of its image: `MicroPython v1.23.0 on 2024-06-02; BOARD with MCU`."""
@@ -25,6 +27,12 @@ def begin(banner):
     implementation = _Implementation(
         "micropython", tuple(numbers) + ("",), machine, _real.implementation._mpy, "ESP32_GENERIC"
     )
+
+
+def uname():
+    """What os.uname() says."""
+    release = ".".join([str(part) for part in implementation.version[:3]])
+    return _Uname("esp32", "esp32", release, version.split("MicroPython ")[-1], implementation._machine)
 
 
 def print_exception(error, file=None):

@@ -60,6 +60,7 @@ def hide_the_computer():
     vfs.umount("/")
     vfs.mount(vfs.VfsPosix(), HIDDEN)  # with a root of its own it would rename nothing
     os.hidden = HIDDEN[1:]
+    os.uname = sys_shim.uname
     vfs_shim.hidden = HIDDEN
     sys.modules["vfs"] = vfs_shim
     sys.path[:] = [HIDDEN + FOLDER, "", ".frozen", "/lib"]
