@@ -268,6 +268,8 @@ def test_the_prompt_for_a_person(flashed: Bench) -> None:
     heard = flashed.talk(b"for i in 'ab':\r print(i)\r\r", until=b"b\r\n>>> ")
     assert b"\r\n... " in heard
     assert b"NameError: name 'wrogn'" in flashed.talk(b"wrogn\r", until=b"Error")
+    heard = flashed.talk(b"\x03for i in range(4000000): pass\r\rprint('d' + 'one')\r", until=b"done\r\n")
+    assert b"Interrupt" not in heard  # what is typed ahead is no second Ctrl-C
     assert b"MPY: soft reboot\r\nMicroPython v1.23.0" in flashed.talk(b"\x04", until=b">>> ")
     heard = flashed.talk(b"import machine\rmachine.reset()\r", until=b"help")
     assert b"rst:0xc (SW_CPU_RESET)" in heard

@@ -45,6 +45,7 @@ class Application:
         self._waiting = bytearray()
         self._rest = self.last_words = b""
         self._interrupted = 0.0
+        self._sent = self._interrupt_at = 0
         self._listens = False
         self._program = find_micropython()
 
@@ -103,6 +104,7 @@ class Application:
         self._waiting += data
         if _CTRL_C in data:
             self._interrupted = time.monotonic()
+            self._interrupt_at = self._sent + self._waiting.rindex(_CTRL_C)
         self._flush()
 
     def _flush(self) -> None:
@@ -110,17 +112,18 @@ class Application:
             while self._waiting:
                 took = os.write(self._input, self._waiting[:4096])
                 del self._waiting[:took]
+                self._sent += took
 
     def on_time(self) -> None:
         """A program that does not look for its Ctrl-C is interrupted where it is."""
         self._flush()
         if not self._interrupted or time.monotonic() - self._interrupted < _DEAF_S:
             return
-        if not self._listens:
-            return
-        self._interrupted = 0.0
         unread = struct.unpack("i", fcntl.ioctl(self._input, termios.FIONREAD, b"\0\0\0\0"))[0]
-        if unread and self._process is not None:
+        if self._sent - unread > self._interrupt_at:
+            self._interrupted = 0.0  # it was read
+        elif self._listens and self._process is not None:
+            self._interrupted = 0.0
             self._process.send_signal(signal.SIGINT)
 
     def order(self, event: Event) -> None:
@@ -162,6 +165,7 @@ class Application:
         self._waiting.clear()
         self._rest = b""
         self._interrupted = 0.0
+        self._sent = self._interrupt_at = 0
         self._listens = False
 
 
