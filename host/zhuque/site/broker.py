@@ -1,0 +1,227 @@
+"""The broker's files, for mosquitto 2.0 and 2.1: its configuration, who it knows, and what each may do.
+
+Points and people have a listener each, with passwords and rights of their own. At the points' listener the client id is
+the user name, whatever the client says: so a password taken from a board on the wall is good for that one point,
+and cannot push another one out. Rights of points are the one static file of patterns; those of people follow from their
+roles. A password is 160 random bits, kept here as a salted hash and nowhere else; `fingerprint` names it.
+
+A change is told to a running broker with SIGHUP: it reads passwords, rights and certificates again and hangs up on
+whoever is no longer allowed in.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import os
+import pwd
+import secrets
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from zhuque.errors import RefusedError
+from zhuque.site import files
+from zhuque.site.settings import Settings, SiteError
+from zhuque.wire.topics import CHANNELS, ROOT
+from zhuque.wire.version import WIRE
+
+ROLES = ("viewer", "operator", "installer")
+COLLECTOR = "collector"
+CONFIGURATION = "mosquitto.conf"
+POINTS, PEOPLE = "points", "people"  # the two listeners, and the names of their files
+
+_ITERATIONS = 1000  # enough for 160 random bits; every login costs the broker as many
+_PUBLISHED = ("status", "telemetry", "record", "reply")
+_HEARD = ("command", "stored")
+_TEXT = """\
+# Made by `zhuque site apply` from site.toml, for mosquitto 2.0 and 2.1: a change made here is lost.
+{user}pid_file {folder}/mosquitto.pid
+log_dest file {folder}/mosquitto.log
+log_type error
+log_type warning
+log_type notice
+log_timestamp_format %Y-%m-%dT%H:%M:%S%z
+
+# What is acknowledged outlives a restart; a batch of the collector, and a day without it, fit in.
+persistence true
+persistence_location {folder}/kept/
+autosave_interval 10
+max_inflight_messages 2000
+max_queued_messages 200000
+persistent_client_expiration 14d
+max_packet_size 65536
+set_tcp_nodelay true
+per_listener_settings true
+
+# Points. Whoever comes here is who the password says, by client id too.
+listener {port}
+use_username_as_clientid true
+allow_anonymous false
+password_file {folder}/{points}.passwords
+acl_file {folder}/{points}.acl
+certfile {folder}/server.pem
+keyfile {folder}/server.pem
+
+# People and the collector.
+listener {people_port}
+allow_anonymous false
+password_file {folder}/{people}.passwords
+acl_file {folder}/{people}.acl
+certfile {folder}/server.pem
+keyfile {folder}/server.pem
+"""
+
+
+def configuration(site: Settings) -> str:
+    """The text of mosquitto.conf. It runs as whom the site's folder belongs to: nobody else reads the keys."""
+    return _TEXT.format(
+        user=_user_line(site.folder),
+        folder=site.folder / "broker",
+        port=site.broker_port,
+        people_port=site.people_port,
+        points=POINTS,
+        people=PEOPLE,
+    )
+
+
+def points_acl() -> str:
+    """What a point may do: speak in its own name, and hear what is meant for it."""
+    lines = [f"pattern write {ROOT}/{WIRE}/%u/{channel}" for channel in _PUBLISHED]
+    lines += [f"pattern read {ROOT}/{WIRE}/%u/{channel}" for channel in _HEARD]
+    return "\n".join(lines) + "\n"
+
+
+def people_acl(site: str, roles: Mapping[str, str]) -> str:
+    """What the collector and people may do; `roles` gives each one's."""
+    blocks = [_block(COLLECTOR, _rights(site, (*_PUBLISHED[1:],), ("command", "stored")))]
+    for name, role in sorted(roles.items()):
+        if role == "viewer":
+            rights = _rights(site, ("telemetry",), ())
+        else:
+            rights = _rights(site, tuple(c for c in CHANNELS if c != "status"), ("command",))
+        blocks.append(_block(f"{name}", rights, role))
+    return "\n".join(blocks)
+
+
+def write(site: Settings, roles: Mapping[str, str]) -> bool:
+    """Writes the configuration and the rights; True where something in them is new."""
+    folder = site.folder / "broker"
+    files.make_folder(folder)
+    files.make_folder(folder / "kept")
+    changed = False
+    for name, text in texts(site, roles).items():
+        path = folder / name
+        if not path.is_file() or path.read_text() != text:
+            files.write(path, text)
+            changed = True
+    for listener in (POINTS, PEOPLE):
+        path = _passwords(site, listener)
+        if not path.is_file():
+            files.write(path, "")
+    return changed
+
+
+def texts(site: Settings, roles: Mapping[str, str]) -> dict[str, str]:
+    """The files that follow from site.toml and the people, by name."""
+    return {
+        CONFIGURATION: configuration(site),
+        f"{POINTS}.acl": points_acl(),
+        f"{PEOPLE}.acl": people_acl(site.name, roles),
+    }
+
+
+def new_password() -> str:
+    """160 random bits in 32 characters of base32, lower case."""
+    return base64.b32encode(secrets.token_bytes(20)).decode().lower()
+
+
+def fingerprint(password: str) -> str:
+    """Names a password without telling it: 16 hexadecimal digits."""
+    return hashlib.sha256(password.encode()).hexdigest()[:16]
+
+
+def set_password(site: Settings, listener: str, user: str, password: str | None) -> bool:
+    """The only password of this user from now on; None: none. True where there was one before."""
+    path = _passwords(site, listener)
+    with files.alone(path.with_name(".lock")):
+        lines = [line for line in _lines(path) if line]
+        others = [line for line in lines if line.partition(":")[0] != user]
+        known = len(others) < len(lines)
+        if password is not None:
+            others.append(f"{user}:{_hash(password)}")
+        files.write(path, "".join(line + "\n" for line in sorted(others)))
+    return known
+
+
+def users(site: Settings, listener: str) -> set[str]:
+    """Who has a password."""
+    return {line.partition(":")[0] for line in _lines(_passwords(site, listener)) if line}
+
+
+def reload(site: Settings) -> bool:
+    """Tells the running broker to read its files again; False where none runs here. Raises RefusedError."""
+    pid = running(site)
+    if pid is None:
+        return False
+    try:
+        os.kill(pid, signal.SIGHUP)
+    except ProcessLookupError:
+        return False
+    except PermissionError as error:
+        raise RefusedError(
+            f"the broker, process {pid}, is another user's and was not told:"
+            f" what was changed holds after `kill -HUP {pid}` as that user"
+        ) from error
+    return True
+
+
+def running(site: Settings) -> int | None:
+    """The process id of the broker that runs with this site's configuration, None where none does."""
+    folder = site.folder / "broker"
+    with contextlib.suppress(OSError, ValueError):
+        pid = int((folder / "mosquitto.pid").read_text())
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if str(folder / CONFIGURATION).encode() in arguments:
+            return pid
+    return None
+
+
+def _rights(site: str, read: Iterable[str], write: Iterable[str]) -> list[str]:
+    rights = [f"topic read {ROOT}/+/{site}/+/status"]
+    rights += [f"topic read {ROOT}/{WIRE}/{site}/+/{channel}" for channel in read if channel not in write]
+    for channel in write:
+        rights.append(f"topic write {ROOT}/{WIRE}/{site}/+/{channel}")
+    return rights
+
+
+def _block(user: str, rights: Iterable[str], role: str = "service") -> str:
+    return f"# {role}\nuser {user}\n" + "".join(line + "\n" for line in rights)
+
+
+def _hash(password: str) -> str:
+    """As mosquitto_passwd writes it, without a password on a command line: PBKDF2 with SHA-512."""
+    salt = secrets.token_bytes(12)
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, _ITERATIONS, 64)
+    return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+
+
+def _passwords(site: Settings, listener: str) -> Path:
+    return site.folder / "broker" / f"{listener}.passwords"
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text().splitlines() if path.exists() else []
+    except OSError as error:
+        raise SiteError(
+            f"{path} cannot be read: {error.strerror}; work as the user whom the site's folder belongs to"
+        ) from error
+
+
+def _user_line(folder: Path) -> str:
+    """mosquitto started by root becomes this user; started by anybody else it stays who it is."""
+    with contextlib.suppress(OSError, KeyError):
+        return f"user {pwd.getpwuid(folder.stat().st_uid).pw_name}\n"
+    return ""
