@@ -83,7 +83,7 @@ class Talker:
         id: str = "",
         version: MQTTProtocolVersion = MQTTProtocolVersion.MQTTv311,
         clean: bool = True,
-        certificate: tuple[Path, Path] | None = None,
+        certificate: Path | None = None,
     ) -> None:
         self.heard: list[tuple[str, bytes]] = []
         self.refused: str | None = None
@@ -97,10 +97,10 @@ class Talker:
         self.client.username_pw_set(user, password) if user else None
         context = ssl.create_default_context(cafile=site.ca)
         if certificate:
-            context.load_cert_chain(*certificate)
+            context.load_cert_chain(certificate)
         self.client.tls_set_context(context)
         self.client.on_connect = self._on_connect
-        self.client.on_disconnect = lambda *_: self.gone.set()
+        self.client.on_disconnect = self._on_disconnect
         self.client.on_message = self._on_message
         self.client.on_publish = lambda c, d, mid, reason, p: self.acknowledged.add(mid)
         self._subscribed: set[int] = set()
@@ -109,7 +109,11 @@ class Talker:
         self._host = site.broker_host
 
     def __enter__(self) -> Talker:
-        self.client.connect(self._host, self._port, 30)
+        try:
+            self.client.connect(self._host, self._port, 30)
+        except OSError as error:  # the broker hangs up while shaking hands
+            self.refused = str(error)
+            return self
         self.client.loop_start()
         wait_for(lambda: self.connected.is_set() or self.refused)
         return self
@@ -131,6 +135,12 @@ class Talker:
             client.disconnect()
         else:
             self.connected.set()
+
+    def _on_disconnect(self, client: Client, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        self.gone.set()
+        if not self.connected.is_set():
+            self.refused = self.refused or str(reason)
+            client.disconnect()
 
     def _on_message(self, client: Client, data: Any, message: MQTTMessage) -> None:
         self.heard.append((message.topic, bytes(message.payload)))

@@ -244,7 +244,9 @@ def need_broker(broker: str | None, insecure: bool, ca: Path | None) -> BrokerAd
             f"zhuque: plain MQTT to {address}: whoever is on that network can read and command", err=True
         )
     login = our_login(broker)
-    return address if login is None else replace(address, user=login.user, password=login.password)
+    if login is None:
+        return address
+    return replace(address, user=login.user, password=login.password, certificate=login.certificate)
 
 
 def our_login(broker: str | None) -> Login | None:

@@ -1,7 +1,7 @@
 """Where the broker is, and whether one may talk to it in the open.
 
-`mqtt://HOST[:PORT]` is plain and allowed on loopback, elsewhere only with `insecure`; `mqtts://` is TLS with the system's
-authorities or the one in `ca`. User and password are no part of it: everybody can read a command line.
+`mqtt://HOST[:PORT]` is plain and allowed on loopback, elsewhere only with `insecure`; `mqtts://` is TLS with the
+authorities of the system or the one in `ca`. User and password are no part of it: everybody can read a command line.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class BrokerAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     ca: Path | None = None
+    certificate: Path | None = None  # ours, with its key, where the broker asks for one
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
@@ -51,10 +52,15 @@ class BrokerAddress:
             client.username_pw_set(self.user, self.password)
         if self.tls:
             try:
-                client.tls_set_context(ssl.create_default_context(cafile=self.ca))
+                context = ssl.create_default_context(cafile=self.ca)
+                if self.certificate is not None:
+                    context.load_cert_chain(self.certificate)
+                client.tls_set_context(context)
             except (OSError, ssl.SSLError) as error:
                 raise UsageError(
-                    f"the certificate authority {self.ca} cannot be read: {error}; give --ca FILE in PEM"
+                    f"{self.ca} or {self.certificate} cannot be read: {error}; give --ca FILE in PEM"
+                    if self.certificate
+                    else f"the certificate authority {self.ca} cannot be read: {error}; give --ca FILE in PEM"
                 ) from error
         return client
 

@@ -6,12 +6,14 @@ waits, which every point trusts already, and makes the next. What a point trusts
 the numbers), and `roll` is refused where one would be left behind.
 
 `authority/current.pem`, `authority/next.pem` and `broker/server.pem` hold certificate and key in one file, so that they
-are replaced together; `ca.pem` beside site.toml both authorities' certificates. Certificates are valid from this release
-on, not from the moment they are made: so a clock that runs fast does no harm to them.
+are replaced together; `ca.pem` beside site.toml both authorities' certificates. A third authority, people.pem, signs for
+people alone: what it signs opens the people's door of the broker and proves nothing else. Certificates are valid from
+this release on, not from the moment they are made: so a clock that runs fast does no harm to them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 from dataclasses import dataclass
@@ -31,7 +33,7 @@ AUTHORITY_DAYS = 25 * 365
 SERVER_DAYS = 5 * 365
 # So long before its end a certificate is renewed by whoever looks at it, and `check` asks for it.
 RENEW_DAYS = 90
-CURRENT, NEXT = "current", "next"
+CURRENT, NEXT, PEOPLE = "current", "next", "people"
 _NUMBER = re.compile(r" CA (\d+)$")
 
 
@@ -62,8 +64,12 @@ def create(site: Settings, now: float) -> None:
     """The two authorities of a new site, the certificate of its broker, and ca.pem."""
     need_clock(now)
     files.make_folder(site.folder / "authority")
-    _write(site, CURRENT, _new(site, 1, now))
-    _write(site, NEXT, _new(site, 2, now))
+    _write(site, CURRENT, _new(f"{site.name} CA 1", now))
+    _write(site, NEXT, _new(f"{site.name} CA 2", now))
+    doorkeeper = _new(f"{site.name} people", now)
+    _write(site, PEOPLE, doorkeeper)
+    files.make_folder(site.folder / "broker")
+    files.write(site.folder / "broker" / "people.pem", _pem(doorkeeper.certificate))
     _write_trusted(site)
     renew_server(site, now)
 
@@ -87,16 +93,28 @@ def renew_server(site: Settings, now: float) -> None:
         .add_extension(_key_id(signer), critical=False)
         .sign(signer.key, hashes.SHA256())
     )
-    folder = site.folder / "broker"
-    files.make_folder(folder)
-    files.write(folder / "server.pem", _pem(certificate) + _key_pem(key))
+    files.write(site.folder / "broker" / "server.pem", _pem(certificate) + _key_pem(key))
+
+
+def person(site: Settings, user: str) -> bytes:
+    """A certificate with its key that opens the people's door of the broker; who comes in, the password says."""
+    signer = load(site, PEOPLE)
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = (
+        _builder(user, signer.certificate.subject, key, signer.certificate.not_valid_after_utc)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(_key_id(signer), critical=False)
+        .sign(signer.key, hashes.SHA256())
+    )
+    return _pem(certificate) + _key_pem(key)
 
 
 def roll(site: Settings, now: float) -> Signer:
     """The next authority becomes the current one and signs; another is made to wait. Returns the one that signs now."""
     need_clock(now)
     follows = load(site, NEXT)
-    waits = _new(site, follows.number + 1, now)
+    waits = _new(f"{site.name} CA {follows.number + 1}", now)
     _write(site, CURRENT, follows)
     _write(site, NEXT, waits)
     _write_trusted(site)
@@ -124,7 +142,7 @@ def server(site: Settings) -> x509.Certificate:
 
 
 def load(site: Settings, which: str) -> Signer:
-    """The current or the next authority. Raises SiteError."""
+    """The current, the next or the people's authority. Raises SiteError."""
     path = site.folder / "authority" / f"{which}.pem"
     try:
         content = path.read_bytes()
@@ -159,12 +177,12 @@ def serves(certificate: x509.Certificate, host: str) -> bool:
     return host in names.get_values_for_type(x509.DNSName)
 
 
-def _new(site: Settings, number: int, now: float) -> Signer:
+def _new(called: str, now: float) -> Signer:
     key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{site.name} CA {number}")])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
     usage = x509.KeyUsage(False, False, False, False, False, True, True, False, False)
     certificate = (
-        _builder(f"{site.name} CA {number}", name, key, _later(now, AUTHORITY_DAYS))
+        _builder(called, name, key, _later(now, AUTHORITY_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -191,10 +209,8 @@ def _builder(
 def _names(host: str) -> list[x509.GeneralName]:
     """mbedTLS of the board compares an address with the DNS names only, OpenSSL with the addresses only."""
     names: list[x509.GeneralName] = [x509.DNSName(host)]
-    try:
+    with contextlib.suppress(ValueError):
         names.append(x509.IPAddress(ipaddress.ip_address(host)))
-    except ValueError:
-        pass
     return names
 
 

@@ -1,12 +1,16 @@
 """The broker's files, for mosquitto 2.0 and 2.1: its configuration, who it knows, and what each may do.
 
-Points and people have a listener each, with passwords and rights of their own. At the points' listener the client id is
-the user name, whatever the client says: so a password taken from a board on the wall is good for that one point,
-and cannot push another one out. Rights of points are the one static file of patterns; those of people follow from their
-roles. A password is 160 random bits, kept here as a salted hash and nowhere else; `fingerprint` names it.
+Points and people have a listener each. At the points' the client id is the user name, whatever the client says, so
+that nobody can push another one out by taking its id; at the people's a client needs a certificate of this site too,
+which no board has. So a password taken from a board on the wall is good for that one point and nothing else.
 
-A change is told to a running broker with SIGHUP: it reads passwords, rights and certificates again and hangs up on
-whoever is no longer allowed in.
+Rights of points are the static patterns, those of people follow from their roles. The collector's are patterns too, and
+its user is called after the site: mosquitto looks for a user's own rights when he connects, so that for a session which
+it keeps over its own restart only patterns hold, and what they do not allow is not kept (measured with 2.0.11).
+
+A password is 160 random bits, kept here as a salted hash and nowhere else; `fingerprint` names it. A change is told to a
+running broker with SIGHUP: it reads passwords, rights and certificates again and hangs up on whoever is no longer
+allowed in.
 """
 
 from __future__ import annotations
@@ -18,19 +22,19 @@ import os
 import pwd
 import secrets
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from zhuque.errors import RefusedError
 from zhuque.site import files
 from zhuque.site.settings import Settings, SiteError
-from zhuque.wire.topics import CHANNELS, ROOT
+from zhuque.wire.topics import ROOT
 from zhuque.wire.version import WIRE
 
 ROLES = ("viewer", "operator", "installer")
 COLLECTOR = "collector"
 CONFIGURATION = "mosquitto.conf"
-POINTS, PEOPLE = "points", "people"  # the two listeners, and the names of their files
+ACL = "acl"
 
 _ITERATIONS = 1000  # enough for 160 random bits; every login costs the broker as many
 _PUBLISHED = ("status", "telemetry", "record", "reply")
@@ -53,24 +57,23 @@ max_queued_messages 200000
 persistent_client_expiration 14d
 max_packet_size 65536
 set_tcp_nodelay true
-per_listener_settings true
 
-# Points. Whoever comes here is who the password says, by client id too.
+allow_anonymous false
+password_file {folder}/passwords
+acl_file {folder}/acl
+
+# Points: whoever comes here is who the password says, by client id too.
 listener {port}
 use_username_as_clientid true
-allow_anonymous false
-password_file {folder}/{points}.passwords
-acl_file {folder}/{points}.acl
 certfile {folder}/server.pem
 keyfile {folder}/server.pem
 
-# People and the collector.
+# People and the collector, with a certificate of this site.
 listener {people_port}
-allow_anonymous false
-password_file {folder}/{people}.passwords
-acl_file {folder}/{people}.acl
 certfile {folder}/server.pem
 keyfile {folder}/server.pem
+cafile {folder}/people.pem
+require_certificate true
 """
 
 
@@ -81,28 +84,32 @@ def configuration(site: Settings) -> str:
         folder=site.folder / "broker",
         port=site.broker_port,
         people_port=site.people_port,
-        points=POINTS,
-        people=PEOPLE,
     )
 
 
-def points_acl() -> str:
-    """What a point may do: speak in its own name, and hear what is meant for it."""
-    lines = [f"pattern write {ROOT}/{WIRE}/%u/{channel}" for channel in _PUBLISHED]
-    lines += [f"pattern read {ROOT}/{WIRE}/%u/{channel}" for channel in _HEARD]
-    return "\n".join(lines) + "\n"
+def acl(site: str, roles: Mapping[str, str]) -> str:
+    """Who may do what. A point speaks in its own name and hears what is meant for it; `roles` are people's.
 
-
-def people_acl(site: str, roles: Mapping[str, str]) -> str:
-    """What the collector and people may do; `roles` gives each one's."""
-    blocks = [_block(COLLECTOR, _rights(site, (*_PUBLISHED[1:],), ("command", "stored")))]
+    %u is SITE/POINT for a point and SITE for the collector, so that no pattern of one fits a topic of the other.
+    """
+    own, all_of = f"{ROOT}/{WIRE}/%u", f"{ROOT}/{WIRE}/%u/+"
+    blocks = [
+        "# points",
+        *(f"pattern write {own}/{channel}" for channel in _PUBLISHED),
+        *(f"pattern read {own}/{channel}" for channel in _HEARD),
+        "",
+        "# the collector",
+        f"pattern read {ROOT}/+/%u/+/status",
+        *(f"pattern read {all_of}/{channel}" for channel in _PUBLISHED[1:]),
+        *(f"pattern write {all_of}/{channel}" for channel in _HEARD),
+    ]
     for name, role in sorted(roles.items()):
-        if role == "viewer":
-            rights = _rights(site, ("telemetry",), ())
-        else:
-            rights = _rights(site, tuple(c for c in CHANNELS if c != "status"), ("command",))
-        blocks.append(_block(f"{name}", rights, role))
-    return "\n".join(blocks)
+        read = ("telemetry",) if role == "viewer" else (*_PUBLISHED[1:], "stored")
+        blocks += ["", f"# {role}", f"user {name}", f"topic read {ROOT}/+/{site}/+/status"]
+        blocks += [f"topic read {ROOT}/{WIRE}/{site}/+/{channel}" for channel in read]
+        if role != "viewer":
+            blocks.append(f"topic write {ROOT}/{WIRE}/{site}/+/command")
+    return "\n".join(blocks) + "\n"
 
 
 def write(site: Settings, roles: Mapping[str, str]) -> bool:
@@ -116,10 +123,8 @@ def write(site: Settings, roles: Mapping[str, str]) -> bool:
         if not path.is_file() or path.read_text() != text:
             files.write(path, text)
             changed = True
-    for listener in (POINTS, PEOPLE):
-        path = _passwords(site, listener)
-        if not path.is_file():
-            files.write(path, "")
+    if not _passwords(site).is_file():
+        files.write(_passwords(site), "")
     return changed
 
 
@@ -127,8 +132,7 @@ def texts(site: Settings, roles: Mapping[str, str]) -> dict[str, str]:
     """The files that follow from site.toml and the people, by name."""
     return {
         CONFIGURATION: configuration(site),
-        f"{POINTS}.acl": points_acl(),
-        f"{PEOPLE}.acl": people_acl(site.name, roles),
+        ACL: acl(site.name, roles),
     }
 
 
@@ -142,9 +146,9 @@ def fingerprint(password: str) -> str:
     return hashlib.sha256(password.encode()).hexdigest()[:16]
 
 
-def set_password(site: Settings, listener: str, user: str, password: str | None) -> bool:
+def set_password(site: Settings, user: str, password: str | None) -> bool:
     """The only password of this user from now on; None: none. True where there was one before."""
-    path = _passwords(site, listener)
+    path = _passwords(site)
     with files.alone(path.with_name(".lock")):
         lines = [line for line in _lines(path) if line]
         others = [line for line in lines if line.partition(":")[0] != user]
@@ -155,9 +159,9 @@ def set_password(site: Settings, listener: str, user: str, password: str | None)
     return known
 
 
-def users(site: Settings, listener: str) -> set[str]:
+def users(site: Settings) -> set[str]:
     """Who has a password."""
-    return {line.partition(":")[0] for line in _lines(_passwords(site, listener)) if line}
+    return {line.partition(":")[0] for line in _lines(_passwords(site)) if line}
 
 
 def reload(site: Settings) -> bool:
@@ -188,18 +192,6 @@ def running(site: Settings) -> int | None:
     return None
 
 
-def _rights(site: str, read: Iterable[str], write: Iterable[str]) -> list[str]:
-    rights = [f"topic read {ROOT}/+/{site}/+/status"]
-    rights += [f"topic read {ROOT}/{WIRE}/{site}/+/{channel}" for channel in read if channel not in write]
-    for channel in write:
-        rights.append(f"topic write {ROOT}/{WIRE}/{site}/+/{channel}")
-    return rights
-
-
-def _block(user: str, rights: Iterable[str], role: str = "service") -> str:
-    return f"# {role}\nuser {user}\n" + "".join(line + "\n" for line in rights)
-
-
 def _hash(password: str) -> str:
     """As mosquitto_passwd writes it, without a password on a command line: PBKDF2 with SHA-512."""
     salt = secrets.token_bytes(12)
@@ -207,8 +199,8 @@ def _hash(password: str) -> str:
     return f"$7${_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
-def _passwords(site: Settings, listener: str) -> Path:
-    return site.folder / "broker" / f"{listener}.passwords"
+def _passwords(site: Settings) -> Path:
+    return site.folder / "broker" / "passwords"
 
 
 def _lines(path: Path) -> list[str]:

@@ -130,7 +130,7 @@ def _secrets(site: Settings) -> Iterator[Problem]:
         yield Problem(
             "secrets", "the Wi-Fi has no password: anybody near can join its network", serious=False
         )
-    read(site.logins / "collector.toml")
+    read(site.logins / f"{site.name}.toml")
 
 
 def _certificates(site: Settings, now: float) -> Iterator[Problem]:
@@ -181,7 +181,7 @@ def _database(site: Settings, now: float) -> Iterator[Problem]:
     for name in sorted({point.point for point in known if point.retired_at} & set(site.points)):
         yield Problem("places", f"{name} is retired, but [places] still leads to it: mend site.toml")
     issued = {f"{site.name}/{point.point}" for point in known if point.fingerprint}
-    for user in sorted(broker.users(site, broker.POINTS) - issued):
+    for user in sorted({user for user in broker.users(site) if "/" in user} - issued):
         yield Problem(
             "inventory", f"the broker lets {user} in, which the inventory does not know: `zhuque site apply`"
         )
@@ -201,7 +201,7 @@ def _derived(site: Settings) -> Iterator[Problem]:
             yield Problem(
                 "broker", f"{path} is not what site.toml and the people ask for: `zhuque site apply`"
             )
-    strangers = broker.users(site, broker.PEOPLE) - set(roles) - {broker.COLLECTOR}
+    strangers = {user for user in broker.users(site) if "/" not in user} - set(roles) - {site.name}
     for name in sorted(strangers):
         yield Problem("people", f"{name} has a password and no account: `zhuque site people remove {name}`")
 
@@ -218,6 +218,7 @@ def _disk(site: Settings) -> Iterator[Problem]:
 def _listening(site: Settings) -> Iterator[Problem]:
     """Does the broker answer where the points look for it, with a certificate that they accept?"""
     context = ssl.create_default_context(cafile=site.ca)
+    context.load_cert_chain(site.logins / f"{site.name}.pem")
     for what, port in (("points", site.broker_port), ("people", site.people_port)):
         where = f"{site.broker_host} port {port} (for {what})"
         try:

@@ -81,9 +81,9 @@ def _fill(site: Settings, wish: Wish, text: str, wifi_password: str, now: int, b
     authority.create(site, now)
     broker.write(site, {})
     database.found(site, now)
-    login = Login(broker.COLLECTOR, "service", broker.new_password())
-    keep(site, login)
-    broker.set_password(site, broker.PEOPLE, login.user, login.password)
+    login = Login(site.name, broker.COLLECTOR, broker.new_password())
+    keep(site, login, authority.person(site, login.user))
+    broker.set_password(site, login.user, login.password)
     points.add(site, site.points, wish.board, now, by)
     files.write(folder / FILE, text, files.PUBLIC)
 

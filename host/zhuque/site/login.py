@@ -1,6 +1,7 @@
 """Who we are at the broker: a user and a password from a file of mode 0600, and never from a command line.
 
-A file of `logins/` in the site's folder is named after its user and holds `user`, `role` and `password` as TOML.
+A file of `logins/` in the site's folder is named after its user and holds `user`, `role` and `password` as TOML; the
+certificate that the broker's door for people asks for lies beside it, with its key, as .pem.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ class Login:
     user: str
     role: str
     password: str = field(repr=False)
+    certificate: Path | None = None
 
     @property
     def actor(self) -> str:
@@ -35,10 +37,11 @@ def path(site: Settings, user: str) -> Path:
     return site.logins / f"{user}.toml"
 
 
-def keep(site: Settings, login: Login) -> Path:
-    """Write a login's file, for its owner alone; returns the place."""
+def keep(site: Settings, login: Login, certificate: bytes) -> Path:
+    """Write a login's files, for its owner alone; returns the place of the first."""
     files.make_folder(site.logins)
     place = path(site, login.user)
+    files.write(place.with_suffix(".pem"), certificate)
     files.write(place, f'user = "{login.user}"\nrole = "{login.role}"\npassword = "{login.password}"\n')
     return place
 
@@ -60,7 +63,13 @@ def read(place: Path) -> Login:
     user, password = data.get("user"), data.get("password")
     if not isinstance(user, str) or not isinstance(password, str):
         raise SiteError(f'{place} must hold user = "..." and password = "..."; get it anew')
-    return Login(user, str(data.get("role", _ROLE_FALLBACK)), password)
+    certificate = place.with_suffix(".pem")
+    if files.open_to_others(certificate):
+        raise RefusedError(
+            f"others can read {certificate}: `chmod 600 {certificate}`, and renew that account"
+        )
+    role = str(data.get("role", _ROLE_FALLBACK))
+    return Login(user, role, password, certificate if certificate.is_file() else None)
 
 
 def choose(site: Settings, user: str | None) -> Login:
@@ -70,7 +79,7 @@ def choose(site: Settings, user: str | None) -> Login:
             raise UsageError(f"ZHUQUE_USER is {user!r}, which is no person's name")
         return read(path(site, user))
     here = sorted(site.logins.glob("*.toml"))
-    people = [place for place in here if place.stem != "collector"] or here
+    people = [place for place in here if place.stem != site.name] or here
     if len(people) != 1:
         names = ", ".join(place.stem for place in people) or "none"
         raise UsageError(f"who are you? Set ZHUQUE_USER to one of the logins in {site.logins}: {names}")

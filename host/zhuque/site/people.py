@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zhuque.errors import NotFoundError, RefusedError, UsageError
-from zhuque.site import broker, database, files
+from zhuque.site import authority, broker, database, files
 from zhuque.site.login import Login, keep
 from zhuque.site.settings import FILE, Settings
 from zhuque.store import inventory
@@ -21,6 +21,7 @@ from zhuque.wire.topics import is_name
 
 # "installer:" and the name must fit into a command's actor.
 NAME_LONGEST = 30
+_FILES = (".toml", ".pem")
 
 
 def names(site: Settings) -> list[Person]:
@@ -33,7 +34,7 @@ def add(site: Settings, name: str, role: str, now: int, by: str) -> Path:
     """A new account; returns the file with its password. Raises RefusedError where the name is taken, UsageError."""
     if not is_name(name) or len(name) > NAME_LONGEST:
         raise UsageError(f"{name!r} is no name of a person: 1 to {NAME_LONGEST} of a-z, 0-9 and '-'")
-    if name == broker.COLLECTOR:
+    if name in (broker.COLLECTOR, site.name):
         raise RefusedError(f"{name} is the collector's own account: take another name")
     if role not in broker.ROLES:
         raise UsageError(f"{role!r} is no role: {', '.join(broker.ROLES)} are")
@@ -48,22 +49,27 @@ def add(site: Settings, name: str, role: str, now: int, by: str) -> Path:
 
 
 def renew(site: Settings, name: str) -> Path:
-    """A new password; the old one is worth nothing at once. Returns its file. Raises NotFoundError."""
-    people = names(site)
-    roles = _roles(people)
-    if name != broker.COLLECTOR and name not in roles:
+    """A new password; the old one is worth nothing at once. Returns its file. `collector` is one of them.
+
+    Raises NotFoundError.
+    """
+    roles = _roles(names(site))
+    if name == broker.COLLECTOR:
+        return _admit(site, site.name, name, roles)
+    if name not in roles:
         raise NotFoundError(f"nobody is called {name}: `zhuque site people list` tells who there is")
-    return _admit(site, name, roles.get(name, "service"), roles)
+    return _admit(site, name, roles[name], roles)
 
 
 def remove(site: Settings, name: str) -> None:
     """The account is no more, at once. Raises NotFoundError."""
-    broker.set_password(site, broker.PEOPLE, name, None)
+    broker.set_password(site, name, None)
     with database.changing(site) as db:
         there = inventory.remove_person(db, site.name, name)
         roles = _roles(inventory.accounts(db, site.name))
     broker.write(site, roles)
-    (site.logins / f"{name}.toml").unlink(missing_ok=True)
+    for suffix in _FILES:
+        (site.logins / (name + suffix)).unlink(missing_ok=True)
     broker.reload(site)
     if not there:
         raise NotFoundError(f"nobody is called {name}: `zhuque site people list` tells who there is")
@@ -85,15 +91,18 @@ def hand_out(site: Settings, name: str, folder: Path) -> None:
     files.make_folder(folder / "logins")
     files.write(folder / FILE, _client_toml(site), files.PUBLIC)
     files.write(folder / "ca.pem", site.ca.read_bytes(), files.PUBLIC)
-    files.write(folder / "logins" / login.name, login.read_bytes())
-    login.unlink()
+    for suffix in _FILES:
+        place = login.with_suffix(suffix)
+        files.write(folder / "logins" / place.name, place.read_bytes())
+    for suffix in _FILES:
+        login.with_suffix(suffix).unlink()
 
 
 def _admit(site: Settings, name: str, role: str, roles: dict[str, str]) -> Path:
     login = Login(name, role, broker.new_password())
     broker.write(site, roles)
-    place = keep(site, login)
-    broker.set_password(site, broker.PEOPLE, name, login.password)
+    place = keep(site, login, authority.person(site, name))
+    broker.set_password(site, name, login.password)
     broker.reload(site)
     return place
 

@@ -132,7 +132,7 @@ def identity(site: Settings, name: str, now: int, by: str) -> Identity:
             db, site.name, name, fingerprint=made.fingerprint, trusts=trusts, issued_at=now
         )
         inventory.note(db, site.name, name, now, by, "issue", f"{made.fingerprint}, trusts {trusts}")
-        broker.set_password(site, broker.POINTS, _user(site, name), password)
+        broker.set_password(site, _user(site, name), password)
     broker.reload(site)
     return made
 
@@ -214,7 +214,7 @@ def _config(site: Settings, point: Point, password: str, now: int) -> dict[str, 
 
 def _take_away(site: Settings, name: str, now: int, by: str, what: str, **more: Any) -> Point:
     # The password goes first: whatever happens after it, the old board is locked out.
-    broker.set_password(site, broker.POINTS, _user(site, name), None)
+    broker.set_password(site, _user(site, name), None)
     try:
         with database.changing(site) as db:
             point = _need(db, site, name)

@@ -64,7 +64,7 @@ def units(site: Settings, mosquitto: Path, zhuque: Sequence[str] | None = None) 
             what="collector",
             after=broker,
             start=f"{run} collect {site.name} --site {site.folder}",
-            more="Environment=ZHUQUE_USER=collector\n",
+            more=f"Environment=ZHUQUE_USER={site.name}\n",
             hint=_HINT.format(file=collector),
             **common,
         ),

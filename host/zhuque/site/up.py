@@ -128,7 +128,7 @@ class Up:
         ours = {name: value for name, value in os.environ.items() if not name.startswith("ZHUQUE_")}
         self._children = (
             Child("broker", [mosquitto, "-c", configuration], ours, say),
-            Child("collector", collect, {**ours, "ZHUQUE_USER": broker.COLLECTOR}, self._hear),
+            Child("collector", collect, {**ours, "ZHUQUE_USER": site.name}, self._hear),
         )
 
     def stop(self) -> None:
