@@ -9,6 +9,7 @@ anew is revoking what was issued before, so an interrupted provisioning is simpl
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -48,6 +49,10 @@ class Identity:
     fingerprint: str
     config: dict[str, Any] = field(repr=False)
     files: dict[str, bytes] = field(repr=False)
+
+    def board_files(self) -> dict[str, bytes]:
+        """Everything as it lies on the board, config.json among it."""
+        return {"config.json": json.dumps(self.config).encode(), **self.files}
 
 
 def listed(site: Settings) -> list[Point]:
