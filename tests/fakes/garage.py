@@ -64,10 +64,10 @@ class Mosquitto:
         wait_for(runs)
         return self
 
-    def stop(self, kill: bool = False) -> None:
+    def stop(self) -> None:
         process, self._process = self._process, None
         if process is not None:
-            (process.kill if kill else process.terminate)()
+            process.terminate()
             process.communicate(timeout=10)
 
 

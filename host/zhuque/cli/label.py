@@ -36,7 +36,9 @@ def command() -> None:
     show_default=True,
     help="Stickers on an A4 sheet.",
 )
-@click.option("--skip", type=click.IntRange(0, 99), default=0, help="So many stickers of the first sheet are used.")
+@click.option(
+    "--skip", type=click.IntRange(0, 99), default=0, help="So many stickers of the first sheet are used."
+)
 @site_option
 def sheet(points: tuple[str, ...], file: Path, kind: str, skip: int) -> None:
     """A PDF with a sticker a socket, of these points or of all: its code, its place, its number.
@@ -72,7 +74,9 @@ def _labels(site: Settings, points: tuple[str, ...]) -> list[Label]:
     known = {point.point: point for point in inventory.listed(site)}
     for point in points:
         if point not in known:
-            raise NotFoundError(f"{site.name} has no point {point}: `zhuque point list` tells which there are")
+            raise NotFoundError(
+                f"{site.name} has no point {point}: `zhuque point list` tells which there are"
+            )
     wanted = {
         where: place
         for place, where in site.places.items()

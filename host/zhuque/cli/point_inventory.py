@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zhuque.cli.options import NAME, json_option, json_text, need_site, our_name, print_json, print_table, site_option
+from zhuque.cli.options import (
+    NAME,
+    json_option,
+    json_text,
+    need_site,
+    our_name,
+    print_json,
+    print_table,
+    site_option,
+)
 from zhuque.errors import RefusedError
 from zhuque.report import figures
 
@@ -80,7 +89,9 @@ def show(point: str, as_json: bool) -> None:
     for key, value in vars(found).items():
         shown = figures.local_text(value) if key in _TIMES else value
         click.echo(f"{key.replace('_', ' '):13} {figures.DASH if shown is None else shown}")
-    click.echo(f"{'places':13} {', '.join(f'{place} (socket {n})' for place, n in places.items()) or figures.DASH}\n")
+    click.echo(
+        f"{'places':13} {', '.join(f'{place} (socket {n})' for place, n in places.items()) or figures.DASH}\n"
+    )
     print_table(
         ("when", "by", "what", "detail"),
         [[figures.local_text(e.at), e.by, e.what, e.detail or figures.DASH] for e in events],
@@ -184,7 +195,9 @@ def rekey(point: str, folder: Path) -> None:
     made = points.identity(site, point, int(time.time()), our_name())
     for name, content in made.board_files().items():
         files.write(folder / name, content)
-    click.echo(f"{point}: credential {made.fingerprint} is in {folder}; put it on the board, then remove the folder")
+    click.echo(
+        f"{point}: credential {made.fingerprint} is in {folder}; put it on the board, then remove the folder"
+    )
 
 
 def _public(point: Point) -> dict[str, Any]:

@@ -6,9 +6,9 @@ waits, which every point trusts already, and makes the next. What a point trusts
 the numbers), and `roll` is refused where one would be left behind.
 
 `authority/current.pem`, `authority/next.pem` and `broker/server.pem` hold certificate and key in one file, so that they
-are replaced together; `ca.pem` beside site.toml both authorities' certificates. A third authority, people.pem, signs for
-people alone: what it signs opens the people's door of the broker and proves nothing else. Certificates are valid from
-this release on, not from the moment they are made: so a clock that runs fast does no harm to them.
+are replaced together; `ca.pem` beside site.toml both authorities' certificates. A third authority, people.pem, signs
+for people alone: what it signs opens the people's door of the broker and proves nothing else. Certificates are valid
+from this release on, not from the moment they are made: so a clock that runs fast does no harm to them.
 """
 
 from __future__ import annotations

@@ -4,12 +4,13 @@ Points and people have a listener each. At the points' the client id is the user
 that nobody can push another one out by taking its id; at the people's a client needs a certificate of this site too,
 which no board has. So a password taken from a board on the wall is good for that one point and nothing else.
 
-Rights of points are the static patterns, those of people follow from their roles. The collector's are patterns too, and
-its user is called after the site: mosquitto looks for a user's own rights when he connects, so that for a session which
-it keeps over its own restart only patterns hold, and what they do not allow is not kept (measured with 2.0.11).
+Rights of points and people are written out for each of them: in patterns mosquitto 2.1 puts no user name with a slash,
+such as SITE/POINT (measured with 2.1.2). Those of the collector are patterns, and its user is called after the site:
+2.0 looks for a user's own rights when he connects, so that for a session which it keeps over its own restart only
+patterns hold, and what they do not allow is not kept (measured with 2.0.11).
 
-A password is 160 random bits, kept here as a salted hash and nowhere else; `fingerprint` names it. A change is told to a
-running broker with SIGHUP: it reads passwords, rights and certificates again and hangs up on whoever is no longer
+A password is 160 random bits, kept here as a salted hash and nowhere else; `fingerprint` names it. A change is told to
+a running broker with SIGHUP: it reads passwords, rights and certificates again and hangs up on whoever is no longer
 allowed in.
 """
 
@@ -22,7 +23,7 @@ import os
 import pwd
 import secrets
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from zhuque.errors import RefusedError
@@ -87,22 +88,19 @@ def configuration(site: Settings) -> str:
     )
 
 
-def acl(site: str, roles: Mapping[str, str]) -> str:
-    """Who may do what. A point speaks in its own name and hears what is meant for it; `roles` are people's.
-
-    %u is SITE/POINT for a point and SITE for the collector, so that no pattern of one fits a topic of the other.
-    """
-    own, all_of = f"{ROOT}/{WIRE}/%u", f"{ROOT}/{WIRE}/%u/+"
+def acl(site: str, points: Iterable[str], roles: Mapping[str, str]) -> str:
+    """Who may do what. A point speaks in its own name and hears what is meant for it; `roles` are people's."""
     blocks = [
-        "# points",
-        *(f"pattern write {own}/{channel}" for channel in _PUBLISHED),
-        *(f"pattern read {own}/{channel}" for channel in _HEARD),
-        "",
-        "# the collector",
+        "# the collector, whose user is called after the site",
         f"pattern read {ROOT}/+/%u/+/status",
-        *(f"pattern read {all_of}/{channel}" for channel in _PUBLISHED[1:]),
-        *(f"pattern write {all_of}/{channel}" for channel in _HEARD),
+        *(f"pattern read {ROOT}/{WIRE}/%u/+/{channel}" for channel in _PUBLISHED[1:]),
+        *(f"pattern write {ROOT}/{WIRE}/%u/+/{channel}" for channel in _HEARD),
     ]
+    for point in sorted(points):
+        own = f"{ROOT}/{WIRE}/{site}/{point}"
+        blocks += ["", f"user {site}/{point}"]
+        blocks += [f"topic write {own}/{channel}" for channel in _PUBLISHED]
+        blocks += [f"topic read {own}/{channel}" for channel in _HEARD]
     for name, role in sorted(roles.items()):
         read = ("telemetry",) if role == "viewer" else (*_PUBLISHED[1:], "stored")
         blocks += ["", f"# {role}", f"user {name}", f"topic read {ROOT}/+/{site}/+/status"]
@@ -112,13 +110,13 @@ def acl(site: str, roles: Mapping[str, str]) -> str:
     return "\n".join(blocks) + "\n"
 
 
-def write(site: Settings, roles: Mapping[str, str]) -> bool:
+def write(site: Settings, points: Iterable[str], roles: Mapping[str, str]) -> bool:
     """Writes the configuration and the rights; True where something in them is new."""
     folder = site.folder / "broker"
     files.make_folder(folder)
     files.make_folder(folder / "kept")
     changed = False
-    for name, text in texts(site, roles).items():
+    for name, text in texts(site, points, roles).items():
         path = folder / name
         if not path.is_file() or path.read_text() != text:
             files.write(path, text)
@@ -128,11 +126,11 @@ def write(site: Settings, roles: Mapping[str, str]) -> bool:
     return changed
 
 
-def texts(site: Settings, roles: Mapping[str, str]) -> dict[str, str]:
-    """The files that follow from site.toml and the people, by name."""
+def texts(site: Settings, points: Iterable[str], roles: Mapping[str, str]) -> dict[str, str]:
+    """The files that follow from site.toml, points and people, by name."""
     return {
         CONFIGURATION: configuration(site),
-        ACL: acl(site.name, roles),
+        ACL: acl(site.name, points, roles),
     }
 
 

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from zhuque.boards import BoardError, load
 from zhuque.errors import ZhuqueError
-from zhuque.site import authority, broker, clock, database, files, points
+from zhuque.site import access, authority, broker, clock, database, files, points
 from zhuque.site.login import read
 from zhuque.site.secrets import wifi_password
 from zhuque.site.settings import Settings
@@ -193,14 +193,13 @@ def _database(site: Settings, now: float) -> Iterator[Problem]:
 
 
 def _derived(site: Settings) -> Iterator[Problem]:
-    with database.reading(site) as db:
-        roles = {person.name: person.role for person in inventory.accounts(db, site.name)}
-    for name, text in broker.texts(site, roles).items():
+    for name, text in access.texts(site).items():
         path = site.folder / "broker" / name
         if not path.is_file() or path.read_text() != text:
             yield Problem(
                 "broker", f"{path} is not what site.toml and the people ask for: `zhuque site apply`"
             )
+    _, roles = access.known(site)
     strangers = {user for user in broker.users(site) if "/" not in user} - set(roles) - {site.name}
     for name in sorted(strangers):
         yield Problem("people", f"{name} has a password and no account: `zhuque site people remove {name}`")

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from zhuque.boards import load as load_board
 from zhuque.errors import RefusedError
-from zhuque.site import authority, broker, database, files, people, points
+from zhuque.site import access, authority, broker, database, files, points
 from zhuque.site import secrets as site_secrets
 from zhuque.site.login import Login, keep
 from zhuque.site.settings import FILE, Settings, load, parse
@@ -79,8 +79,8 @@ def _fill(site: Settings, wish: Wish, text: str, wifi_password: str, now: int, b
     files.make_folder(folder)
     site_secrets.keep_wifi_password(site, wifi_password)
     authority.create(site, now)
-    broker.write(site, {})
     database.found(site, now)
+    access.refresh(site)
     login = Login(site.name, broker.COLLECTOR, broker.new_password())
     keep(site, login, authority.person(site, login.user))
     broker.set_password(site, login.user, login.password)
@@ -109,8 +109,7 @@ def apply(site: Settings, by: str) -> list[str]:
     if renewed:
         authority.renew_server(site, now)
         done.append(f"a new certificate for {site.broker_host}")
-    roles = {person.name: person.role for person in people.names(site)}
-    if broker.write(site, roles):
+    if access.refresh(site):
         done.append("the broker's configuration; ports and paths hold after its next start")
     if done and broker.reload(site):
         done.append("the broker was told")

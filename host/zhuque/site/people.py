@@ -12,7 +12,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from zhuque.errors import NotFoundError, RefusedError, UsageError
-from zhuque.site import authority, broker, database, files
+from zhuque.site import access, authority, broker, database, files
 from zhuque.site.login import Login, keep
 from zhuque.site.settings import FILE, Settings
 from zhuque.store import inventory
@@ -44,8 +44,7 @@ def add(site: Settings, name: str, role: str, now: int, by: str) -> Path:
                 f"{name} has an account already: `zhuque site people renew {name}` gives a new password"
             )
         inventory.add_person(db, site.name, Person(name, role, now, by))
-        roles = _roles(inventory.accounts(db, site.name))
-    return _admit(site, name, role, roles)
+    return _admit(site, name, role)
 
 
 def renew(site: Settings, name: str) -> Path:
@@ -53,12 +52,12 @@ def renew(site: Settings, name: str) -> Path:
 
     Raises NotFoundError.
     """
-    roles = _roles(names(site))
     if name == broker.COLLECTOR:
-        return _admit(site, site.name, name, roles)
-    if name not in roles:
-        raise NotFoundError(f"nobody is called {name}: `zhuque site people list` tells who there is")
-    return _admit(site, name, roles[name], roles)
+        return _admit(site, site.name, name)
+    for person in names(site):
+        if person.name == name:
+            return _admit(site, name, person.role)
+    raise NotFoundError(f"nobody is called {name}: `zhuque site people list` tells who there is")
 
 
 def remove(site: Settings, name: str) -> None:
@@ -66,8 +65,7 @@ def remove(site: Settings, name: str) -> None:
     broker.set_password(site, name, None)
     with database.changing(site) as db:
         there = inventory.remove_person(db, site.name, name)
-        roles = _roles(inventory.accounts(db, site.name))
-    broker.write(site, roles)
+    access.refresh(site)
     for suffix in _FILES:
         (site.logins / (name + suffix)).unlink(missing_ok=True)
     broker.reload(site)
@@ -98,17 +96,13 @@ def hand_out(site: Settings, name: str, folder: Path) -> None:
         login.with_suffix(suffix).unlink()
 
 
-def _admit(site: Settings, name: str, role: str, roles: dict[str, str]) -> Path:
+def _admit(site: Settings, name: str, role: str) -> Path:
     login = Login(name, role, broker.new_password())
-    broker.write(site, roles)
+    access.refresh(site)
     place = keep(site, login, authority.person(site, name))
     broker.set_password(site, name, login.password)
     broker.reload(site)
     return place
-
-
-def _roles(people: list[Person]) -> dict[str, str]:
-    return {person.name: person.role for person in people}
 
 
 def _client_toml(site: Settings) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from zhuque.boards import BoardError, load
 from zhuque.errors import NotFoundError, RefusedError, UsageError
-from zhuque.site import authority, broker, database
+from zhuque.site import access, authority, broker, database
 from zhuque.site.settings import Settings, SiteError
 from zhuque.store import inventory
 from zhuque.store.inventory import Event, Point
@@ -79,6 +79,8 @@ def add(site: Settings, names: list[str], board: str, now: int, by: str) -> list
         inventory.add_points(db, site.name, [Point(name, board) for name in new])
         for name in new:
             inventory.note(db, site.name, name, now, by, "add", board)
+    if access.refresh(site):
+        broker.reload(site)
     return new
 
 
@@ -237,6 +239,7 @@ def _take_away(site: Settings, name: str, now: int, by: str, what: str, **more: 
             )
             inventory.change_point(db, site.name, name, **gone, **more)
             inventory.note(db, site.name, name, now, by, what, point.mac)
+        access.refresh(site)
     finally:
         broker.reload(site)
     return point

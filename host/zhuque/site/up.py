@@ -1,8 +1,8 @@
 """Broker and collector of a small site as our children, and how they are: `zhuque site up`.
 
-A child that ends is started again after 1, 2, 4 .. 30 s; one that ends five times within its first seconds is not going
-to run, and its last words are the error. The health is a line, said whenever it changes. Ended by Ctrl-C or SIGTERM, the
-collector goes first, so that it stores and acknowledges what it has.
+A child that ends is started again after 1, 2, 4 .. 30 s; one that ends five times within its first seconds is not
+going to run, and its last words are the error. The health is a line, said whenever it changes. Ended by Ctrl-C or
+SIGTERM, the collector goes first, so that it stores and acknowledges what it has.
 """
 
 from __future__ import annotations

@@ -230,10 +230,7 @@ def test_an_operator_of_one_garage_is_nobody_in_another(site: Settings, mosquitt
         assert person.heard == []
 
 
-@pytest.mark.parametrize("kill", [False, True])
-def test_what_comes_while_the_collector_is_away_waits_for_it(
-    site: Settings, mosquitto: Mosquitto, kill: bool
-) -> None:
+def test_what_comes_while_the_collector_is_away_waits_for_it(site: Settings, mosquitto: Mosquitto) -> None:
     """Rights must not cost a kept session its messages, over a restart of the broker either."""
     v5 = MQTTProtocolVersion.MQTTv5
     properties = Properties(PacketTypes.CONNECT)
@@ -252,9 +249,7 @@ def test_what_comes_while_the_collector_is_away_waits_for_it(
     with Talker(site, *issued(site, "p01")) as point:
         mids = {point.publish("zq/1/riverside/p01/record", json.dumps(n)) for n in range(3)}
         wait_for(lambda: mids <= point.acknowledged)
-    if kill:
-        time.sleep(12)  # the broker saves every ten seconds
-    mosquitto.stop(kill)
+    mosquitto.stop()
     mosquitto.start()
     with Talker(site, *issued(site, "p01")) as point:
         mids = {point.publish("zq/1/riverside/p01/record", json.dumps(n)) for n in range(3, 6)}
