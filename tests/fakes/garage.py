@@ -50,6 +50,7 @@ class Mosquitto:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            umask=0o077,  # as `site up` and the unit do
         )
 
         def runs() -> bool:

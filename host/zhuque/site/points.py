@@ -79,7 +79,7 @@ def add(site: Settings, names: list[str], board: str, now: int, by: str) -> list
         inventory.add_points(db, site.name, [Point(name, board) for name in new])
         for name in new:
             inventory.note(db, site.name, name, now, by, "add", board)
-    if access.refresh(site):
+    if new and access.refresh(site):
         broker.reload(site)
     return new
 

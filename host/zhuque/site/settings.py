@@ -200,7 +200,8 @@ def _judge(path: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     else:
         wrong = _WORDS[path](value) if path in _WORDS else ""
         if wrong:
-            yield path, f"{path} is {value!r}: {wrong}"
+            shown = "not shown" if "@" in value else repr(value)  # it may be a password
+            yield path, f"{path} is {shown}: {wrong}"
 
 
 def _judge_places(places: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -285,7 +286,7 @@ def _line(text: str, path: str) -> int:
         head = re.match(r"\s*\[+\s*([\w-]+)", line)
         if head:
             here = head[1]
-            if here == table:
+            if here in (table, path):
                 found = number
         said = re.match(r"""\s*(?:([\w-]+)|"([^"]*)"|'([^']*)')\s*=""", line)
         if said and here == table and key in said.groups():

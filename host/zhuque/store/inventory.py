@@ -109,7 +109,7 @@ def events(db: Connection, site: str, name: str) -> list[Event]:
     """What was done to a point, oldest first."""
     c = inventory_events.c
     query = select(c.at, c.by, c.what, c.detail).where(c.site == site, c.point == name)
-    return [Event(*row) for row in db.execute(query.order_by(c.at, c.id))]
+    return [Event(*row) for row in db.execute(query.order_by(c.id))]
 
 
 def accounts(db: Connection, site: str) -> list[Person]:

@@ -13,7 +13,7 @@ from zhuque.report import labels
 from zhuque.site import points, tokens
 from zhuque.site.settings import Settings
 
-DPI = 300
+DPI = 200
 
 
 def read(pdf: Path) -> list[list[str]]:
