@@ -41,7 +41,7 @@ def command(
     """
     message = {"id": new_id(), **fields}
     payload = messages.dump(message)
-    with _Conversation(broker) as talk:
+    with _Conversation(broker, message["id"]) as talk:
         talk.subscribe(topics.topic(site, point, "reply"), topics.topic(site, point, "status"))
         talk.publish(topics.topic(site, point, "command"), payload)
         heard = _Heard(message["id"])
@@ -124,13 +124,14 @@ class _Heard:
 class _Conversation:
     """A connection for a few messages. Raises NoAnswerError and RefusedError on entering and subscribing."""
 
-    def __init__(self, broker: BrokerAddress) -> None:
+    def __init__(self, broker: BrokerAddress, id: str | None = None) -> None:
+        """`id` is that of the command: as our client id it is in the broker's log, beside the user that it knows."""
         self._broker = broker
         self._arrived: list[MQTTMessage] = []
         self._subscribed: dict[int, bool] = {}
         self._denied: str | None = None
         self._connack: Any = None
-        self._client = broker.client("zhuque-cli-" + new_id()[10:])
+        self._client = broker.client("zhuque-cli-" + (id or new_id()))
         self._client.on_connect = lambda client, data, flags, reason, properties: self._set_connack(reason)
         self._client.on_subscribe = lambda client, data, mid, reasons, properties: self._set_suback(
             mid, reasons

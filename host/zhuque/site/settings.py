@@ -186,7 +186,7 @@ def _judge(path: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     section = data.get(table, {}) if table else data
     if not isinstance(section, dict):
         return  # that has been said
-    value = section.get(key)
+    value: Any = section.get(key)
     if value is None:
         if required:
             yield path, f'{path} is missing; add {key} = "..."' + (f" below [{table}]" if table else "")

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.fakes.collecting import wait_for
-from tests.fakes.garage import WIFI_PASSWORD, Mosquitto
+from tests.fakes.garage import WIFI_PASSWORD, Mosquitto, Talker
 from zhuque import boards
 from zhuque.sim.point import PointSettings, SimPoint
 from zhuque.sim.tools import find_mosquitto
@@ -93,9 +93,40 @@ def test_from_init_to_status_and_to_a_person_who_starts_a_socket(site: Settings,
         operator = zhuque(site, *start, user="li")
         assert operator.returncode == 0, operator.stderr
         wait_for(lambda: '"operator:li"' in (done := zhuque_records(site)) and '"viewer:xu"' not in done, 30)
+        _a_replayed_command_does_nothing(site)
         _leaves_no_secret_behind(site, tmp_path / "board", made, [*said, viewer.stderr, operator.stdout])
     broker_log = (site.folder / "broker" / "mosquitto.log").read_text()
+    commands = [r for r in map(json.loads, zhuque_records(site).splitlines()) if r["kind"] == "command"]
+    [started] = [r for r in commands if r["actor"] == "operator:li"]
+    [line] = [line for line in broker_log.splitlines() if f"as zhuque-cli-{started['id']} " in line]
+    assert "u'li'" in line  # what the broker knows of whoever sent the command that the journal holds
     assert made.config["broker"]["password"] not in broker_log
+
+
+def _a_replayed_command_does_nothing(site: Settings) -> None:
+    """Somebody who recorded an operator's command sends it again, at once and after its time."""
+    login = read(site.logins / "li.toml")
+    topic = "zq/1/riverside/p01/command"
+    with Talker(site, "li", login.password, people=True, certificate=login.certificate) as talker:
+        talker.subscribe("zq/1/riverside/p01/reply")
+
+        def answers(id: str) -> list[dict[str, Any]]:
+            return [body for _, raw in talker.heard if (body := json.loads(raw))["id"] == id]
+
+        def say(id: str, op: str, **more: Any) -> dict[str, Any]:
+            before = len(answers(id))
+            talker.publish(topic, json.dumps({"id": id, "op": op, "socket": 3, **more}))
+            return wait_for(lambda: answers(id)[before:])[0]  # type: ignore[no-any-return]
+
+        assert say("stop-1", "stop")["ok"]
+        wait_for(lambda: say(f"start-{time.monotonic()}", "start")["ok"], 60)
+        assert say("stop-1", "stop")["ok"]  # the same answer again
+        assert say("late-1", "stop", expires=NOW - 600)["error"] == "expired"
+        assert say("probe-1", "start")["error"] == "socket_busy"  # the session goes on all the same
+    wait_for(lambda: '"start-' in zhuque_records(site), 30)
+    records = [json.loads(line) for line in zhuque_records(site).splitlines()]
+    assert len([r for r in records if r["kind"] == "command" and r["id"] == "stop-1"]) == 1
+    assert len([r for r in records if r["kind"] == "session_end" and r["socket"] == 3]) == 1
 
 
 def zhuque_records(site: Settings) -> str:
