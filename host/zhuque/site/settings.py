@@ -190,7 +190,7 @@ def _judge(path: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if value is None:
         if required:
             yield path, f'{path} is missing; add {key} = "..."' + (f" below [{table}]" if table else "")
-    elif type(value) is not kind:
+    elif not _is(value, kind):
         wanted = "a whole number without quotes" if kind is int else "a text in quotes"
         yield path, f"{path} must be {wanted}, is {value!r}"
     elif kind is int and not low <= value <= high:
@@ -202,6 +202,11 @@ def _judge(path: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
         if wrong:
             shown = "not shown" if "@" in value else repr(value)  # it may be a password
             yield path, f"{path} is {shown}: {wrong}"
+
+
+def _is(value: object, kind: type) -> bool:
+    """True is no number here."""
+    return type(value) is kind
 
 
 def _judge_places(places: dict[str, Any]) -> Iterator[tuple[str, str]]:
