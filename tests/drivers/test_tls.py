@@ -40,6 +40,15 @@ def test_the_right_broker_is_trusted(mpy: Path, folder: Path) -> None:
         assert script.wait("puback") == [1]
 
 
+@pytest.mark.parametrize("signs", [0, 1])
+def test_either_of_two_authorities_is_trusted(mpy: Path, folder: Path, signs: int) -> None:
+    """While one follows the other the board's file holds both."""
+    both = Authority("riverside CA 1"), Authority("riverside CA 2")
+    (folder / "ca.der").write_bytes(both[0].der + both[1].der)
+    with tls_broker(folder, both[signs]) as port, BoardScript(mpy, SCRIPT, folder, port, NAME) as script:
+        assert script.wait("puback") == [1]
+
+
 @pytest.mark.parametrize(
     ("case", "said"),
     [

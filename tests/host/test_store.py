@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from zhuque.collector.confirm import Confirmations
 from zhuque.report import figures
-from zhuque.store import derive, migrate, schema
+from zhuque.store import derive, migrate, schema, site_schema
 from zhuque.store.engine import open_reader, open_writer
 from zhuque.store.progress import Progress
 
@@ -29,6 +29,7 @@ def test_the_migrations_make_the_schema(where: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     assert ScriptDirectory.from_config(config).get_heads() == [schema.REVISION]
+    assert site_schema.inventory.metadata is schema.metadata
     assert tuple(column.name for column in schema.sessions.columns) == derive.COLUMNS
 
 

@@ -20,9 +20,12 @@ NOUNS = {
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
+    "label": "Labels of sockets.",
     "meter": "Meters and their bytes.",
+    "point": "Charge points and the boards that they are.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",
+    "site": "A garage: its settings, keys, people and broker.",
     "socket": "Start, stop and reset a socket.",
     "status": "How the charge points are.",
 }

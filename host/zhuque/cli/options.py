@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +20,8 @@ from zhuque.wire.topics import is_name
 
 if TYPE_CHECKING:
     from zhuque.collector.broker import BrokerAddress
+    from zhuque.site.login import Login
+    from zhuque.site.settings import Settings
     from zhuque.store.telemetry import Ages
 
 # Generic for the type checker, and nowhere at run time before.
@@ -79,11 +84,70 @@ MOMENT = Moment()
 AGE = Age()
 
 
+_SITE, _LOGIN = "zhuque.site", "zhuque.login"
+
+
+def site_option(command: F) -> F:
+    """--site, also from ZHUQUE_SITE: the folder that the other options' defaults come from; once a command."""
+    there = {option.name for option in getattr(command, "__click_params__", [])}
+    if "site" in there or "site" in inspect.signature(command).parameters:
+        return command
+    return click.option(
+        "--site",
+        metavar="DIR",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="ZHUQUE_SITE",
+        is_eager=True,
+        expose_value=False,
+        callback=_enter_site,
+        help="The folder of the site: its database, broker, login and time zone are the defaults; also ZHUQUE_SITE.",
+    )(command)
+
+
+def _enter_site(ctx: click.Context, param: click.Parameter, folder: Path | None) -> None:
+    if folder is None:
+        return
+    from zhuque.site.settings import load
+
+    ctx.meta[_SITE] = site = load(folder)
+    os.environ["TZ"] = site.time_zone  # times are the garage's, wherever the operator sits
+    time.tzset()
+
+
+def the_site() -> Settings | None:
+    """The site of --site, None where it was not given."""
+    site: Settings | None = click.get_current_context().meta.get(_SITE)
+    return site
+
+
+def need_site() -> Settings:
+    """The site of --site. Raises UsageError where it was not given."""
+    site = the_site()
+    if site is None:
+        raise UsageError("which site? Give --site DIR or set ZHUQUE_SITE")
+    return site
+
+
+def _of_site(name: str) -> Callable[[], Any]:
+    """A default that is this setting of the site."""
+
+    def default() -> Any:
+        site = the_site()
+        return None if site is None else getattr(site, name)
+
+    return default
+
+
 def db_option(command: F) -> F:
-    """--db, also from ZHUQUE_DB."""
-    return click.option("--db", metavar="PATH|URL", envvar="ZHUQUE_DB", help="The database; also ZHUQUE_DB.")(
-        command
+    """--db, also from ZHUQUE_DB or the site; and --site."""
+    option = click.option(
+        "--db",
+        metavar="PATH|URL",
+        envvar="ZHUQUE_DB",
+        default=_of_site("database"),
+        help="The database; also ZHUQUE_DB.",
     )
+    return option(site_option(command))
 
 
 def age_options(command: F) -> F:
@@ -117,17 +181,37 @@ def ages(minutes_after: int, hours_after: int, drop_after: int | None) -> Ages:
 
 
 def broker_options(command: F) -> F:
-    """--broker, --insecure and --ca."""
+    """--broker, --insecure, --ca and --login, whose defaults are the site's; and --site."""
+    option = click.option(
+        "--login",
+        type=click.Path(dir_okay=False, path_type=Path),
+        envvar="ZHUQUE_LOGIN",
+        expose_value=False,
+        callback=lambda ctx, param, value: ctx.meta.update({_LOGIN: value}),
+        help="A file with our user and password, mode 0600; also ZHUQUE_LOGIN.",
+    )
+    return plain_broker_options(site_option(option(command)), _of_site)
+
+
+def plain_broker_options(
+    command: F, default: Callable[[str], Callable[[], Any] | None] = lambda name: None
+) -> F:
+    """--broker, --insecure and --ca, without a site; `default` gives what makes a default."""
     for option in (
         click.option(
             "--ca",
             type=click.Path(dir_okay=False, path_type=Path),
             envvar="ZHUQUE_CA",
+            default=default("ca"),
             help="The authority that signed the broker's certificate; also ZHUQUE_CA.",
         ),
         click.option("--insecure", is_flag=True, help="Allow plain MQTT over a network."),
         click.option(
-            "--broker", metavar="URL", envvar="ZHUQUE_BROKER", help="mqtt(s)://HOST:PORT; also ZHUQUE_BROKER."
+            "--broker",
+            metavar="URL",
+            envvar="ZHUQUE_BROKER",
+            default=default("broker_url"),
+            help="mqtt(s)://HOST:PORT; also ZHUQUE_BROKER.",
         ),
     ):
         command = option(command)
@@ -147,12 +231,47 @@ def need_db(db: str | None) -> str:
 
 
 def need_broker(broker: str | None, insecure: bool, ca: Path | None) -> BrokerAddress:
-    """The broker's address. Raises UsageError where none was given or it is wrong, RefusedError."""
+    """The broker's address, with our login. Raises UsageError where none was given or it is wrong, RefusedError."""
+    from dataclasses import replace
+
     from zhuque.collector.broker import parse
 
     if not broker:
         raise UsageError("which broker? Give --broker mqtt://HOST:PORT or set ZHUQUE_BROKER")
-    return parse(broker, insecure, ca)
+    address = parse(broker, insecure, ca)
+    if insecure and not address.tls:
+        click.echo(
+            f"zhuque: plain MQTT to {address}: whoever is on that network can read and command", err=True
+        )
+    login = our_login(broker)
+    if login is None:
+        return address
+    return replace(address, user=login.user, password=login.password, certificate=login.certificate)
+
+
+def our_login(broker: str | None) -> Login | None:
+    """Who we are at this broker: by --login, or at the site's own broker by its folder and ZHUQUE_USER."""
+    place: Path | None = click.get_current_context().meta.get(_LOGIN)
+    site = the_site()
+    if place is None and (site is None or broker != site.broker_url):
+        return None
+
+    from zhuque.site import login
+
+    if place is not None:
+        return login.read(place)
+    assert site is not None
+    return login.choose(site, os.environ.get("ZHUQUE_USER") or None)
+
+
+def our_name() -> str:
+    """The login name on this computer."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
 
 
 def json_text(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from zhuque.cli import sim_board
-from zhuque.cli.options import ParamType, broker_options, db_option, json_option, need_db, print_json
+from zhuque.cli.options import ParamType, db_option, json_option, need_db, plain_broker_options, print_json
 from zhuque.errors import UsageError
 from zhuque.wire.topics import is_name
 
@@ -80,7 +80,7 @@ def _run_options(function: Any) -> Any:
     file = click.Path(dir_okay=False, path_type=Path)
     options = (
         click.option("--board", default="zq10", show_default=True, help="The board it is."),
-        broker_options,
+        plain_broker_options,
         click.option(
             "--port", type=click.IntRange(1, 65535), help="Of a broker of its own; else any free one."
         ),
@@ -113,7 +113,7 @@ def _simulate(broker: str | None, insecure: bool, ca: Path | None, wanted: dict[
         from zhuque.collector.broker import parse
 
         address = parse(broker, insecure, ca)
-        if address.tls or address.user:
+        if address.tls:
             raise UsageError("a simulated point speaks plain MQTT without a password: give mqtt://HOST:PORT")
         if wanted["port"]:
             raise UsageError("--port is that of a broker of one's own: it does not go with --broker")

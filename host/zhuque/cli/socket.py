@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 import time
 from collections.abc import Callable
@@ -12,7 +11,15 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from zhuque.cli.options import ParamType, broker_options, json_option, json_text, need_broker
+from zhuque.cli.options import (
+    ParamType,
+    broker_options,
+    json_option,
+    json_text,
+    need_broker,
+    our_login,
+    our_name,
+)
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
 from zhuque.wire.messages import MAX_ACCOUNT, MAX_ACTOR
 from zhuque.wire.topics import is_name
@@ -181,7 +188,7 @@ def _send(
 
     from zhuque.collector import ask
 
-    message = {"op": op, "socket": place.socket, **fields, "actor": _actor()}
+    message = {"op": op, "socket": place.socket, **fields, "actor": _actor(broker)}
     message["expires"] = int(time.time() + max(timeout_s, 60))
     known = {name: value for name, value in message.items() if value is not None}
     answer = ask.command(address, place.site, place.point, known, timeout_s)
@@ -202,10 +209,8 @@ def _refusal(place: Place, op: str, code: str, detail: Any) -> ZhuqueError:
     return ZhuqueError(said + (f"; {_FAILED[code]}" if code in _FAILED else ""))
 
 
-def _actor() -> str:
-    """Who asks: the login name on this computer, until the broker's accounts tell."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "unknown"
-    return ("operator:" + name).encode(errors="replace")[:MAX_ACTOR].decode(errors="ignore")
+def _actor(broker: str | None) -> str:
+    """Who asks: the account at the broker, or without one the login name on this computer."""
+    login = our_login(broker)
+    name = login.actor if login else "operator:" + our_name()
+    return name.encode(errors="replace")[:MAX_ACTOR].decode(errors="ignore")

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zhuque.cli.options import NAME, broker_options, db_option, json_option, print_json, print_table
+from zhuque.cli.options import (
+    NAME,
+    broker_options,
+    db_option,
+    json_option,
+    need_broker,
+    print_json,
+    print_table,
+)
 from zhuque.errors import NotFoundError, UsageError
 from zhuque.report import figures
 
@@ -63,9 +71,8 @@ def _views(
     if not broker:
         raise UsageError("from where? Give --db PATH (ZHUQUE_DB) or --broker URL (ZHUQUE_BROKER)")
     from zhuque.collector.ask import kept_status
-    from zhuque.collector.broker import parse
 
-    return kept_status(parse(broker, insecure, ca), site, point)
+    return kept_status(need_broker(broker, insecure, ca), site, point)
 
 
 def _public(view: PointView) -> dict[str, Any]:

@@ -41,11 +41,16 @@ def command(
     """
     message = {"id": new_id(), **fields}
     payload = messages.dump(message)
-    with _Conversation(broker) as talk:
+    with _Conversation(broker, message["id"]) as talk:
         talk.subscribe(topics.topic(site, point, "reply"), topics.topic(site, point, "status"))
         talk.publish(topics.topic(site, point, "command"), payload)
         heard = _Heard(message["id"])
-        talk.until(lambda: heard.judge(talk.take()), timeout_s)
+        talk.until(lambda: heard.judge(talk.take()) or talk.denied is not None, timeout_s)
+        if talk.denied is not None:
+            raise RefusedError(
+                f"the broker {broker} does not let {broker.user or 'us'} send commands ({talk.denied}):"
+                " nothing was done; ask for an operator's account"
+            )
     if heard.reply is not None:
         return heard.reply
     if heard.problem:
@@ -119,16 +124,19 @@ class _Heard:
 class _Conversation:
     """A connection for a few messages. Raises NoAnswerError and RefusedError on entering and subscribing."""
 
-    def __init__(self, broker: BrokerAddress) -> None:
+    def __init__(self, broker: BrokerAddress, id: str | None = None) -> None:
+        """`id` is that of the command: as our client id it is in the broker's log, beside the user that it knows."""
         self._broker = broker
         self._arrived: list[MQTTMessage] = []
         self._subscribed: dict[int, bool] = {}
+        self._denied: str | None = None
         self._connack: Any = None
-        self._client = broker.client("zhuque-cli-" + new_id()[10:])
+        self._client = broker.client("zhuque-cli-" + (id or new_id()))
         self._client.on_connect = lambda client, data, flags, reason, properties: self._set_connack(reason)
         self._client.on_subscribe = lambda client, data, mid, reasons, properties: self._set_suback(
             mid, reasons
         )
+        self._client.on_publish = lambda client, data, mid, reason, properties: self._set_puback(reason)
         self._client.on_message = lambda client, data, message: self._arrived.append(message)
 
     def __enter__(self) -> _Conversation:
@@ -164,6 +172,11 @@ class _Conversation:
         """At QoS 1."""
         self._client.publish(topic, payload, qos=1)
 
+    @property
+    def denied(self) -> str | None:
+        """Why the broker did not take what was published, None where it did."""
+        return self._denied
+
     def take(self) -> list[MQTTMessage]:
         """What arrived since the last call."""
         arrived, self._arrived = self._arrived, []
@@ -180,6 +193,10 @@ class _Conversation:
 
     def _set_connack(self, reason: Any) -> None:
         self._connack = reason
+
+    def _set_puback(self, reason: Any) -> None:
+        if reason.is_failure:
+            self._denied = str(reason)
 
     def _set_suback(self, mid: int, reasons: list[Any]) -> None:
         self._subscribed[mid] = not any(reason.is_failure for reason in reasons)

@@ -1,7 +1,7 @@
 """Where the broker is, and whether one may talk to it in the open.
 
-`mqtt://[USER[:PASSWORD]@]HOST[:PORT]` is plain and allowed on loopback, elsewhere only with `insecure`;
-`mqtts://` is TLS with the system's authorities or the one in `ca`.
+`mqtt://HOST[:PORT]` is plain and allowed on loopback, elsewhere only with `insecure`; `mqtts://` is TLS with the
+authorities of the system or the one in `ca`. User and password are no part of it: everybody can read a command line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
@@ -34,6 +34,7 @@ class BrokerAddress:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     ca: Path | None = None
+    certificate: Path | None = None  # ours, with its key, where the broker asks for one
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
@@ -51,10 +52,15 @@ class BrokerAddress:
             client.username_pw_set(self.user, self.password)
         if self.tls:
             try:
-                client.tls_set_context(ssl.create_default_context(cafile=self.ca))
+                context = ssl.create_default_context(cafile=self.ca)
+                if self.certificate is not None:
+                    context.load_cert_chain(self.certificate)
+                client.tls_set_context(context)
             except (OSError, ssl.SSLError) as error:
                 raise UsageError(
-                    f"the certificate authority {self.ca} cannot be read: {error}; give --ca FILE in PEM"
+                    f"{self.ca} or {self.certificate} cannot be read: {error}; give --ca FILE in PEM"
+                    if self.certificate
+                    else f"the certificate authority {self.ca} cannot be read: {error}; give --ca FILE in PEM"
                 ) from error
         return client
 
@@ -68,15 +74,18 @@ def parse(url: str, insecure: bool = False, ca: Path | None = None) -> BrokerAdd
         raise UsageError(f"--broker is no URL: {error}; it looks like mqtt://127.0.0.1:1883") from error
     if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/") or parts.query:
         raise UsageError("--broker must look like mqtt://HOST:PORT or mqtts://HOST:PORT")
+    if "@" in parts.netloc:
+        raise UsageError(
+            "--broker holds a user or a password, and everybody on this computer can read a command line:"
+            " put both into a file of mode 0600 and give --login FILE, or use --site DIR"
+        )
     tls = parts.scheme == "mqtts"
     if not tls and not insecure and not _is_loopback(parts.hostname):
         raise RefusedError(
             f"plain MQTT to {parts.hostname} would carry passwords and commands in the open:"
             " use mqtts://, or --insecure if nobody else is on that network"
         )
-    user = None if parts.username is None else unquote(parts.username)
-    password = None if parts.password is None else unquote(parts.password)
-    return BrokerAddress(parts.hostname, port or _PORTS[parts.scheme], tls, user, password, ca)
+    return BrokerAddress(parts.hostname, port or _PORTS[parts.scheme], tls, ca=ca)
 
 
 def _is_loopback(host: str) -> bool:

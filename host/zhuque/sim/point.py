@@ -43,7 +43,7 @@ class PointSettings:
 
     `skip` leaves out ticks that cannot decide anything (board/quiet.py); `entropy` is what the firmware's own chance
     comes from, None for real chance; with `answers` somebody answers every `scan` and `ask` with a `go`; further than
-    `horizon_s` the world does not go by itself.
+    `horizon_s` the world does not go by itself. With `config` it is the point that this file says.
     """
 
     board: dict[str, object]
@@ -60,10 +60,13 @@ class PointSettings:
     answers: bool = False
     horizon_s: float | None = None
     firmware: Path = FIRMWARE_FOLDER
+    # What provisioning would have put on the board: its config.json, and the files beside it. They hold secrets.
+    config: dict[str, object] | None = field(default=None, repr=False)
+    files: dict[str, bytes] = field(default_factory=dict, repr=False)
 
     def to_json(self) -> dict[str, object]:
         """As board/run.py reads it."""
-        config = {
+        config = self.config or {
             "wire": 1,
             "site": self.site,
             "point": self.point,
@@ -107,7 +110,9 @@ class SimPoint:
         self.folder.mkdir(parents=True, exist_ok=True)
         for name in ("world.json", "flash.bin"):
             (self.folder / name).unlink(missing_ok=True)
-        (self.folder / "settings.json").write_text(json.dumps(self.settings.to_json()))
+        self._put("settings.json", json.dumps(self.settings.to_json()).encode())
+        for name, content in self.settings.files.items():
+            self._put(name, content)
         self._spawn()
         self._thread = threading.Thread(target=self._follow, name="simulated point", daemon=True)
         self._thread.start()
@@ -158,6 +163,11 @@ class SimPoint:
     ) -> None:
         self.stop()
 
+    def _put(self, name: str, content: bytes) -> None:
+        path = self.folder / name
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
     def _spawn(self) -> None:
         with self._lock:
             if self._stopping:
@@ -170,6 +180,7 @@ class SimPoint:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
+                umask=0o077,  # config.json holds passwords
                 start_new_session=True,  # a Ctrl-C is for us: we end it in good order
             )
 

@@ -12,6 +12,8 @@ other tables but `dead_letters` can be made again from it.
     telemetry     as it came, later one row a minute, then one an hour
     thinned       how far that is done
     dead_letters  what could not be taken, and why
+
+The tables of the site itself are in site_schema.py.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from sqlalchemy import (
 )
 
 # The newest migration: what a database must be at to be used.
-REVISION = "0002"
+REVISION = "0004"
 
 metadata = MetaData()
 

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from zhuque.store import site_schema  # noqa: F401 - its tables are part of the metadata
 from zhuque.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
