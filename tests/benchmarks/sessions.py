@@ -21,22 +21,14 @@ _FIRST = 1_700_000_000
 _SITES, _POINTS, _SOCKETS, _ACCOUNTS = 30, 20, 10, 20_000
 
 FILTERS = {
-    "a day of a site": ["--site", "site-07", "--since", "2025-03-01", "--until", "2025-03-02"],
-    "a month of a point": [
-        "--site",
-        "site-07",
-        "--point",
-        "p03",
-        "--since",
-        "2025-03-01",
-        "--until",
-        "2025-04-01",
-    ],
+    "a day of a site": ["site-07", "--since", "2025-03-01", "--until", "2025-03-02"],
+    "a month of a point": ["site-07/p03", "--since", "2025-03-01", "--until", "2025-04-01"],
     "an account": ["--account", "r-04242"],
-    "an account at a site": ["--account", "r-04242", "--site", "site-02"],
+    "an account at a site": ["site-02", "--account", "r-04242"],
     "the open ones": ["--open"],
     "the newest 50": ["--limit", "50"],
-    "the newest 50 of a socket": ["--site", "site-07", "--point", "p03", "--socket", "4", "--limit", "50"],
+    "the newest 50 of a socket": ["site-07/p03/4", "--limit", "50"],
+    "the newest 50 of at least 0.8 kWh": ["--min-energy", "0.8kWh", "--limit", "50"],
     "trips of a week": ["--reason", "overcurrent", "--since", "2025-03-01", "--until", "2025-03-08"],
 }
 

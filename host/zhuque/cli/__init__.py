@@ -17,9 +17,11 @@ from zhuque.wire.version import VERSION, WIRE
 
 # noun -> what `zhuque --help` says of it, so that it need not import it
 NOUNS = {
+    "account": "Whom sessions are for.",
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
+    "log": "The journals of the charge points.",
     "meter": "Meters and their bytes.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",

@@ -196,10 +196,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(_printable(cell)) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         Console().print(table)
         return
-    cells = [list(columns), *([_printable(cell) for cell in row] for row in rows)]
+    cells = [list(columns), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         parts = (
@@ -209,6 +209,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         click.echo("  ".join(parts).rstrip())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What came over the wire may hold control characters; a terminal must not see them."""
     return "".join(c if c.isprintable() else "?" for c in text)
