@@ -25,9 +25,9 @@ from sqlalchemy import event
 from tests.fakes.collecting import count
 from tests.host import wire_samples as wire
 from zhuque.cli import NOUNS, main
-from zhuque.report.sessions import COLUMNS
 from zhuque.collector.ingest import decode
 from zhuque.errors import StoreBusyError
+from zhuque.report.sessions import COLUMNS
 from zhuque.sim.broker import Broker
 from zhuque.store.write import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -16,7 +16,7 @@ from zhuque.cli.options import db_option, json_option, json_text, need_db, print
 from zhuque.report import figures
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     from zhuque.store.accounts import Account
 
@@ -104,13 +104,15 @@ def show(account: str, db: str | None, zone: tzinfo | None, as_json: bool) -> No
         found = accounts.one(engine, account)
         with engine.begin() as opened:
             charged = accounts.charged(opened, account)
-    shown = _public(found) if found else {"account": account}
+    shown: dict[str, Any] = _public(found) if found else {"account": account}
     shown |= {"sessions": charged.sessions, "energy_wh": figures.milli(charged.energy_mwh)}
     shown["last_session_at"] = figures.utc_iso(charged.last_started_at)
     if as_json:
         click.echo(json_text(shown))
         return
-    lines = dict(zip(_COLUMNS, _cells(found), strict=True)) if found else {"account": account}
+    lines: dict[str, str] = {"account": account}
+    if found:
+        lines |= dict(zip(_COLUMNS, _cells(found), strict=True))
     if found is None:
         lines["state"] = "not added: only sessions name it"
     lines["sessions"] = f"{charged.sessions}, {figures.kwh_text(charged.energy_mwh)} kWh"

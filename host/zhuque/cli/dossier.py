@@ -59,9 +59,7 @@ def public_dossier(found: Dossier) -> dict[str, Any]:
         "contradictions": [
             {"epoch": epoch, "seq": seq, "payload": text} for epoch, seq, text in found.contradictions
         ],
-        "missing": [
-            {"epoch": epoch, "from": first, "to": last} for epoch, first, last in found.missing
-        ],
+        "missing": [{"epoch": epoch, "from": first, "to": last} for epoch, first, last in found.missing],
         "power_from": shown.source,
         "power": [{"at": figures.utc_iso(at), "power_w": figures.milli(mw)} for at, mw in shown.points],
     }
@@ -76,7 +74,7 @@ def _head(found: Dossier, zone: tzinfo | None) -> None:
     account = row["account"] or figures.DASH
     if found.account_name:
         account += f" ({found.account_name})"
-    peak = f"{figures.watt_text(row['peak_mw'])} W, {_amperes(row['peak_ma'])} A"
+    peak = f"{figures.watt_text(row['peak_mw'])} W, {_exact(row['peak_ma'])} A"
     ended = figures.local_text(row["ended_at"], zone) if row["end_reason"] else "open"
     for name, value in (
         ("session", row["session"]),
@@ -87,14 +85,14 @@ def _head(found: Dossier, zone: tzinfo | None) -> None:
         ("ended", f"{ended}{', ' + row['end_reason'] if row['end_reason'] else ''}"),
         ("charged", figures.duration_text(row["duration_s"])),
         ("suspended", figures.duration_text(row["suspended_s"])),
-        ("energy", f"{figures.kwh_text(row['energy_mwh'])} kWh"),
+        ("energy", f"{figures.kwh_text(row['energy_mwh'])} kWh, {_exact(row['energy_mwh'])} Wh by its records"),
         ("peak", peak),
     ):
         click.echo(f"{name:10} {printable(value)}")
 
 
-def _amperes(current_ma: int | None) -> str:
-    return figures.DASH if current_ma is None else str(figures.milli(current_ma))
+def _exact(thousandths: int | None) -> str:
+    return figures.DASH if thousandths is None else str(figures.milli(thousandths))
 
 
 def _part(title: str, lines: list[str]) -> None:
@@ -113,6 +111,6 @@ def _interruptions(found: Dossier, zone: tzinfo | None) -> list[str]:
 
 
 def _cells(entry: Entry, zone: tzinfo | None) -> list[str]:
-    says = story.words(entry)
+    says = story.words(entry, zone)
     kind = entry.kind if entry.own else f"({entry.kind})"
     return [str(entry.seq), figures.local_text(entry.at, zone), kind, says]

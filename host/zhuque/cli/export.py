@@ -20,12 +20,14 @@ from zhuque.store.queries import SessionFilter, count_sessions, session_rows
 from zhuque.store.since import Since
 
 if TYPE_CHECKING:
-    from sqlalchemy.engine import Engine
+    pass
 
 _STDOUT = "-"
 
 
-def export_sessions(where: str, wanted: SessionFilter, path: str, form: str | None, state: Path | None) -> None:
+def export_sessions(
+    where: str, wanted: SessionFilter, path: str, form: str | None, state: Path | None
+) -> None:
     """Write the file and, with a `state`, keep what has been seen. Raises ZhuqueError."""
     if path == _STDOUT and (form is None or form == "parquet"):
         raise UsageError("to standard output goes --format csv or --format jsonl")

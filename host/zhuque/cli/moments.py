@@ -1,4 +1,4 @@
-"""Times as people give them: local to a zone, and refused where the zone's clocks never showed them, or showed them twice.
+"""Times as people give them: local to a zone, and refused where its clocks never showed them, or showed them twice.
 
 The zone is that of --zone (ZHUQUE_ZONE), else this computer's.
 """
@@ -33,7 +33,9 @@ class Zone(ParamType):
         try:
             return ZoneInfo(value)
         except (ValueError, OSError, LookupError):
-            self.fail(f"{value!r} is no time zone that is known here; it looks like Asia/Shanghai", param, ctx)
+            self.fail(
+                f"{value!r} is no time zone that is known here; it looks like Asia/Shanghai", param, ctx
+            )
 
 
 def zone_option(command: F) -> F:
@@ -105,4 +107,3 @@ def _first_moment(naive: datetime, zone: tzinfo | None) -> datetime:
         middle = (low + high) // 2
         low, high = (middle, high) if _at(middle, zone).utcoffset() == before_change else (low, middle)
     return _at(high, zone)
-

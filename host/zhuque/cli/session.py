@@ -129,7 +129,9 @@ def show(session: str, db: str | None, zone: tzinfo | None, raw: bool, as_json: 
 @db_option
 @filter_options
 @click.option("--to", "path", metavar="FILE", required=True, help="The file, or - for standard output.")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), help="Else by the file's name.")
+@click.option(
+    "--format", "form", type=click.Choice(["csv", "jsonl", "parquet"]), help="Else by the file's name."
+)
 @click.option(
     "--since-last",
     type=click.Path(dir_okay=False, path_type=Path),

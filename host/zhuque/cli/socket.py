@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from zhuque.cli.options import broker_options, json_option, json_text, need_brok
 from zhuque.cli.quantities import DURATION, ENERGY
 from zhuque.cli.targets import Target, TargetType
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
-from zhuque.wire.messages import MAX_ACCOUNT, MAX_ACTOR
+from zhuque.wire.messages import MAX_ACCOUNT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -135,10 +134,10 @@ def _send(
 
     from zhuque.collector import ask
 
-    message = {"op": op, "socket": place.socket, **fields, "actor": _actor()}
+    message = {"op": op, "socket": place.socket, **fields, "actor": ask.actor()}
     message["expires"] = int(time.time() + max(timeout_s, 60))
     known = {name: value for name, value in message.items() if value is not None}
-    answer = ask.command(address, place.site, place.point, known, timeout_s)
+    answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
@@ -154,12 +153,3 @@ def _refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:
     if code in _REFUSED:
         return RefusedError(f"{said}; {_REFUSED[code]}")
     return ZhuqueError(said + (f"; {_FAILED[code]}" if code in _FAILED else ""))
-
-
-def _actor() -> str:
-    """Who asks: the login name on this computer, until the broker's accounts tell."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        name = "unknown"
-    return ("operator:" + name).encode(errors="replace")[:MAX_ACTOR].decode(errors="ignore")

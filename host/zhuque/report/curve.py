@@ -55,17 +55,19 @@ def text_plot(curve: Curve, zone: tzinfo | None, width: int = 64, height: int = 
     top = max(1, max(value for value in columns if value is not None))
     out = []
     for line in reversed(range(height)):
-        label = figures.watt_text(top * (line + 1) // height) if line in (0, height // 2 - 1, height - 1) else ""
-        bars = "".join(" " if value is None else _bar(value * height * 8 // top - line * 8) for value in columns)
+        label = (
+            figures.watt_text(top * (line + 1) // height) if line in (height // 2 - 1, height - 1) else ""
+        )
+        bars = "".join(
+            " " if value is None else _bar(value * height * 8 // top - line * 8) for value in columns
+        )
         out.append(f"{label:>8} |{bars}".rstrip())
     out.append(f"{'W':>8} +{'-' * width}")
     first, last = figures.local_text(begin, zone)[11:16], figures.local_text(end, zone)[11:16]
     return [*out, f"{'':10}{first}{last:>{width - len(first)}}"]
 
 
-def _columns(
-    known: Sequence[tuple[int, int]], begin: int, end: int, width: int
-) -> list[int | None]:
+def _columns(known: Sequence[tuple[int, int]], begin: int, end: int, width: int) -> list[int | None]:
     sums, counts = [0] * width, [0] * width
     for at, value in known:
         column = min(width - 1, (at - begin) * width // (end - begin))

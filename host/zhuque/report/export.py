@@ -54,9 +54,7 @@ def write_parquet(rows: Rows, file: BinaryIO) -> None:
     with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         while page := list(islice(stream, _PAGE)):
             columns = [[_typed(name, row) for row in page] for name in COLUMNS]
-            arrays = [
-                pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)
-            ]
+            arrays = [pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
 

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written beside their place under another name, and moved there once on the disk."""
+"""Files that are whole or not there: written beside their place, and moved there once they are on the disk."""
 
 from __future__ import annotations
 
@@ -63,4 +63,6 @@ def _told(error: OSError, path: Path) -> ZhuqueError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return RefusedError(f"{path} cannot be written: {error.strerror}; {untouched}")
     what = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-    return FileError(f"{path} could not be written to its end: {what}; {untouched}. Make room and do it again")
+    return FileError(
+        f"{path} could not be written to its end: {what}; {untouched}. Make room and do it again"
+    )

@@ -23,7 +23,9 @@ def read_people(path: Path) -> list[Person]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     header = reader.fieldnames or []
     if "account" not in header or set(header) - set(COLUMNS):
-        raise UsageError(f"{path}: the first line must name columns of {', '.join(COLUMNS)}; account must be there")
+        raise UsageError(
+            f"{path}: the first line must name columns of {', '.join(COLUMNS)}; account must be there"
+        )
     people: list[Person] = []
     lines: dict[str, int] = {}
     try:

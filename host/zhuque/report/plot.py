@@ -63,7 +63,9 @@ def _energy(panel: Any, found: Dossier) -> None:
     ]
     if found.session["started_at"] is not None:
         told.insert(0, (_time(found.session["started_at"]), 0.0))
-    panel.plot([at for at, _ in told], [kwh for _, kwh in told], "o-", color=_ENERGY, markersize=3, linewidth=1)
+    panel.plot(
+        [at for at, _ in told], [kwh for _, kwh in told], "o-", color=_ENERGY, markersize=3, linewidth=1
+    )
     panel.set_ylim(bottom=0)
     panel.set_ylabel("energy, kWh (records)", color=_ENERGY)
 
@@ -76,7 +78,7 @@ def _marks(panel: Any, found: Dossier) -> None:
         if at is not None:
             panel.axvline(_time(at), color=_TRIP, linewidth=1.5, label=f"trip: {cause}")
     if panel.get_legend_handles_labels()[0]:
-        panel.legend(loc="upper left", fontsize=8)
+        panel.legend(loc="best", fontsize=8)
 
 
 def _words(panel: Any, found: Dossier, zone: tzinfo | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from typing import Any
 
 from zhuque.report import figures
@@ -19,17 +20,20 @@ _FIGURES = {
     "max_duration_s": ("", figures.duration_text),
     "outage_s": ("", figures.duration_text),
 }
+_TIMES = ("started", "was")
 _MILLI = {"current_ma": "A", "peak_ma": "A", "voltage_mv": "V"}
 
 
-def words(entry: Entry) -> str:
+def words(entry: Entry, zone: tzinfo | None = None) -> str:
     """What a record says beyond its place and kind, with units; a null is left out."""
     said = []
     for name, value in entry.body.items():
         if value is None or name in _HEAD:
             continue
         plain = name.rsplit("_", 1)[0]
-        if name in _FIGURES and type(value) is int:
+        if name in _TIMES and type(value) is int:
+            said.append(f"{name} {figures.local_text(value, zone)}")
+        elif name in _FIGURES and type(value) is int:
             unit, text = _FIGURES[name]
             said.append(f"{plain} {text(value)} {unit}".rstrip())
         elif name in _MILLI and type(value) is int:
@@ -70,7 +74,9 @@ def limits(found: Dossier) -> list[str]:
         out.append("not known: the record of its start is not here")
     else:
         out.append(f"longest charge  {_or_none(row['max_duration_s'], figures.duration_text)}")
-        out.append(f"most energy     {_or_none(row['max_energy_mwh'], lambda n: figures.kwh_text(n) + ' kWh')}")
+        out.append(
+            f"most energy     {_or_none(row['max_energy_mwh'], lambda n: figures.kwh_text(n) + ' kWh')}"
+        )
     out += [f"{entry.kind:15} {words(entry)} (record {entry.seq})" for entry in found.before]
     return out
 

@@ -149,7 +149,9 @@ def find(
     if account is not None:
         query = query.where(_C.account == account)
     if card is not None:
-        query = query.where(_C.account == select(schema.cards.c.account).where(schema.cards.c.card == card).scalar_subquery())
+        query = query.where(
+            _C.account == select(schema.cards.c.account).where(schema.cards.c.card == card).scalar_subquery()
+        )
     if phone is not None:
         query = query.where(_C.phone_hash == _hash(db, phone))
     cards: dict[str, list[str]] = {}

@@ -100,7 +100,8 @@ def _row(db: Connection, session: str) -> dict[str, Any]:
 def _nearest(db: Connection, session: str) -> list[str]:
     names = db.scalars(select(epochs.c.epoch).distinct()).all()
     alike = difflib.get_close_matches(session[:16], names, n=2, cutoff=0.6)
-    c, found = sessions.c, []
+    c = sessions.c
+    found: list[str] = []
     for site, point in db.execute(
         select(epochs.c.site, epochs.c.point).where(epochs.c.epoch.in_(alike)).distinct()
     ).all():
@@ -179,7 +180,8 @@ def _missing(
     db: Connection, row: dict[str, Any], epoch: str, first: int, last: int
 ) -> list[tuple[str, int, int]]:
     return [
-        (epoch, begin, end) for begin, end in journals.absent(db, (row["site"], row["point"], epoch), first, last)
+        (epoch, begin, end)
+        for begin, end in journals.absent(db, (row["site"], row["point"], epoch), first, last)
     ]
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Column, ColumnElement, Table, and_, func, null, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, case, func, null, select, update
 from sqlalchemy.engine import Connection
 
 from zhuque.store.bulk import Insert
@@ -24,7 +24,10 @@ Journal = tuple[str, str, str]
 _SAVE = Insert(
     epochs,
     update=lambda excluded: {
-        "stored_seq": excluded.stored_seq,
+        # Never less: somebody else may have filled the journal from a file meanwhile (`zhuque log import`).
+        "stored_seq": case(
+            (epochs.c.stored_seq > excluded.stored_seq, epochs.c.stored_seq), else_=excluded.stored_seq
+        ),
         "first_seq": func.coalesce(excluded.first_seq, epochs.c.first_seq),
         "last_seq": func.coalesce(excluded.last_seq, epochs.c.last_seq),
     },
@@ -124,6 +127,8 @@ class Journals:
                 seen[journal] = told[journal].received_at
                 known = replace(known, last_seq=known.last_seq if last_seq is None else last_seq)
             if journal in lost:
+                known = replace(load(db, journal), last_seq=known.last_seq)  # it may be there by another way
+                known = _with_records(db, journal, known, seqs.get(journal, ()), seen.get(journal, 0))
                 known = _without_lost(db, journal, known, lost[journal])
                 seen.setdefault(journal, lost[journal].received_at)
             changed[journal] = known
@@ -170,9 +175,7 @@ def _is(table: Table, journal: Journal) -> ColumnElement[bool]:
     return and_(table.c.site == site, table.c.point == point, table.c.epoch == epoch)
 
 
-def filled(
-    db: Connection, journal: Journal, which: Callable[[Column[int]], ColumnElement[bool]]
-) -> set[int]:
+def filled(db: Connection, journal: Journal, which: Callable[[Column[int]], ColumnElement[bool]]) -> set[int]:
     """The places of a journal that are filled, of those that `which` takes."""
     out: set[int] = set()
     for table in (records, dead_letters):

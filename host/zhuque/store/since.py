@@ -78,14 +78,14 @@ class Since:
 
 
 def _seen_now(db: Connection, wanted: SessionFilter, before: dict[Journal, Seen]) -> dict[Journal, Seen]:
-    """How far each journal is filled now, by name; it is never less than it was, should the database be an older one."""
+    """How far each journal is filled now, by name; never less than it was, should the database be an older one."""
     c = epochs.c
     query = select(c.site, c.point, c.epoch, c.stored_seq).order_by(c.site, c.point, c.epoch)
     for column, value in ((c.site, wanted.site), (c.point, wanted.point)):
         query = query if value is None else query.where(column == value)
     out = {}
     for *name, filled in db.execute(query).all():
-        journal: Journal = tuple(name)  # type: ignore[assignment]
+        journal: Journal = tuple(name)
         if filled < before.get(journal, Seen()).filled:
             out[journal] = before[journal]
             continue
@@ -101,7 +101,9 @@ def _seen_now(db: Connection, wanted: SessionFilter, before: dict[Journal, Seen]
 def _changed(db: Connection, journal: Journal, first: int, last: int) -> Iterator[str]:
     """The sessions that the records from `first` to `last` say something of."""
     c, s = records.c, sessions.c
-    here = and_(c.site == journal[0], c.point == journal[1], c.epoch == journal[2], c.seq.between(first, last))
+    here = and_(
+        c.site == journal[0], c.point == journal[1], c.epoch == journal[2], c.seq.between(first, last)
+    )
     named = select(c.session).where(here, c.session.is_not(None), c.kind.in_(SESSION_KINDS)).distinct()
     yield from db.scalars(named)
     for boot in db.scalars(select(c.boot).where(here, c.kind == "clock").distinct()).all():
