@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 from zhuque.store.engine import open_writer
 
@@ -51,7 +51,7 @@ def fill(where: str, count: int) -> None:
         event.listen(database, "connect", _be_quick)
         database.dispose()
     with database.begin() as db:
-        indexes = db.exec_driver_sql(_INDEXES_POSTGRES if postgres else _INDEXES_SQLITE).all()
+        indexes = db.execute(text(_INDEXES_POSTGRES if postgres else _INDEXES_SQLITE)).all()
         for name, _ in indexes:
             db.exec_driver_sql(f"DROP INDEX {name}")
         number = "printf('%02d', {})" if not postgres else "lpad(({})::text, 2, '0')"
@@ -86,6 +86,7 @@ def fill(where: str, count: int) -> None:
             " FROM named ORDER BY site, point, i"
         )
         db.exec_driver_sql(sql.replace("%", "%%") if postgres else sql)
+        db.exec_driver_sql("INSERT INTO points (site, point) SELECT DISTINCT site, point FROM sessions")
         for _, sql in indexes:  # sorted at once, which is a great deal quicker than row by row
             db.exec_driver_sql(sql)
         db.exec_driver_sql("ANALYZE sessions")

@@ -121,8 +121,8 @@ def import_(path: Path, db: str | None, new_site: bool, as_json: bool) -> None:
         while batch := list(islice(stream, _BATCH)):
             merge(store, batch, merged)
         for part in found:
-            end = part.first_seq if part.last_seq is None else part.last_seq + 1
-            _note_lost(store, (part.site, part.point, part.epoch), end, part.pulled_at)
+            last = part.first_seq - 1 if part.last_seq is None else part.last_seq
+            _note_lost(store, (part.site, part.point, part.epoch), last, part.pulled_at)
     for part in found:
         if part.last_seq is None:
             click.echo(
@@ -223,15 +223,19 @@ def _pull_to_database(
         except ZhuqueError:
             _say(merged, [source.name], as_json)
             raise
-        _note_lost(store, extent.journal, extent.last_seq + 1, int(time.time()))
+        _note_lost(store, extent.journal, extent.last_seq, int(time.time()))
     _say(merged, [source.name], as_json)
 
 
-def _note_lost(store: Store, journal: tuple[str, str, str], begin: int, now: int) -> None:
-    """What is missing before `begin` the board does not have: lost, until it comes all the same."""
+def _note_lost(store: Store, journal: tuple[str, str, str], last: int, now: int) -> None:
+    """What is missing up to `last` the board does not have: lost, until it comes all the same."""
+    from zhuque.store import journals
     from zhuque.store.items import Lost
 
-    store.write([Lost(*journal, begin, "the board does not have them any more", now)])
+    with store.database.begin() as opened:
+        absent = journals.absent(opened, journal, 1, last)
+    for _, end in absent:
+        store.write([Lost(*journal, end + 1, "the board does not have them any more", now)])
 
 
 def _check_owner(store: Store, path: Path, found: list[Part], new_site: bool) -> None:
@@ -240,16 +244,16 @@ def _check_owner(store: Store, path: Path, found: list[Part], new_site: bool) ->
     sites = {site for site, _ in known.values()}
     for part in found:
         name = f"{part.site}/{part.point}"
+        if sites and part.site not in sites and not new_site:
+            raise RefusedError(
+                f"{path} is of {name}, and this database holds {', '.join(sorted(sites))}: nothing was imported;"
+                " give --new-site if it belongs here"
+            )
         owner = known.get(part.epoch, (part.site, part.point))
         if owner != (part.site, part.point):
             raise RefusedError(
                 f"{path} says that journal {part.epoch} is {name}'s, the database has it as {'/'.join(owner)}'s:"
                 " nothing was imported; find out which is right"
-            )
-        if sites and part.site not in sites and not new_site:
-            raise RefusedError(
-                f"{path} is of {name}, and this database holds {', '.join(sorted(sites))}: nothing was imported;"
-                " give --new-site if it belongs here"
             )
 
 

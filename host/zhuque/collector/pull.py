@@ -26,8 +26,8 @@ from zhuque.store.items import DeadLetter, Record, Status
 from zhuque.store.journals import Journal
 from zhuque.wire import messages, topics
 
-_STATUS_S = 5.0
 _TRIES = 3
+_QUIET_S = 3.0
 _EXPIRES_S = 60
 
 
@@ -87,9 +87,10 @@ class MqttSource:
 
     def __enter__(self) -> MqttSource:
         self._talk.__enter__()
-        channels = ("status", "reply", "record")
-        self._talk.subscribe(*(topics.topic(self._site, self._point, name) for name in channels))
-        self._talk.until(lambda: self._take() or self._status is not None, _STATUS_S)
+        # The answer to the second subscription comes after what is kept for the first.
+        self._talk.subscribe(topics.topic(self._site, self._point, "status"), qos=0)
+        self._talk.subscribe(*(topics.topic(self._site, self._point, name) for name in ("reply", "record")))
+        self._take()
         self._extent = self._told()
         return self
 
@@ -151,7 +152,7 @@ class MqttSource:
 
     def _quiet(self, gone: bool) -> bool:
         """True when no more records are to be expected: those that are there come one after the other."""
-        return time.monotonic() - self._heard > (1.0 if gone else min(self._timeout_s, 3.0))
+        return time.monotonic() - self._heard > (1.0 if gone else min(self._timeout_s / 3, _QUIET_S))
 
     def _wait(self, fulfilled: Callable[[], bool]) -> None:
         """Until fulfilled, or the board has been silent for too long. Raises NoAnswerError where it went away."""
