@@ -167,8 +167,12 @@ def test_a_rotten_record_is_lost_and_said(broker: Broker, point: OldPoint, tmp_p
     lost = rows(db, "SELECT from_seq, to_seq, missing, state FROM alarms ORDER BY from_seq")
     assert lost == [(1, 10, 10, "raised"), (30, 31, 2, "raised")]
     assert rows(db, "SELECT stored_seq FROM epochs") == [(450,)]
-    verified = zhuque("log", "verify", NAME, "--db", db, "--broker", broker.url)
-    assert (verified.exit_code, "30 to 31" in verified.stdout, "nowhere" in verified.stdout) == (1, True, True)
+    verified = zhuque("log", "verify", NAME, "--db", db, "--broker", broker.url, "--timeout", "3")
+    assert (verified.exit_code, "30 to 31" in verified.stdout, "nowhere" in verified.stdout) == (
+        1,
+        True,
+        True,
+    )
 
 
 def test_nobody_there(broker: Broker, tmp_path: Path) -> None:

@@ -85,7 +85,10 @@ def _head(found: Dossier, zone: tzinfo | None) -> None:
         ("ended", f"{ended}{', ' + row['end_reason'] if row['end_reason'] else ''}"),
         ("charged", figures.duration_text(row["duration_s"])),
         ("suspended", figures.duration_text(row["suspended_s"])),
-        ("energy", f"{figures.kwh_text(row['energy_mwh'])} kWh, {_exact(row['energy_mwh'])} Wh by its records"),
+        (
+            "energy",
+            f"{figures.kwh_text(row['energy_mwh'])} kWh, {_exact(row['energy_mwh'])} Wh by its records",
+        ),
         ("peak", peak),
     ):
         click.echo(f"{name:10} {printable(value)}")

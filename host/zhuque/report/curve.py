@@ -55,9 +55,7 @@ def text_plot(curve: Curve, zone: tzinfo | None, width: int = 64, height: int = 
     top = max(1, max(value for value in columns if value is not None))
     out = []
     for line in reversed(range(height)):
-        label = (
-            figures.watt_text(top * (line + 1) // height) if line in (height // 2 - 1, height - 1) else ""
-        )
+        label = figures.watt_text(top * (line + 1) // height) if line in (height // 2 - 1, height - 1) else ""
         bars = "".join(
             " " if value is None else _bar(value * height * 8 // top - line * 8) for value in columns
         )
