@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,17 +134,14 @@ def _peak_kib(pid: int) -> int:
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
 
 
-def run(where: str, count: int = COUNT) -> list[str]:
-    """Fills the database, and says a line for each figure."""
+def run(where: str, count: int = COUNT) -> Iterator[str]:
+    """Fills the database, and says a line for each figure as it is known."""
     began = time.monotonic()
     fill(where, count)
     size = f", {Path(where).stat().st_size >> 20} MiB" if "://" not in where else ""
-    out = [f"{count} sessions made in {time.monotonic() - began:.0f} s{size}"]
+    yield f"{count} sessions made in {time.monotonic() - began:.0f} s{size}"
     for name, filters in FILTERS.items():
         took, lines = timed(where, filters)
-        out.append(f"  session list, {name}: {took:.2f} s for {lines}")
+        yield f"  session list, {name}: {took:.2f} s for {lines}"
     few, many = exported(where, ["--limit", "1000"]), exported(where, [])
-    out.append(
-        f"  CSV of {many[1]}: {many[0]:.0f} s, {many[2] >> 10} MiB at most ({few[2] >> 10} MiB for {few[1]})"
-    )
-    return out
+    yield f"  CSV of {many[1]}: {many[0]:.0f} s, {many[2] >> 10} MiB at most ({few[2] >> 10} MiB for {few[1]})"
