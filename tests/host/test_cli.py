@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click import Context
 from click.testing import CliRunner, Result
 from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion
@@ -25,9 +26,9 @@ from sqlalchemy import event
 from tests.fakes.collecting import count
 from tests.host import wire_samples as wire
 from zhuque.cli import NOUNS, main
-from zhuque.cli.session import COLUMNS
 from zhuque.collector.ingest import decode
 from zhuque.errors import StoreBusyError
+from zhuque.report.sessions import COLUMNS
 from zhuque.sim.broker import Broker
 from zhuque.store.write import Store
 
@@ -133,9 +134,12 @@ def test_session_list_table_is_plain_and_local(db: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sockets"),
     [
-        (["--site", "riverside"], [3, 4]),
-        (["--point", "p07"], [1]),
-        (["--socket", "4"], [4]),
+        (["riverside"], [3, 4]),
+        (["hillside/p07"], [1]),
+        (["riverside/p01/4"], [4]),
+        (["riverside/p01/9"], []),
+        (["--min-energy", "402.113Wh"], [3]),
+        (["--min-energy", "0.5kWh"], []),
         (["--account", "r-0412"], [3]),
         (["--reason", "full"], [3]),
         (["--reason", "unplugged"], []),
@@ -156,8 +160,8 @@ def test_session_filters(db: str, arguments: list[str], sockets: list[int]) -> N
 
 
 def test_an_empty_list(db: str) -> None:
-    assert listed(db, "--account", "nobody") == []
-    assert zhuque("session", "list", "--db", db, "--account", "nobody").output == "no sessions\n"
+    assert listed(db, "--account", "r-0412", "--open") == []
+    assert zhuque("session", "list", "--db", db, "--reason", "smoke").output == "no sessions\n"
 
 
 def test_control_characters_do_not_reach_a_terminal(db: str) -> None:
@@ -180,7 +184,7 @@ def test_status_from_the_database(db: str) -> None:
         "power_w": Decimal("148.300"),
         "energy_wh": Decimal("51.234"),
     }
-    text = zhuque("status", "--db", db, "--site", "riverside").output
+    text = zhuque("status", "riverside", "--db", db).output
     assert "meter is silent" in text
     assert "hillside" not in text
     assert "148.3" in text
@@ -346,7 +350,7 @@ def test_status_from_the_broker(broker: Broker) -> None:
     with Point(broker, None) as point:
         point.client.publish("zq/2/riverside/p02/status", b"{}", 1, True).wait_for_publish(5)
         one, two = json.loads(zhuque("status", "--broker", broker.url, "--json").output)
-        missing = zhuque("status", "--broker", broker.url, "--point", "p99")
+        missing = zhuque("status", "--broker", broker.url, "riverside/p99")
     assert (one["point"], one["online"], one["state"], one["firmware"]) == ("p01", True, "ready", "0.1.0")
     assert (two["point"], two["online"]) == ("p02", None)
     assert "version 2" in two["problems"][0]
@@ -419,14 +423,13 @@ def test_reading_imports_no_migrations(db: str) -> None:
 
 
 def test_every_command_has_help_with_an_example() -> None:
-    for path in (["collect"], ["session"], ["session", "list"], ["status"], *(["socket", op] for op in _OPS)):
+    nouns = {noun: main.get_command(Context(main), noun) for noun in ("account", "log", "session", "socket")}
+    paths = [[noun, name] for noun, group in nouns.items() for name in group.commands]  # type: ignore[union-attr]
+    for path in (["collect"], ["status"], *([noun] for noun in nouns), *paths):
         result = zhuque(*path, "--help")
         assert result.exit_code == 0
         assert "Example:" in result.output, path
     assert list(NOUNS) == sorted(NOUNS)
-
-
-_OPS = ("start", "stop", "reset")
 
 
 def test_a_killed_collector_loses_nothing(broker: Broker, tmp_path: Path) -> None:

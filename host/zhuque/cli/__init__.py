@@ -17,10 +17,12 @@ from zhuque.wire.version import VERSION, WIRE
 
 # noun -> what `zhuque --help` says of it, so that it need not import it
 NOUNS = {
+    "account": "Whom sessions are for.",
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
     "label": "Labels of sockets.",
+    "log": "The journals of the charge points.",
     "meter": "Meters and their bytes.",
     "point": "Charge points and the boards that they are.",
     "session": "Charging sessions.",

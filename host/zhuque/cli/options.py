@@ -264,6 +264,15 @@ def our_login(broker: str | None) -> Login | None:
     return login.choose(site, os.environ.get("ZHUQUE_USER") or None)
 
 
+def our_actor(broker: str | None) -> str:
+    """Who asks, as a command tells it: the account at the broker, or without one the login name on this computer."""
+    from zhuque.wire.messages import MAX_ACTOR
+
+    login = our_login(broker)
+    name = login.actor if login else "operator:" + our_name()
+    return name.encode(errors="replace")[:MAX_ACTOR].decode(errors="ignore")
+
+
 def our_name() -> str:
     """The login name on this computer."""
     import getpass
@@ -315,10 +324,10 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         for column in columns:
             table.add_column(column, justify="right" if column in right else "left", no_wrap=True)
         for row in rows:
-            table.add_row(*(Text(_printable(cell)) for cell in row))
+            table.add_row(*(Text(printable(cell)) for cell in row))
         Console().print(table)
         return
-    cells = [list(columns), *([_printable(cell) for cell in row] for row in rows)]
+    cells = [list(columns), *([printable(cell) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         parts = (
@@ -328,6 +337,6 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         click.echo("  ".join(parts).rstrip())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """What came over the wire may hold control characters; a terminal must not see them."""
     return "".join(c if c.isprintable() else "?" for c in text)

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from zhuque.cli.options import (
-    ParamType,
-    broker_options,
-    json_option,
-    json_text,
-    need_broker,
-    our_login,
-    our_name,
-)
+from zhuque.cli.options import broker_options, json_option, json_text, need_broker, our_actor
+from zhuque.cli.quantities import DURATION, ENERGY
+from zhuque.cli.targets import Target, TargetType
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
-from zhuque.wire.messages import MAX_ACCOUNT, MAX_ACTOR
-from zhuque.wire.topics import is_name
+from zhuque.wire.messages import MAX_ACCOUNT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3600}
-_MWH = {"wh": 1000, "kwh": 1_000_000}
 # What a refusal of the point means to whoever asked, and what to do next.
 _REFUSED = {
     "socket_locked": "find the cause and remove it, then `zhuque socket reset`",
@@ -46,49 +35,6 @@ _FAILED = {
 }
 
 
-class Place(NamedTuple):
-    """One socket of one point of one site."""
-
-    site: str
-    point: str
-    socket: int
-
-    def __str__(self) -> str:
-        return f"{self.site}/{self.point}/{self.socket}"
-
-
-class _PlaceType(ParamType):
-    name = "SITE/POINT/SOCKET"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        parts = value.split("/")
-        if len(parts) != 3 or not is_name(parts[0]) or not is_name(parts[1]) or not parts[2].isdecimal():
-            self.fail(f"{value!r} is no socket; it looks like riverside/p01/3", param, ctx)
-        if not 1 <= int(parts[2]) <= 255:
-            self.fail(f"sockets are numbered from 1, not {parts[2]}", param, ctx)
-        return Place(parts[0], parts[1], int(parts[2]))
-
-
-class _Quantity(ParamType):
-    """A number with a unit; gives an integer of the smallest."""
-
-    def __init__(self, name: str, units: dict[str, int], example: str) -> None:
-        self.name = name
-        self._units = units
-        self._example = example
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,6})?)\s*([a-z]*)", value.lower(), re.ASCII)
-        factor = self._units.get(match[2]) if match else None
-        amount = Decimal(match[1]) * factor if match and factor else Decimal(0)
-        if amount < 1 or amount != int(amount):
-            self.fail(f"{value!r} is no {self.name}; it looks like {self._example}", param, ctx)
-        return int(amount)
-
-
-_PLACE = _PlaceType()
-
-
 def _common(command: F) -> F:
     """The socket, the broker, and how long to wait."""
     for option in (
@@ -102,7 +48,7 @@ def _common(command: F) -> F:
             help="Seconds to wait for the reply.",
         ),
         broker_options,
-        click.argument("place", type=_PLACE, metavar="SITE/POINT/SOCKET"),
+        click.argument("place", type=TargetType(least=3)),
     ):
         command = option(command)
     return command
@@ -123,18 +69,18 @@ def command() -> None:
 @click.option(
     "--max-duration",
     "max_duration_s",
-    type=_Quantity("duration", _SECONDS, "4h, 90min or 600s"),
+    type=DURATION,
     help="End it after so long, such as 4h.",
 )
 @click.option(
     "--max-energy",
     "max_energy_mwh",
-    type=_Quantity("energy", _MWH, "500Wh or 1.2kWh"),
+    type=ENERGY,
     help="End it after so much, such as 500Wh.",
 )
 @click.option("--account", help="Whom it is for.")
 def start(
-    place: Place, max_duration_s: int | None, max_energy_mwh: int | None, account: str | None, **rest: Any
+    place: Target, max_duration_s: int | None, max_energy_mwh: int | None, account: str | None, **rest: Any
 ) -> None:
     """Start a session.
 
@@ -150,7 +96,7 @@ def start(
 
 @command.command()
 @_common
-def stop(place: Place, **rest: Any) -> None:
+def stop(place: Target, **rest: Any) -> None:
     """End the session.
 
     \b
@@ -162,7 +108,7 @@ def stop(place: Place, **rest: Any) -> None:
 
 @command.command()
 @_common
-def reset(place: Place, **rest: Any) -> None:
+def reset(place: Target, **rest: Any) -> None:
     """Clear a lockout, after its cause was removed.
 
     \b
@@ -173,7 +119,7 @@ def reset(place: Place, **rest: Any) -> None:
 
 
 def _send(
-    place: Place,
+    place: Target,
     op: str,
     done: str,
     fields: dict[str, Any],
@@ -188,10 +134,10 @@ def _send(
 
     from zhuque.collector import ask
 
-    message = {"op": op, "socket": place.socket, **fields, "actor": _actor(broker)}
+    message = {"op": op, "socket": place.socket, **fields, "actor": our_actor(broker)}
     message["expires"] = int(time.time() + max(timeout_s, 60))
     known = {name: value for name, value in message.items() if value is not None}
-    answer = ask.command(address, place.site, place.point, known, timeout_s)
+    answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
@@ -200,17 +146,10 @@ def _send(
         click.echo(f"{place} {done}")
 
 
-def _refusal(place: Place, op: str, code: str, detail: Any) -> ZhuqueError:
+def _refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:
     said = f"{place} did not {op}: {code}" + (f" ({detail})" if detail else "")
     if code == "no_such_socket":
         return NotFoundError(said)
     if code in _REFUSED:
         return RefusedError(f"{said}; {_REFUSED[code]}")
     return ZhuqueError(said + (f"; {_FAILED[code]}" if code in _FAILED else ""))
-
-
-def _actor(broker: str | None) -> str:
-    """Who asks: the account at the broker, or without one the login name on this computer."""
-    login = our_login(broker)
-    name = login.actor if login else "operator:" + our_name()
-    return name.encode(errors="replace")[:MAX_ACTOR].decode(errors="ignore")

@@ -7,15 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zhuque.cli.options import (
-    NAME,
-    broker_options,
-    db_option,
-    json_option,
-    need_broker,
-    print_json,
-    print_table,
-)
+from zhuque.cli.options import broker_options, db_option, json_option, need_broker, print_json, print_table
+from zhuque.cli.targets import ANY, Target, TargetType
 from zhuque.errors import NotFoundError, UsageError
 from zhuque.report import figures
 
@@ -27,32 +20,28 @@ _SOCKETS = ("socket", "state", "A", "W", "Wh")
 
 
 @click.command(name="status")
-@click.option("--site", type=NAME, help="Of this site.")
-@click.option("--point", type=NAME, help="Of this point.")
+@click.argument("target", type=TargetType(most=2), required=False)
 @db_option
 @broker_options
 @json_option
 def command(
-    site: str | None,
-    point: str | None,
+    target: Target | None,
     db: str | None,
     broker: str | None,
     insecure: bool,
     ca: Path | None,
     as_json: bool,
 ) -> None:
-    """How the charge points are: from --db, or live from --broker where no database is given.
+    """How the charge points of a site are, or one, or all: from --db, or live from --broker without a database.
 
     \b
     Example:
-      zhuque status --db site.db --site riverside
+      zhuque status riverside --db site.db
       zhuque status --broker mqtt://127.0.0.1:1883 --json
     """
-    views = _views(site, point, db, broker, insecure, ca)
-    if not views and (site or point):
-        raise NotFoundError(
-            f"no point {site or '*'}/{point or '*'} has been heard of; `zhuque status` lists all"
-        )
+    views = _views(target or ANY, db, broker, insecure, ca)
+    if not views and target:
+        raise NotFoundError(f"nothing has been heard of {target}; `zhuque status` lists all")
     if as_json:
         print_json([_public(view) for view in views])
     else:
@@ -60,19 +49,24 @@ def command(
 
 
 def _views(
-    site: str | None, point: str | None, db: str | None, broker: str | None, insecure: bool, ca: Path | None
+    target: Target, db: str | None, broker: str | None, insecure: bool, ca: Path | None
 ) -> list[PointView]:
     if db:
         from zhuque.store.engine import open_reader, translate
+        from zhuque.store.names import check_known
         from zhuque.store.queries import point_views
 
         with translate(db):
-            return point_views(open_reader(db), site, point)
+            engine = open_reader(db)
+            found = point_views(engine, target.site, target.point)
+            if not found:
+                check_known(engine, target.site, target.point, None)
+            return found
     if not broker:
         raise UsageError("from where? Give --db PATH (ZHUQUE_DB) or --broker URL (ZHUQUE_BROKER)")
     from zhuque.collector.ask import kept_status
 
-    return kept_status(need_broker(broker, insecure, ca), site, point)
+    return kept_status(need_broker(broker, insecure, ca), target.site, target.point)
 
 
 def _public(view: PointView) -> dict[str, Any]:

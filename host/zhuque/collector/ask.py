@@ -41,7 +41,7 @@ def command(
     """
     message = {"id": new_id(), **fields}
     payload = messages.dump(message)
-    with _Conversation(broker, message["id"]) as talk:
+    with Conversation(broker, message["id"]) as talk:
         talk.subscribe(topics.topic(site, point, "reply"), topics.topic(site, point, "status"))
         talk.publish(topics.topic(site, point, "command"), payload)
         heard = _Heard(message["id"])
@@ -71,7 +71,7 @@ def command(
 def kept_status(broker: BrokerAddress, site: str | None, point: str | None) -> list[PointView]:
     """The status of every point as the broker keeps it, by name. Raises NoAnswerError, RefusedError."""
     views: dict[tuple[str, str], PointView] = {}
-    with _Conversation(broker) as talk:
+    with Conversation(broker) as talk:
         # The answer to the second subscription comes after what is kept for the first.
         talk.subscribe(f"{topics.ROOT}/+/{site or '+'}/{point or '+'}/status", qos=0)
         talk.subscribe(f"{topics.ROOT}/-", qos=0)
@@ -121,7 +121,7 @@ class _Heard:
             self.reply = body
 
 
-class _Conversation:
+class Conversation:
     """A connection for a few messages. Raises NoAnswerError and RefusedError on entering and subscribing."""
 
     def __init__(self, broker: BrokerAddress, id: str | None = None) -> None:
@@ -139,7 +139,7 @@ class _Conversation:
         self._client.on_publish = lambda client, data, mid, reason, properties: self._set_puback(reason)
         self._client.on_message = lambda client, data, message: self._arrived.append(message)
 
-    def __enter__(self) -> _Conversation:
+    def __enter__(self) -> Conversation:
         try:
             self._client.connect(self._broker.host, self._broker.port, _KEEPALIVE_S)
         except (OSError, ssl.SSLError) as error:
@@ -190,6 +190,11 @@ class _Conversation:
             if left <= 0 or self._client.loop(min(left, 0.2)) != 0:
                 return fulfilled()
         return True
+
+    @property
+    def connected(self) -> bool:
+        """False once the broker went away."""
+        return self._client.is_connected()
 
     def _set_connack(self, reason: Any) -> None:
         self._connack = reason

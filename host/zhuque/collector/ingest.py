@@ -92,7 +92,7 @@ def _other_version(major: int) -> str:
 def _record(topic: str, site: str, point: str, body: Message, payload: bytes, now: int) -> Record:
     get = body.get
     epoch, seq, kind = get("epoch"), get("seq"), get("kind")
-    if type(epoch) is not str or not _is_epoch(epoch):
+    if type(epoch) is not str or not is_epoch(epoch):
         raise _Bad(f"epoch must be 16 hexadecimal digits, is {epoch!r}")
     if type(seq) is not int or not 1 <= seq <= _INT_MAX:
         raise _Bad(f"seq must be a number from 1, is {seq!r}")
@@ -138,7 +138,7 @@ def _status(site: str, point: str, body: Message, retained: bool, now: int) -> S
         _check_integer(name, body.get(name))
     for name in ("firmware", "board", "state", "epoch", "ip"):
         _check_text(name, body.get(name))
-    if body.get("epoch") is not None and not _is_epoch(body["epoch"]):
+    if body.get("epoch") is not None and not is_epoch(body["epoch"]):
         raise _Bad(f"epoch must be 16 hexadecimal digits, is {body['epoch']!r}")
     problems = body.get("problems")
     if problems is not None and type(problems) is not list:
@@ -193,16 +193,17 @@ def _socket(kind: str, value: Any) -> int | None:
     return value
 
 
-def _is_epoch(value: Any) -> bool:
+def is_epoch(value: Any) -> bool:
+    """True for the name of a journal: 16 hexadecimal digits."""
     return type(value) is str and len(value) == 16 and _HEX.issuperset(value)
 
 
 def _is_session(value: str) -> bool:
-    return len(value) <= 36 and value[16:17] == "-" and _is_epoch(value[:16]) and value[17:].isdecimal()
+    return len(value) <= 36 and value[16:17] == "-" and is_epoch(value[:16]) and value[17:].isdecimal()
 
 
 def _readable_place(body: Message) -> tuple[str | None, int | None]:
     epoch, seq = body.get("epoch"), body.get("seq")
-    if _is_epoch(epoch) and type(seq) is int and 1 <= seq <= _INT_MAX:
+    if is_epoch(epoch) and type(seq) is int and 1 <= seq <= _INT_MAX:
         return epoch, seq
     return None, None

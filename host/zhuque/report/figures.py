@@ -6,7 +6,7 @@ None stays None, and is shown as a dash.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 DASH = "-"
@@ -51,10 +51,10 @@ def utc_iso(unix: int | None) -> str | None:
     return None if moment is None else moment.isoformat()[:19] + "Z"
 
 
-def local_text(unix: int | None) -> str:
-    """Local time with its offset, for people."""
+def local_text(unix: int | None, zone: tzinfo | None = None) -> str:
+    """Time with its offset, for people: in the zone, else in this computer's."""
     moment = _moment(unix)
-    return DASH if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M:%S%z")
+    return DASH if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S%z")
 
 
 def _moment(unix: int | None) -> datetime | None:

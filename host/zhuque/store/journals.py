@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Column, ColumnElement, Table, and_, func, null, select, update
+from sqlalchemy import Column, ColumnElement, Table, and_, case, func, null, select, update
 from sqlalchemy.engine import Connection
 
 from zhuque.store.bulk import Insert
@@ -24,7 +24,10 @@ Journal = tuple[str, str, str]
 _SAVE = Insert(
     epochs,
     update=lambda excluded: {
-        "stored_seq": excluded.stored_seq,
+        # Never less: somebody else may have filled the journal from a file meanwhile (`zhuque log import`).
+        "stored_seq": case(
+            (epochs.c.stored_seq > excluded.stored_seq, epochs.c.stored_seq), else_=excluded.stored_seq
+        ),
         "first_seq": func.coalesce(excluded.first_seq, epochs.c.first_seq),
         "last_seq": func.coalesce(excluded.last_seq, epochs.c.last_seq),
     },
@@ -124,6 +127,8 @@ class Journals:
                 seen[journal] = told[journal].received_at
                 known = replace(known, last_seq=known.last_seq if last_seq is None else last_seq)
             if journal in lost:
+                known = replace(load(db, journal), last_seq=known.last_seq)  # it may be there by another way
+                known = _with_records(db, journal, known, seqs.get(journal, ()), seen.get(journal, 0))
                 known = _without_lost(db, journal, known, lost[journal])
                 seen.setdefault(journal, lost[journal].received_at)
             changed[journal] = known
@@ -136,7 +141,7 @@ def load(db: Connection, journal: Journal) -> Known:
     """What the database knows of a journal."""
     row = db.execute(select(epochs.c.stored_seq, epochs.c.last_seq).where(_is(epochs, journal))).first()
     stored, last_seq = row if row else (0, 0)
-    ahead = _seqs(db, journal, lambda seq: seq > stored)
+    ahead = filled(db, journal, lambda seq: seq > stored)
     lost = tuple((first, last) for first, last, _ in losses(db, journal))
     return Known(Progress(stored).add(ahead), last_seq or 0, lost)
 
@@ -170,12 +175,22 @@ def _is(table: Table, journal: Journal) -> ColumnElement[bool]:
     return and_(table.c.site == site, table.c.point == point, table.c.epoch == epoch)
 
 
-def _seqs(db: Connection, journal: Journal, which: Callable[[Column[int]], ColumnElement[bool]]) -> set[int]:
+def filled(db: Connection, journal: Journal, which: Callable[[Column[int]], ColumnElement[bool]]) -> set[int]:
     """The places of a journal that are filled, of those that `which` takes."""
     out: set[int] = set()
     for table in (records, dead_letters):
         seq = table.c.seq
         out.update(db.scalars(select(seq).where(_is(table, journal), which(seq))))
+    return out
+
+
+def absent(db: Connection, journal: Journal, first: int, last: int) -> list[tuple[int, int]]:
+    """The ranges of a journal, of those from `first` to `last`, that are not filled."""
+    out, begin = [], first
+    for seq in [*sorted(filled(db, journal, lambda seq: seq.between(first, last))), last + 1]:
+        if seq > begin:
+            out.append((begin, seq - 1))
+        begin = seq + 1
     return out
 
 
@@ -194,7 +209,7 @@ def _with_records(
 
 def _take_back(db: Connection, journal: Journal, first: int, last: int, now: int) -> bool:
     """Counts anew what is missing in a loss; True when nothing is, and its alarm is cleared."""
-    missing = last - first + 1 - len(_seqs(db, journal, lambda seq: seq.between(first, last)))
+    missing = last - first + 1 - len(filled(db, journal, lambda seq: seq.between(first, last)))
     loss = (_is(alarms, journal), alarms.c.from_seq == first, alarms.c.alarm == "records_lost")
     state, cleared_at = ("raised", None) if missing else ("cleared", now)
     db.execute(update(alarms).where(*loss).values(missing=missing, state=state, cleared_at=cleared_at))

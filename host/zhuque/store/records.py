@@ -48,15 +48,25 @@ def insert_records(db: Connection, new: list[Record]) -> tuple[list[Record], lis
     ]
     if _RECORDS.run(db, rows) == len(rows):
         return new, []
-    held = _raw_of(db, new)
+    held = raw_of(db, new)
     sound, contradictions = [], []
     for record in new:
-        raw = held[record.site, record.point, record.epoch, record.seq]
-        if raw == record.raw or _content(json.loads(raw)) == _content(record.body):
+        if agree(held[record.site, record.point, record.epoch, record.seq], record):
             sound.append(record)
         else:
             contradictions.append(_contradiction(record))
     return sound, contradictions
+
+
+def agree(raw: str, record: Record) -> bool:
+    """True when what is stored says the same as the record: an absent key and a null are the same."""
+    return raw == record.raw or _content(json.loads(raw)) == _content(record.body)
+
+
+def raw_of(db: Connection, wanted: list[Record]) -> dict[tuple[str, str, str, int], str]:
+    """What is stored in the places of these records."""
+    places = [(record.site, record.point, record.epoch, record.seq) for record in wanted]
+    return {(site, point, epoch, seq): raw for site, point, epoch, seq, raw in _HELD.run(db, places)}
 
 
 def insert_letters(db: Connection, letters: list[DeadLetter]) -> None:
@@ -105,13 +115,8 @@ def unstorable(item: Item, error: Exception) -> DeadLetter:
     return DeadLetter(type(item).__name__, repr(item).encode(errors="replace"), "unstorable", detail, now)
 
 
-def _raw_of(db: Connection, wanted: list[Record]) -> dict[tuple[str, str, str, int], str]:
-    places = [(record.site, record.point, record.epoch, record.seq) for record in wanted]
-    return {(site, point, epoch, seq): raw for site, point, epoch, seq, raw in _HELD.run(db, places)}
-
-
 def _content(body: dict[str, Any]) -> dict[str, Any]:
-    """A record without its nulls: an absent key and a null say the same."""
+    """A record without its nulls."""
     return {name: value for name, value in body.items() if value is not None}
 
 

@@ -1,7 +1,7 @@
 """The tables. A change here comes with a migration; a test compares the two.
 
 Times are Unix seconds. Energies and the like are the wire's integers. Nothing is ever taken out of `records`: the
-other tables but `dead_letters` can be made again from it.
+other tables but `dead_letters`, `accounts` and `cards` can be made again from it.
 
     points        a row a point: its newest status and telemetry
     epochs        a row a journal: how far it is stored without a gap
@@ -12,6 +12,8 @@ other tables but `dead_letters` can be made again from it.
     telemetry     as it came, later one row a minute, then one an hour
     thinned       how far that is done
     dead_letters  what could not be taken, and why
+    accounts      whom sessions are for: all that is known of a person, and that can be erased
+    cards         their cards
 
 The tables of the site itself are in site_schema.py.
 """
@@ -22,6 +24,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -134,11 +137,13 @@ sessions = Table(
     sqlite_with_rowid=False,
 )
 
-Index("ix_sessions_started_at", sessions.c.started_at)
-Index("ix_sessions_account", sessions.c.account, sessions.c.started_at)
-Index("ix_sessions_reason", sessions.c.end_reason, sessions.c.started_at)
-Index("ix_sessions_site", sessions.c.site, sessions.c.started_at)
-Index("ix_sessions_point", sessions.c.site, sessions.c.point, sessions.c.started_at)
+# As in the lists. SQLite, whose nulls stand first anyhow, has them without saying so.
+_STARTED = sessions.c.started_at.nulls_first()
+Index("ix_sessions_started_at", _STARTED)
+Index("ix_sessions_account", sessions.c.account, _STARTED)
+Index("ix_sessions_reason", sessions.c.end_reason, _STARTED)
+Index("ix_sessions_site", sessions.c.site, _STARTED)
+Index("ix_sessions_point", sessions.c.site, sessions.c.point, _STARTED)
 # Partial on PostgreSQL too; only the migration says so, for naming that dialect here imports it.
 _UNDATED_START = text("start_time IS NULL AND start_epoch IS NOT NULL")
 _UNDATED_END = text("end_time IS NULL AND end_epoch IS NOT NULL")
@@ -223,3 +228,25 @@ Index(
     dead_letters.c.epoch,
     dead_letters.c.seq,
 )
+
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("account", String(32), primary_key=True),
+    Column("name", Text),
+    Column("flat", Text),
+    Column("phone_hash", String(128)),
+    Column("note", Text),
+    Column("added_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+    Column("erased_at", BigInteger),
+)
+Index("ix_accounts_phone_hash", accounts.c.phone_hash)
+
+cards = Table(
+    "cards",
+    metadata,
+    Column("card", String(32), primary_key=True),
+    Column("account", String(32), ForeignKey("accounts.account"), nullable=False),
+)
+Index("ix_cards_account", cards.c.account)
