@@ -6,7 +6,8 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 from both import raises, vectors
 from fakes.meter_bench import SECTION, BL0910Chip, Load, Machine, Pin, Reading, meter
 
-from drivers.meter_bl0910 import BL0910, SATURATED, from_board
+from drivers.bl0910_spi import BL0910Spi
+from drivers.meter_bl0910 import SATURATED, from_board
 from drivers.meter_error import MeterError
 from wire.units import scale
 
@@ -69,7 +70,7 @@ def test_the_chip_answers_the_frames_worked_out_by_hand():
 
 def test_the_driver_reads_the_frames_worked_out_by_hand():
     answers = {int(row["register"], 16): _unhex(row["answer"]) for row in FRAMES["reads"]}
-    driver = BL0910(Scripted(answers), Pin(), SECTION)
+    driver = BL0910Spi(Scripted(answers), Pin(), SECTION)
     reading = Reading(10)
     driver.poll(reading)
     expected = FRAMES["reading"]
@@ -85,7 +86,7 @@ def test_the_driver_reads_the_frames_worked_out_by_hand():
 def test_the_driver_clips_negative_power():
     answers = {0x22: _unhex(FRAMES["negative"]["answer"])}
     reading = Reading(10)
-    BL0910(Scripted(answers), Pin(), SECTION).poll(reading)
+    BL0910Spi(Scripted(answers), Pin(), SECTION).poll(reading)
     assert reading.power_mw[0] == 0 and reading.slow_ok[0] == 1
 
 
@@ -228,7 +229,7 @@ def test_a_line_stuck_low_is_silence_too():
             for i in range(len(into)):
                 into[i] = 0
 
-    driver = BL0910(Low(), Pin(), SECTION)
+    driver = BL0910Spi(Low(), Pin(), SECTION)
     _round(driver, reading)
     assert reading.fast_ok == bytearray(10) and reading.slow_ok == bytearray(10) and reading.voltage_ok == 0
 
@@ -295,7 +296,7 @@ def test_the_counters_live_through_a_restart_of_the_processor():
     load.joules[0] = 100000.0
     _round(driver, reading)
     before = reading.count[0]
-    again = BL0910(bus, chip.select, SECTION)
+    again = BL0910Spi(bus, chip.select, SECTION)
     again.configure()
     _round(again, reading)
     assert before > 1000 and reading.count[0] == before
@@ -417,7 +418,7 @@ def test_values_that_no_chip_has_are_refused():
     ):
         section = dict(SECTION)
         section.update(changed)
-        raises(ValueError, BL0910, Scripted({}), Pin(), section)
+        raises(ValueError, BL0910Spi, Scripted({}), Pin(), section)
 
 
 def test_from_board_names_the_pins_and_the_mode():

@@ -3,7 +3,7 @@
 import sys
 
 from core.reading import Reading
-from drivers.meter_bl0910 import BL0910
+from drivers.bl0910_spi import BL0910Spi
 
 # The chips are files of the simulator's board, imported as it imports them; nothing else of that folder is wanted here.
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
@@ -27,6 +27,7 @@ SECTION = {
     "vref_uv": 1097000,
     "fast_ratio_ppm": 550000,
     "fast_floor_ma": 50,
+    "fast_trip_ma": 40000,
     "cfdiv": 256,
     "power_creep": 25,
     "rms_creep": 512,
@@ -93,7 +94,7 @@ def meter(**changed):
     load = Load()
     chip = BL0910Chip(load, section)
     bus = Bus(chip)
-    return BL0910(bus, chip.select, section), chip, load, bus
+    return BL0910Spi(bus, chip.select, section), chip, load, bus
 
 
 class Machine:

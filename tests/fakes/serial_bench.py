@@ -7,6 +7,7 @@ from fakes.meter_bench import Load
 import drivers.meter_bl0942 as _bl0942
 import drivers.meter_hlw8032 as _hlw8032
 import drivers.meter_pzem004t as _pzem004t
+import drivers.meter_setup as _setup
 from core.reading import Reading
 
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
@@ -69,12 +70,15 @@ class Bench:
 
     def waiting(self, function):
         """Calls it, with the driver's waits on this clock."""
-        sleep = self._module.sleep_ms
-        self._module.sleep_ms = self._sleep
+        modules = [module for module in (_setup, self._module) if hasattr(module, "sleep_ms")]
+        sleep = _setup.sleep_ms
+        for module in modules:
+            module.sleep_ms = self._sleep
         try:
             return function()
         finally:
-            self._module.sleep_ms = sleep
+            for module in modules:
+                module.sleep_ms = sleep
 
     def _sleep(self, ms):
         self.now_us += ms * 1000
