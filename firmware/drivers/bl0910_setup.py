@@ -165,14 +165,19 @@ def _write_all(chip, settings, reset):
     """Returns what is wrong, "" when all is well."""
     chip.clear_bus()
     chip.note_trips()  # before the reset forgets them
-    chip.write(_WRPROT, _UNLOCK)
-    chip.write(_RESET, reset)
+    _write(chip, _WRPROT, _UNLOCK)
+    _write(chip, _RESET, reset)
     meter_setup.sleep_ms(_RESET_MS)
     chip.clear_bus()
-    chip.write(_WRPROT, _UNLOCK)
+    _write(chip, _WRPROT, _UNLOCK)
     for address, value in settings:
-        chip.write(address, value)
+        _write(chip, address, value)
     return differing(chip, settings)
+
+
+def _write(chip, address, value):
+    chip.write(address, value)
+    meter_setup.sleep_ms(chip.write_ms)  # on a UART it takes its time to leave
 
 
 def differing(chip, settings):

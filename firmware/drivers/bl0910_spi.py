@@ -4,7 +4,7 @@ Strategy: one poll is one exchange on the bus. Each register costs a frame of si
 back; the frames of a poll lie side by side in one buffer that is made once, and are parsed where they land. A poll
 reads the fast RMS of every channel and the voltage, and in turn the slow set of one channel and one configuration
 register. So a socket's slow set comes every `sockets` polls; a setting that is lost is noticed within half a second, a
-flipped bit in a calibration register within about three.
+flipped bit in a calibration register within four.
 
 A frame that went wrong leaves nothing behind: a high level of the chip select resets the chip's interface (data sheet
 5.1.6), and every exchange ends with one.
@@ -22,6 +22,7 @@ class BL0910Spi(BL0910):
     """A chip on `spi`; `cs` is its select pin, low to select."""
 
     instant = True
+    write_ms = 0
     window_ms = 20  # of the fast RMS: FAST_RMS_CTRL bits 23..21 = 1
     stale_windows = 5
     settle_ms = 60  # a window that began before the relay opened, a whole one, and the tick that fetches it

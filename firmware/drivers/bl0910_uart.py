@@ -48,6 +48,7 @@ class BL0910Uart(BL0910):
         self.window_ms = 20 * ((3 * self.channels + 1) // 2)
         self.settle_ms = self.window_ms + 60
         self._baud = section["uart"].get("baud", _BAUD)
+        self.write_ms = 60000 // self._baud + 1
         self._uart = uart
         self._send = uart.write
         self._intake = Intake(uart, 16)
@@ -84,15 +85,18 @@ class BL0910Uart(BL0910):
         self._send(out)
 
     def read(self, address):
-        """The 24 bits of a register, or None without a valid answer; waits up to 20 ms."""
-        self._question(address)
-        for _ in range(_ANSWER_MS // 4):
-            sleep_ms(4)
-            if self._hear():
-                break
+        """The 24 bits of a register, or None without a valid answer; waits up to 40 ms."""
         self._kind = _NOTHING
-        raw = self._raw(self._hear())
-        return None if raw < 0 else raw
+        for _ in range(2):  # the first may come while the chip still answers the tick
+            self._question(address)
+            for _ in range(_ANSWER_MS // 4):
+                sleep_ms(4)
+                if self._hear():
+                    break
+            raw = self._raw(self._hear())
+            if raw >= 0:
+                return raw
+        return None
 
     def _question(self, address):
         self._intake.discard()

@@ -11,8 +11,8 @@ between any two of their steps: while they work, `poll` reports every channel as
 
 The fast value is the mean of |i|: right for a sine, too low for a peaky current, in which only the slow RMS is right.
 
-Where the chip's own over-current outputs are wired (`fast_trip_ma`), a channel that it has cut reads over range for five
-polls, so that the protection trips it too; then the chip's output is let go. What the chip cut while the processor hung
+Where the chip's own over-current outputs are wired (`fast_trip_ma`), a channel that it has cut reads over range for two
+windows, so that the protection trips it too; then the chip's output is let go. What the chip cut while the processor hung
 is found by `configure`, and told in the first polls after it.
 """
 
@@ -33,7 +33,6 @@ _STATUS3 = const(0x56)
 _FLAG_CTRL2 = const(0x92)
 _WRPROT = const(0x9E)
 _UNLOCK = const(0x005555)
-_TELL_POLLS = const(6)
 
 
 class BL0910(Calibrated):
@@ -194,7 +193,7 @@ class BL0910(Calibrated):
 
     def _note(self, flags):
         self._tripped = flags & 0x3FF
-        self._tell = _TELL_POLLS
+        self._tell = self.window_ms // 10 + 4  # in polls: two windows of each channel
 
     def _release(self):
         """A poll less to tell; in the last two the chip's outputs are let go: a 1 in their bit, and a 0 again."""

@@ -134,7 +134,8 @@ def _wire_bl0910(board, section, physics, lens):
     chip = BL0910Chip(lens, section)
     meters = Meters(lens, board["sockets"], [chip])
     if "fast_trip_ma" in section:
-        BL0910Outputs(chip, lambda word: meters.on_cut(word))
+        outputs = BL0910Outputs(chip, lambda word: meters.on_cut(word))
+        outputs.wake = lambda: clock.wake_world(clock.now_us)
         meters._version = lambda: physics.version
     if "uart" in section:
         bus = section["uart"]

@@ -16,7 +16,12 @@ _HOLD = (0x46, 0x47, 0x48, 0x49, 0x57, 0x58, 0x59, 0x5A, 0x5B, 0x5C)
 
 
 class BL0910Outputs:
-    """Of `chip`; `on_change(word)` is called with the levels, bit 0 for M1, whenever they change."""
+    """Of `chip`; `on_change(word)` is called with the levels, bit 0 for M1, whenever they change.
+
+    `wake()` is called when a register was written: somebody should `watch` soon.
+    """
+
+    wake = staticmethod(lambda: None)
 
     def __init__(self, chip, on_change):
         self._chip = chip
@@ -52,6 +57,7 @@ class BL0910Outputs:
     def written(self, address, before, now_us):
         """A register was written: FLAG_CTRL2 lets outputs go, and then clears what is held."""
         self._seen = None
+        self.wake()
         if address != 0x92:
             return
         value = self._chip._registers[0x92]
