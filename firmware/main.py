@@ -155,20 +155,25 @@ class Board:
         partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.store = FlashStore(partition)
         self.journal = Journal(self.store, lambda: os.urandom(8).hex())
-        energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den, self._calibrate())
+        self.energy = energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den)
+        if config_data.get("calibration") and not self.problems:
+            self.calibrate(config_data["calibration"])
         self.point = Point(
             board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
         )
         self.point.problems = self.problems
 
-    def _calibrate(self):
-        """Give the meter its calibration, where it takes one; returns the energy's gains, None without."""
-        found = self.config.section("calibration")
-        if not found or self.problems or not hasattr(self.meter, "calibrate"):
-            return None
-        table = calibration.table(found, self.meter.channels)
+    def calibrate(self, section):
+        """Give the meter and the energy their corrections; only while every relay is open."""
+        table = calibration.table(section, self.meter.channels)
         self.meter.calibrate(table)
-        return [gain for gain, _ in table["power"]]
+        self.energy.calibrate([gain for gain, _ in table["power"]])
+
+    def configure(self, *order):
+        """The op `config`; see tasks/configure.py."""
+        from tasks import configure
+
+        return configure.obey(self, *order)
 
     def _build_sensors(self):
         """The safety inputs and the thermometer of a board that has them."""
@@ -303,6 +308,7 @@ class Board:
         wifi = Wifi(wlan, config["wifi.ssid"], config["wifi.password"])
         outbox = Outbox(self.journal)
         commands = Commands(self.point, obeyed, outbox)
+        commands.configure = self.configure
         publisher = Publisher(
             config,
             wifi,

@@ -12,7 +12,7 @@ A frame that went wrong leaves nothing behind: a high level of the chip select r
 
 from wire.units import const
 
-from .meter_bl0910 import CF_COUNT, FAST_RMS, RMS, RMS_VOLTAGE, WATT, BL0910
+from .meter_bl0910 import BL0910, CF_COUNT, FAST_RMS, RMS, RMS_VOLTAGE, WATT
 
 _READ = const(0x82)
 _WRITE = const(0x81)

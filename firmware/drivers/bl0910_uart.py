@@ -1,23 +1,24 @@
 """BL0910 on its UART: one register a poll.
 
-Strategy: question `35 addr` and answer `L M H sum` take 3.5 ms at 19200 baud, and the chip is not known to take a second
-question while it answers: so a poll takes the answer to the question of the poll before and asks the next. Of three
-questions two are for the fast current of the next channel, one is for the rest: RMS, power and counter of the channel
-whose turn it is, the voltage, a configuration register, in turn.
+Strategy: question `35 addr` and answer `L M H sum` take 3.5 ms at 19200 baud, and the chip is not known to take a
+second question while it answers: so a poll takes the answer to the question of the poll before and asks the next. Of
+three questions two are for the fast current of the next channel, one is for the rest: RMS, power and counter of the
+channel whose turn it is, the voltage, a configuration register, in turn.
 
 What that costs, with ten sockets: a socket's fast current comes every 0.3 s (`window_ms`), of which the chip's window
 of 20 ms is one fifteenth; its slow set every 3 s, the voltage every 0.3 s; a lost setting is noticed within 7 s. Too
 slow for the instantaneous stage (`instant` is False), which a breaker must be; the chip's own outputs, where they are
 wired, are as fast as ever.
 
-Rules: as in meter_bl0910.py. An answer is four bytes that come after the question, whose sum has the register in it: more
-or fewer bytes are a bad answer, for a sum of one byte is little. After 25 bad answers in a row the bus hangs, or the chip
-is gone: `wrong` asks for `configure`, which sets up the UART, resets the chip's (data sheet 5.2.5) and writes anew.
+Rules: as in meter_bl0910.py. An answer is four bytes that come after the question, whose sum has the register in it:
+more or fewer bytes are a bad answer, for a sum of one byte is little. After 25 bad answers in a row the bus hangs, or
+the chip is gone: `wrong` asks for `configure`, which sets up the UART, resets the chip's (data sheet 5.2.5) and writes
+anew.
 """
 
 from wire.units import const
 
-from .meter_bl0910 import CF_COUNT, FAST_RMS, RMS, RMS_VOLTAGE, WATT, BL0910
+from .meter_bl0910 import BL0910, CF_COUNT, FAST_RMS, RMS, RMS_VOLTAGE, WATT
 from .meter_frame import Intake
 from .meter_setup import sleep_ms
 

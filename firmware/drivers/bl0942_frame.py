@@ -8,8 +8,9 @@ not have must be zero, too.
 
 Sources: [1] the data sheet V1.06 as public drivers state it: registers, MODE, input ranges of 700, 175, 42 and 28 mV
 peak at gain 1, 4, 16 and 24. [2] Factors 305978, 73989, 3537 with Vref 1.218 V and pin values in mV, at gain 16; a
-count of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. [4] The data sheet V1.05 in Chinese,
-2.6: for a sine the fast value is about 0.363 of the RMS register (`fast_ratio_ppm` 363000), and only for large currents.
+count of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. [4] The data sheet V1.05 in
+Chinese, 2.6: for a sine the fast value is about 0.363 of the RMS register (`fast_ratio_ppm` 363000), and only for large
+currents.
 """
 
 from wire.units import const

@@ -1,19 +1,20 @@
 """BL0910: ten currents against one voltage, on SPI or on a UART. What its registers say.
 
 The bus is the board's: bl0910_spi.py reads every fast current in every poll, bl0910_uart.py one register a poll. Both
-read in turn the slow set of one channel (RMS, power, energy counter), the voltage, and one configuration register, which
-must still hold what was written: so a setting that is lost, as when the chip resets, is noticed, and `wrong` counts it.
-bl0910_setup.py knows the registers that are written once, and the sources; it is loaded to build and to set up.
+read in turn the slow set of one channel (RMS, power, energy counter), the voltage, and one configuration register,
+which must still hold what was written: so a setting that is lost, as when the chip resets, is noticed, and `wrong`
+counts it. bl0910_setup.py knows the registers that are written once, and the sources; it is loaded to build and to set
+up.
 
-Rules: a value without a right checksum is marked, never guessed. Nothing in `poll` allocates: no number reaches 2**30, no
-buffer is sliced. `configure` and `verify` belong to the same thread of control as the tick's timer, which may run
+Rules: a value without a right checksum is marked, never guessed. Nothing in `poll` allocates: no number reaches 2**30,
+no buffer is sliced. `configure` and `verify` belong to the same thread of control as the tick's timer, which may run
 between any two of their steps: while they work, `poll` reports every channel as unread.
 
 The fast value is the mean of |i|: right for a sine, too low for a peaky current, in which only the slow RMS is right.
 
 Where the chip's own over-current outputs are wired (`fast_trip_ma`), a channel that it has cut reads over range for two
-windows, so that the protection trips it too; then the chip's output is let go. What the chip cut while the processor hung
-is found by `configure`, and told in the first polls after it.
+windows, so that the protection trips it too; then the chip's output is let go. What the chip cut while the processor
+hung is found by `configure`, and told in the first polls after it.
 """
 
 from array import array
@@ -39,7 +40,8 @@ class BL0910(Calibrated):
     """One chip; socket i is its channel i + 1. `section` is board.json's `meter`.
 
     energy_mws_num / energy_mws_den milliwatt-seconds are one count of the energy counters. `wrong` counts configuration
-    registers that were found changed since `configure`, modulo 2**24. A bus adds `read`, `write`, `clear_bus`, `_round`.
+    registers that were found changed since `configure`, modulo 2**24. A bus adds `read`, `write`, `clear_bus`,
+    `_round`.
     """
 
     rms_floor_ma = 20
@@ -118,7 +120,7 @@ class BL0910(Calibrated):
     # for a bad one, return how many were bad.
 
     def poll(self, reading):
-        """Reads what the bus allows in a tick into `reading` (core/reading.py); no allocation, no error for a bad frame."""
+        """Reads what the bus allows in a tick into `reading` (core/reading.py); no error for a bad frame."""
         reading.polls = (reading.polls + 1) & 0xFFFFFF
         if self._busy:
             self._unread(reading)

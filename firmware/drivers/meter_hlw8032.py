@@ -56,8 +56,8 @@ class HLW8032(Calibrated):
     """The chip of one UART.
 
     `section` is board.json's `meter`: shunt_uohm, divider_high_ohm, divider_low_ohm, floor_ma (below it a current is
-    not told from none), uart {id, rx}; tx may be left out. Nothing is written to this chip, so there is nothing to audit;
-    `wrong` counts silences of 5 s, modulo 2**24: `configure` then sets up the UART anew.
+    not told from none), uart {id, rx}; tx may be left out. Nothing is written to this chip, so there is nothing to
+    audit; `wrong` counts silences of 5 s, modulo 2**24: `configure` then sets up the UART anew.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that

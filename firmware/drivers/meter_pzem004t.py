@@ -48,8 +48,8 @@ class PZEM004T(Calibrated):
 
     `section` is board.json's `meter`: addresses (1 to 247), floor_ma (below it a current is not told from none),
     full_scale_ma if it is not 100 A, uart {id, tx, rx}. `slow_ok` stays through one answer that is lost: the next comes
-    within a second, and silence is counted by core/protection. Nothing is written to these meters, so there is nothing to
-    audit; `wrong` counts silences of the whole line, modulo 2**24: `configure` then sets up the UART anew.
+    within a second, and silence is counted by core/protection. Nothing is written to these meters, so there is nothing
+    to audit; `wrong` counts silences of the whole line, modulo 2**24: `configure` then sets up the UART anew.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that

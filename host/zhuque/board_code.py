@@ -4,8 +4,9 @@ Strategy: what a meter's bytes mean is written once, in the drivers' files for t
 board imports them (`drivers.`, `wire.` from the folder of the firmware) and asked, without any hardware. A BL0910 has
 no frames with an address of their own, so its whole driver runs, on a bus that answers with the captured frames.
 
-A scale is either a board's (its shunt, divider and reference) or the user's: for BL0942 and BL0910 counts of the register
-per volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter holds.
+A scale is either a board's (its shunt, divider and reference) or the user's: for BL0942 and BL0910 counts of the
+register per volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter
+holds.
 """
 
 from __future__ import annotations

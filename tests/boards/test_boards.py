@@ -225,7 +225,11 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
         "meter.uart.baud must be one of 9600, 19200, 38400, as the chip's pins set it, is 14400",
     ),
     ("zq10", {"meter__fast_trip_ma": 39999}, "meter.fast_trip_ma is 39999, below 8 x limits.rated_ma"),
-    ("zq10", {"meter__fast_trip_ma": 60635}, "above the meter's full scale of 60634 mA: the chip would never"),
+    (
+        "zq10",
+        {"meter__fast_trip_ma": 60635},
+        "above the meter's full scale of 60634 mA: the chip would never",
+    ),
     ("kc868-a8-pzem", {"breaker__rated_ma": 4999}, "breaker.rated_ma is 4999, below limits.rated_ma of 5000"),
     (
         "kc868-a8-pzem",

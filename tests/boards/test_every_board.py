@@ -24,7 +24,16 @@ from fakes.meter_bench import Machine as SpiMachine
 
 from core.causes import bit
 from core.limits import Limits, intersect
-from drivers import bl0910_spi, bl0910_uart, inputs, meter_bl0942, meter_hlw8032, meter_pzem004t, relay_gpio, temperature
+from drivers import (
+    bl0910_spi,
+    bl0910_uart,
+    inputs,
+    meter_bl0942,
+    meter_hlw8032,
+    meter_pzem004t,
+    relay_gpio,
+    temperature,
+)
 from zhuque import boards
 from zhuque.boards import traits
 from zhuque.boards.schema import INPUTS, table

@@ -12,7 +12,6 @@ from drivers.meter_bl0942 import BL0942 as DriverBL0942
 from drivers.meter_hlw8032 import HLW8032 as DriverHLW8032
 from drivers.meter_pzem004t import PZEM004T as DriverPZEM004T
 
-
 POLLS = 120  # of each step: several frames of each kind
 
 

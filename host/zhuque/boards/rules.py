@@ -28,7 +28,18 @@ _GAINS = {"bl0910": (1, 2, 8, 16), "bl0942": (1, 4, 16, 24)}
 def check(data: dict[str, object]) -> list[str]:
     """Every contradiction in a board's data, whose keys and ranges were checked before."""
     problems: list[str] = []
-    for rule in (_sockets, _gains, _ratings, _full_scale, _own_cut, _instant_stage, _hang, _expanders, _inputs, _ntc):
+    for rule in (
+        _sockets,
+        _gains,
+        _ratings,
+        _full_scale,
+        _own_cut,
+        _instant_stage,
+        _hang,
+        _expanders,
+        _inputs,
+        _ntc,
+    ):
         problems += rule(data)
     return problems
 

@@ -33,7 +33,11 @@ def is_instant(meter: dict[str, object]) -> bool:
 
 def chip(meter: dict[str, object]) -> str:
     """What a message calls the meter: its driver, and its bus where that decides."""
-    return f"{meter['driver']} on a UART" if meter["driver"] == "bl0910" and "uart" in meter else str(meter["driver"])
+    return (
+        f"{meter['driver']} on a UART"
+        if meter["driver"] == "bl0910" and "uart" in meter
+        else str(meter["driver"])
+    )
 
 
 def channels(meter: dict[str, object]) -> int:

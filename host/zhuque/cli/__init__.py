@@ -21,6 +21,7 @@ NOUNS = {
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
     "meter": "Meters and their bytes.",
+    "point": "A charge point as a whole.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",
     "socket": "Start, stop and reset a socket.",

@@ -49,9 +49,9 @@ def decode_command(
 ) -> None:
     """What a captured frame of a meter says. A frame that is damaged, cut off or empty fails, and why is said.
 
-    A BL0910 on SPI is given as 82, register, high, middle, low, sum; on its UART as 35, register, low, middle, high, sum.
-    Without a scale the BL0942 is taken to stand in its data sheet's circuit (1 mOhm), the HLW8032 to have K = 1.
-    A current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given.
+    A BL0910 on SPI is given as 82, register, high, middle, low, sum; on its UART as 35, register, low, middle, high,
+    sum. Without a scale the BL0942 is taken to stand in its data sheet's circuit (1 mOhm), the HLW8032 to have K = 1. A
+    current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given.
 
     \b
     Example:

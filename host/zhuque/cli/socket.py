@@ -181,19 +181,20 @@ def _send(
 
     from zhuque.collector import ask
 
-    message = {"op": op, "socket": place.socket, **fields, "actor": _actor()}
+    message = {"op": op, "socket": place.socket, **fields, "actor": actor()}
     message["expires"] = int(time.time() + max(timeout_s, 60))
     known = {name: value for name, value in message.items() if value is not None}
     answer = ask.command(address, place.site, place.point, known, timeout_s)
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
-        raise _refusal(place, op, str(answer.get("error")), answer.get("detail"))
+        raise refusal(place, op, str(answer.get("error")), answer.get("detail"))
     if not as_json:
         click.echo(f"{place} {done}")
 
 
-def _refusal(place: Place, op: str, code: str, detail: Any) -> ZhuqueError:
+def refusal(place: Place, op: str, code: str, detail: Any) -> ZhuqueError:
+    """The error that a point's refusal is, with what to do next."""
     said = f"{place} did not {op}: {code}" + (f" ({detail})" if detail else "")
     if code == "no_such_socket":
         return NotFoundError(said)
@@ -202,7 +203,7 @@ def _refusal(place: Place, op: str, code: str, detail: Any) -> ZhuqueError:
     return ZhuqueError(said + (f"; {_FAILED[code]}" if code in _FAILED else ""))
 
 
-def _actor() -> str:
+def actor() -> str:
     """Who asks: the login name on this computer, until the broker's accounts tell."""
     try:
         name = getpass.getuser()

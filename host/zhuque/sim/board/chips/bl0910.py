@@ -10,8 +10,8 @@ Modelled: frames and their checksums (5.1.3), six FF (5.1.6), write protection o
 resets (reg. 9F), gains, RMSGN and WATTGN, the creep thresholds (4.6.7), CFDIV (4.6.20), counting of |power| that wraps
 at 2**24 (3.3), the fast value as a mean of |i| that the input's limit clips (3.5), its offset without the high-pass
 filter (MODE1), channels powered down, the mode without ten currents, reading a counter with RST_ENG set clears it.
-The outputs M1 to M10 are in bl0910_outputs.py, the UART is in bl0910_uart.py. Not modelled: averaging times, noise, phase
-errors, waveforms, reactive power.
+The outputs M1 to M10 are in bl0910_outputs.py, the UART is in bl0910_uart.py. Not modelled: averaging times, noise,
+phase errors, waveforms, reactive power.
 
 `source` gives the truth in double precision: `voltage_v()`, and of a channel from 0 `current_a(ch)`, `power_w(ch)` and
 `energy_j(ch)`, the last cumulative and never falling.

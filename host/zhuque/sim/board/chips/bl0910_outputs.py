@@ -1,10 +1,10 @@
 """The over-current outputs M1 to M10 of a BL0910, as its data sheet has them in 3.5 and 4.6.9, in time.
 
 Modelled: the threshold of FAST_RMS_CTRL against an eighth of each fast value; a flag one accumulation time after the
-value rose above it; at once (FLAG_CTRL1 bit clear: the output follows the flag) or delayed and staying (bit set: it rises
-after the delay of FLAG_CTRL1, and stays until a 1 in FLAG_CTRL2 lets it fall after that register's delay); STATUS3; the
-held values; FLAG_CTRL, which overrides all. Not stated there and taken so: an output that was let go while the value is
-still above the threshold rises again after another window.
+value rose above it; at once (FLAG_CTRL1 bit clear: the output follows the flag) or delayed and staying (bit set: it
+rises after the delay of FLAG_CTRL1, and stays until a 1 in FLAG_CTRL2 lets it fall after that register's delay);
+STATUS3; the held values; FLAG_CTRL, which overrides all. Not stated there and taken so: an output that was let go while
+the value is still above the threshold rises again after another window.
 
 Time comes from outside: `watch(now_us)` whenever something may have changed; it says when to come again.
 """
@@ -70,7 +70,7 @@ class BL0910Outputs:
                 self._held[ch] = 0
 
     def watch(self, now_us, version=None):
-        """The levels at `now_us`; returns when they may change by themselves. `version`: of the world, if it has one."""
+        """The levels at `now_us`; returns when they may change by themselves. `version`: of the world, if any."""
         if version is not None and self._seen == version and self._word >= 0:
             return NEVER
         registers = self._chip._registers

@@ -1,9 +1,9 @@
 """A BL0910 whose SEL pin is low: the same registers, on a serial line (data sheet 5.2).
 
-Modelled: questions and answers, `35 addr` -> `L M H sum`, writes `CA addr L M H sum`, sums without the first byte; noise at
-another baud rate; a first byte that is none, which is thrown away with all that follows it until the line has been
-still, or until a low level of 32 bits resets the interface; a question that comes while the chip speaks, which is lost
-(no source says what the chip does then). Fault: `hang()`: deaf until that reset.
+Modelled: questions and answers, `35 addr` -> `L M H sum`, writes `CA addr L M H sum`, sums without the first byte;
+noise at another baud rate; a first byte that is none, which is thrown away with all that follows it until the line has
+been still, or until a low level of 32 bits resets the interface; a question that comes while the chip speaks, which is
+lost (no source says what the chip does then). Fault: `hang()`: deaf until that reset.
 """
 
 from .serial_line import SerialChip
