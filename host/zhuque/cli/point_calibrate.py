@@ -56,7 +56,9 @@ class Row(NamedTuple):
 
 @click.command(name="calibrate")
 @click.argument("point", type=_PointType(), metavar="SITE/POINT")
-@click.option("--socket", type=click.IntRange(1, 255), required=True, help="The socket that the load is plugged into.")
+@click.option(
+    "--socket", type=click.IntRange(1, 255), required=True, help="The socket that the load is plugged into."
+)
 @click.option(
     "--reference-w",
     type=click.FloatRange(40, 4000),
@@ -97,6 +99,7 @@ def calibrate(
     from zhuque.collector import ask
 
     place = Place(point[0], point[1], socket)
+
     def command(fields: dict[str, Any]) -> dict[str, Any]:
         message = {**fields, "actor": actor(), "expires": int(time.time()) + _SESSION_S}
         return ask.command(address, place.site, place.point, message, 10.0)
@@ -280,7 +283,7 @@ class _Run:
 
     def _verify(self, name: str, shown: dict[str, int]) -> int:
         off_ppm = calibration.verify(name, self._reference(name, shown), shown[name])
-        self._say(f"{name}: {_unit(name, shown[name])}, {off_ppm / 10_000:+.2f} % off")
+        self._say(f"{name}: {_unit(name, shown[name])}, {abs(off_ppm) / 10_000:.2f} % off")
         return off_ppm
 
 
@@ -294,5 +297,3 @@ def _w(milliwatts: int) -> str:
 
 def _a(milliamperes: int) -> str:
     return f"{milliamperes / 1000:.3f} A"
-
-

@@ -105,7 +105,7 @@ class SimPoint:
     def start(self) -> SimPoint:
         """Begins a new world in the folder. Raises ToolMissingError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("world.json", "flash.bin"):
+        for name in ("world.json", "flash.bin", "config.json"):
             (self.folder / name).unlink(missing_ok=True)
         (self.folder / "settings.json").write_text(json.dumps(self.settings.to_json()))
         self._spawn()

@@ -10,7 +10,7 @@ from chips.pzem004t import PZEM004TChip
 from chips.serial_line import SerialLine
 from clock import clock
 
-_KEPT = ("_registers", "_joules", "_seen_j", "_pulses", "address", "threshold_w", "silent")
+_KEPT = ("_registers", "_joules", "_seen_j", "_pulses", "address", "threshold_w", "silent", "gain_error")
 _LOST_COLD = ("_registers", "_joules", "_pulses")  # of a PZEM-004T the energy is kept, too
 
 
