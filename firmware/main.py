@@ -18,7 +18,7 @@ import network
 import drivers.inputs
 import drivers.temperature
 import drivers.tls
-from core import calibration, causes, recovery, trip_memo, view
+from core import causes, recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -111,6 +111,14 @@ def build(kind, section, problems, fallback):
         return fallback()
 
 
+def drop_setup():
+    """Modules that only set-up needs give their heap back; the next set-up loads them again."""
+    for name in [name for name in sys.modules if name.endswith("_setup")]:
+        package, part = name.rsplit(".", 1)
+        del sys.modules[name]
+        delattr(sys.modules[package], part)
+
+
 def limits_of(settings):
     """The Limits in a settings file."""
     return Limits(
@@ -165,6 +173,8 @@ class Board:
 
     def calibrate(self, section):
         """Give the meter and the energy their corrections; only while every relay is open."""
+        from core import calibration
+
         table = calibration.table(section, self.meter.channels)
         self.meter.calibrate(table)
         self.energy.calibrate([gain for gain, _ in table["power"]])
@@ -275,6 +285,7 @@ class Board:
                 say(self.point.problems[0])
                 await asyncio.sleep(METER_RETRY_S)
             else:
+                drop_setup()
                 self._wrong = self.meter.wrong
                 self.point.problems = []
                 self.point.state = "ready"
