@@ -4,7 +4,7 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 """
 
 from both import raises, vectors
-from fakes.meter_bench import SECTION, BL0910Chip, Load, Machine, Pin, Reading, meter
+from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Bus, Load, Machine, Pin, Reading, meter
 
 from drivers.bl0910_spi import BL0910Spi
 from drivers.meter_bl0910 import SATURATED, from_board
@@ -484,3 +484,67 @@ def test_a_silent_line_is_never_a_changed_register():
     for _ in range(200):
         driver.poll(reading)
     assert driver.wrong == 0 and reading.errors == 200 * (driver.channels + 5)
+
+
+def _cut(driver, chip, load):
+    """A short on channel 5 that the chip's own output cuts; returns the list of its levels."""
+    levels = []
+    BL0910Outputs(chip, levels.append)
+    driver.configure()
+    load.amps[4] = 45.0
+    chip.watch(1000000)
+    chip.watch(1025000)
+    assert levels[-1] == 1 << 4
+    load.amps[4] = 0.0  # the relay dropped
+    return levels
+
+
+def _saturated(driver, reading, polls):
+    """In how many of so many polls the cut channel read over range, and whether another ever did."""
+    seen = 0
+    for _ in range(polls):
+        driver.poll(reading)
+        seen += reading.fast_ma[4] == SATURATED
+        assert reading.fast_ma[3] != SATURATED
+    return seen
+
+
+def test_what_the_chip_has_cut_reads_over_range_for_two_windows_and_is_let_go():
+    driver, chip, load, _ = meter()
+    levels = _cut(driver, chip, load)
+    reading = Reading(10)
+    assert 2 <= _saturated(driver, reading, 40) <= 10
+    chip.watch(2000000)
+    assert levels[-1] == 0 and chip.read_register(0x56) == 0
+    assert driver.wrong == 0 and driver.verify(), "and the chip is locked again, as it was"
+    assert _saturated(driver, reading, 100) == 0
+    assert reading.fast_ma[4] == 0 and reading.errors == 0
+
+
+def test_what_the_chip_cut_while_the_processor_hung_is_told_after_the_restart():
+    driver, chip, load, bus = meter()
+    _cut(driver, chip, load)
+    again = BL0910Spi(bus, chip.select, SECTION)
+    again.configure()
+    reading = Reading(10)
+    assert _saturated(again, reading, 20) >= 2
+    assert again.wrong == 0 and again.verify()
+
+
+def test_a_board_that_does_not_wire_the_outputs_leaves_them_down():
+    section = dict(SECTION)
+    del section["fast_trip_ma"]
+    load = Load()
+    chip = BL0910Chip(load, section)
+    driver = BL0910Spi(Bus(chip), chip.select, section)
+    levels = []
+    BL0910Outputs(chip, levels.append)
+    driver.configure()
+    load.amps = [5000.0] * 10
+    chip.watch(1000000)
+    chip.watch(2000000)
+    assert levels == [0] and driver.verify()
+    section["fast_trip_ma"] = 60635
+    assert "at most the full scale of 60634" in str(
+        raises(ValueError, BL0910Spi, Bus(chip), chip.select, section)
+    )

@@ -9,11 +9,12 @@ from drivers.bl0910_spi import BL0910Spi
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
 sys.path.append(_ROOT + "/host/zhuque/sim/board")
 from chips.bl0910 import BL0910Chip  # noqa: E402
+from chips.bl0910_outputs import BL0910Outputs  # noqa: E402
 from chips.hc595 import HC595Chip  # noqa: E402
 
 sys.path.remove(_ROOT + "/host/zhuque/sim/board")
 
-__all__ = ["SECTION", "BL0910Chip", "Bus", "HC595Chip", "Load", "Pin", "Reading", "meter"]
+__all__ = ["SECTION", "BL0910Chip", "BL0910Outputs", "Bus", "HC595Chip", "Load", "Pin", "Reading", "meter"]
 
 # The meter of boards/zq10: a test in tests/boards holds them together.
 SECTION = {

@@ -2,7 +2,7 @@
 
 import sys
 
-from fakes.meter_bench import SECTION, BL0910Chip, Load
+from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Load
 
 import drivers.bl0910_uart as _bl0910
 import drivers.meter_bl0942 as _bl0942
@@ -13,7 +13,6 @@ from core.reading import Reading
 
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
 sys.path.append(_ROOT + "/host/zhuque/sim/board")
-from chips.bl0910_outputs import BL0910Outputs  # noqa: E402
 from chips.bl0910_uart import BL0910Line  # noqa: E402
 from chips.bl0942 import BL0942Chip  # noqa: E402
 from chips.hlw8032 import HLW8032Chip  # noqa: E402
