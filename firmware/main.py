@@ -18,7 +18,7 @@ import network
 import drivers.inputs
 import drivers.temperature
 import drivers.tls
-from core import calibration, causes, recovery, trip_memo, view
+from core import causes, recovery, trip_memo, view
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
@@ -111,6 +111,14 @@ def build(kind, section, problems, fallback):
         return fallback()
 
 
+def drop_setup():
+    """Modules that only set-up needs give their heap back; the next set-up loads them again."""
+    for name in [name for name in sys.modules if name.endswith("_setup")]:
+        package, part = name.rsplit(".", 1)
+        del sys.modules[name]
+        delattr(sys.modules[package], part)
+
+
 def limits_of(settings):
     """The Limits in a settings file."""
     return Limits(
@@ -155,20 +163,27 @@ class Board:
         partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
         self.store = FlashStore(partition)
         self.journal = Journal(self.store, lambda: os.urandom(8).hex())
-        energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den, self._calibrate())
+        self.energy = energy = Energy(sockets, self.meter.energy_mws_num, self.meter.energy_mws_den)
+        if config_data.get("calibration") and not self.problems:
+            self.calibrate(config_data["calibration"])
         self.point = Point(
             board, config, self.protection, self.reading, energy, self.journal, self.meter, roll
         )
         self.point.problems = self.problems
 
-    def _calibrate(self):
-        """Give the meter its calibration, where it takes one; returns the energy's gains, None without."""
-        found = self.config.section("calibration")
-        if not found or self.problems or not hasattr(self.meter, "calibrate"):
-            return None
-        table = calibration.table(found, self.meter.channels)
+    def calibrate(self, section):
+        """Give the meter and the energy their corrections; only while every relay is open."""
+        from core import calibration
+
+        table = calibration.table(section, self.meter.channels)
         self.meter.calibrate(table)
-        return [gain for gain, _ in table["power"]]
+        self.energy.calibrate([gain for gain, _ in table["power"]])
+
+    def configure(self, *order):
+        """The op `config`; see tasks/configure.py."""
+        from tasks import configure
+
+        return configure.obey(self, *order)
 
     def _build_sensors(self):
         """The safety inputs and the thermometer of a board that has them."""
@@ -270,6 +285,7 @@ class Board:
                 say(self.point.problems[0])
                 await asyncio.sleep(METER_RETRY_S)
             else:
+                drop_setup()
                 self._wrong = self.meter.wrong
                 self.point.problems = []
                 self.point.state = "ready"
@@ -303,6 +319,7 @@ class Board:
         wifi = Wifi(wlan, config["wifi.ssid"], config["wifi.password"])
         outbox = Outbox(self.journal)
         commands = Commands(self.point, obeyed, outbox)
+        commands.configure = self.configure
         publisher = Publisher(
             config,
             wifi,

@@ -41,6 +41,7 @@ BOARD_RULES = {
         "wire",
         "asyncio",
         "gc",
+        "hashlib",
         "json",
         "micropython",
         "os",
@@ -59,7 +60,8 @@ HOST_RULES = {
     "device": {"store", "wire", "boards"},
     "site": {"store", "wire", "boards"},
     "sim": {"boards", "wire", "store", "report", "collector", "cli"},
-    "cli": {"store", "report", "collector", "device", "site", "sim", "boards", "board_code", "wire"},
+    "cli": {"store", "report", "collector", "device", "site", "sim", "boards", "board_code", "wire"}
+    | {"calibration"},
 }
 
 

@@ -21,6 +21,7 @@ class Commands:
     def __init__(self, point, obeyed, outbox):
         self.point = point
         self.outbox = outbox
+        self.configure = None  # called with (self, command, uptime_ms, unix): what changes config.json
         self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
         self._ops = {
             "start": self._start,
@@ -28,6 +29,7 @@ class Commands:
             "reset": self._reset,
             "resend": self._resend,
             "reboot": self._reboot,
+            "config": self._config,
             "ping": self._ping,
         }
 
@@ -41,7 +43,8 @@ class Commands:
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
-        self._answers.append((command["id"], answer))
+        # What a configuration is, is not kept for each time that somebody asked.
+        self._answers.append((command["id"], None if "config" in answer else answer))
         if len(self._answers) > KEPT_IDS:
             self._answers.pop(0)
         return answer
@@ -63,12 +66,16 @@ class Commands:
         if socket is not None and not 1 <= socket <= len(self.point.sessions):
             return reply(id, "no_such_socket", "sockets are 1 to {}".format(len(self.point.sessions)))
         refused = op(command, WHOLE if socket is None else socket - 1, uptime_ms, unix)
+        if isinstance(refused, dict):
+            answer = reply(id)
+            answer.update(refused)
+            return answer
         answer = reply(id, *refused) if refused else reply(id)
         if answer.get("error") == "gone":
             answer["first_seq"] = self.point.journal.first_seq
         return answer
 
-    def _journal(self, command, uptime_ms, unix):
+    def journal(self, command, uptime_ms, unix):
         """Put the command on record before its effect; returns (error, detail) when that cannot be."""
         if not self.point.journal.ready(2):
             return "journal", "the journal has no room before its next erase; try again in a few seconds"
@@ -89,7 +96,7 @@ class Commands:
                 return "bad_field", limit + " is 0; leave it out for no limit of its own"
         return (
             self.point.why_not_start(i)
-            or self._journal(command, uptime_ms, unix)
+            or self.journal(command, uptime_ms, unix)
             or self.point.start(
                 i,
                 command["account"],
@@ -102,7 +109,7 @@ class Commands:
         )
 
     def _stop(self, command, i, uptime_ms, unix):
-        return self._journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
+        return self.journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
 
     def _reset(self, command, i, uptime_ms, unix):
         point = self.point
@@ -112,7 +119,7 @@ class Commands:
             point.remote_resets = [(s, t) for s, t in resets if unix - t < _DAY_S]
         if len([s for s, _ in point.remote_resets if s == i]) >= RESETS_A_DAY:
             return "too_many_resets", "{} today: have somebody look at the socket".format(RESETS_A_DAY)
-        refused = self._journal(command, uptime_ms, unix) or point.reset(
+        refused = self.journal(command, uptime_ms, unix) or point.reset(
             i, False, command["actor"], "remote", uptime_ms, unix
         )
         if not refused:
@@ -121,10 +128,15 @@ class Commands:
 
     def _reboot(self, command, i, uptime_ms, unix):
         """A restart that was asked for: open sessions go on after it, as after any short outage."""
-        refused = self._journal(command, uptime_ms, unix)
+        refused = self.journal(command, uptime_ms, unix)
         if not refused:
             self.point.restart_asked = True
         return refused
+
+    def _config(self, command, i, uptime_ms, unix):
+        if self.configure is None:
+            return "unknown_op", "config is not implemented by this firmware"
+        return self.configure(self, command, uptime_ms, unix)
 
     def _resend(self, command, i, uptime_ms, unix):
         """Ask the outbox for records again; what is no longer in the journal is said with the first that is."""

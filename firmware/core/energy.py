@@ -20,7 +20,8 @@ class Energy:
     """
 
     def __init__(self, sockets, num, den, gains_ppm=None):
-        self._nums = [num * gain for gain in gains_ppm or [_ONE_PPM] * sockets]
+        self._num = num
+        self.calibrate(gains_ppm or [_ONE_PPM] * sockets)
         self._unit = den * MWS_PER_MWH * _ONE_PPM
         self._last = [None] * sockets
         self._rest = [0] * sockets
@@ -28,6 +29,10 @@ class Energy:
         self._unmoved_uws = [0] * sockets
         self._frozen_uws = 1000 * FROZEN_COUNTS * num // den
         self.resets = 0  # counters that fell
+
+    def calibrate(self, gains_ppm):
+        """From now on each socket's energy has this gain."""
+        self._nums = [self._num * gain for gain in gains_ppm]
 
     def take(self, socket, count):
         """Milliwatt-hours since the last call for this socket; 0 at the first call and after a chip reset."""

@@ -8,8 +8,9 @@ not have must be zero, too.
 
 Sources: [1] the data sheet V1.06 as public drivers state it: registers, MODE, input ranges of 700, 175, 42 and 28 mV
 peak at gain 1, 4, 16 and 24. [2] Factors 305978, 73989, 3537 with Vref 1.218 V and pin values in mV, at gain 16; a
-count of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. The ratio of the fast value to the
-RMS register is the board's `fast_ratio_ppm`: 0.363 for the sister BL0940, not confirmed for this chip.
+count of energy is 1638.4 x 256 periods of the power register. [3] Owners' captures. [4] The data sheet V1.05 in
+Chinese, 2.6: for a sine the fast value is about 0.363 of the RMS register (`fast_ratio_ppm` 363000), and only for large
+currents.
 """
 
 from wire.units import const
@@ -31,7 +32,6 @@ from .meter_frame import (
     fine,
     fine_factor,
     forget,
-    fraction,
 )
 
 FRAME = const(23)
@@ -63,6 +63,8 @@ def board_scales(section):
 
 def energy_of_count(section):
     """Milliwatt-seconds of one energy count as a fraction (num, den), in whole numbers."""
+    from .meter_setup import fraction
+
     vref = section["vref_uv"]
     low = section["divider_low_ohm"]
     num = 419430400 * (low + section["divider_high_ohm"]) * vref * vref * 16

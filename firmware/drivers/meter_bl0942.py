@@ -29,6 +29,7 @@ from .bl0942_frame import (
     energy_of_count,
     word,
 )
+from .meter_calibration import Calibrated
 from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
@@ -39,31 +40,18 @@ from .meter_frame import (
     VOLTAGE_MV,
     Intake,
     Window,
-    sleep_ms,
     values,
 )
 
 _WRITE = const(0xA8)
 _PACKET = const(0xAA)
-_FAST_TH = const(0x15)
-_FAST_CYC = const(0x16)
-_OT_FUNX = const(0x18)
-_MODE = const(0x19)
-_GAIN = const(0x1A)
-_WRPROT = const(0x1D)
-_UNLOCK = const(0x55)
-# CF on, RMS every 400 ms, fast value behind the high pass, 50 Hz, counter kept, energy by magnitude, 38400 baud
-_MODE_VALUE = const(0x0397)
-# gain: its code, and the input range as RMS of a sine in microvolts
-_GAINS = {1: (0, 494975), 4: (1, 123744), 16: (2, 29698), 24: (3, 19799)}
-_USABLE_PERCENT = const(98)
 _AUDIT_POLLS = const(50)
-# As many answers missing in a row: the chip may have reset itself, back to its own baud rate.
+# As many answers missing in a row: the chip may have reset itself, back to its own baud rate, or the line hangs.
 _LOST_TURNS = const(25)
 _ANSWER_MS = const(40)
 
 
-class BL0942:
+class BL0942(Calibrated):
     """The chips of one UART; socket i is the chip with address `addresses[i]`.
 
     `section` is board.json's `meter`: addresses (0 to 3), shunt_uohm, current_gain (1, 4, 16, 24), divider_high_ohm,
@@ -78,33 +66,18 @@ class BL0942:
     rms_floor_ma = 20
 
     def __init__(self, uart, section):
+        from . import bl0942_setup as setup
+
+        self._settings, self.full_scale_ma = setup.settings(section)
         self._addresses = bytes(section["addresses"])
         self.channels = n = len(self._addresses)
-        if not 1 <= n <= 4 or len(set(self._addresses)) != n or max(self._addresses) > 3:
-            raise ValueError(
-                "meter.addresses must be 1 to 4 different numbers of 0 to 3, is {}".format(
-                    section["addresses"]
-                )
-            )
-        if section["current_gain"] not in _GAINS:
-            raise ValueError(
-                "meter.current_gain must be 1, 4, 16 or 24, is {}".format(section["current_gain"])
-            )
-        code, input_uv = _GAINS[section["current_gain"]]
         self.window_ms = 20 * n
         # a cycle that began before the relay opened, one round, question and answer
         self.settle_ms = 20 * n + 60
         self.floor_ma = section["fast_floor_ma"]
-        self.full_scale_ma = input_uv * 10 * _USABLE_PERCENT // section["shunt_uohm"]
         self.energy_mws_num, self.energy_mws_den = energy_of_count(section)
+        self.calibrate({})
         self.wrong = 0
-        self._settings = (
-            (_GAIN, code),
-            (_FAST_TH, 0xFFFF),
-            (_FAST_CYC, 1),
-            (_OT_FUNX, 0x24),
-            (_MODE, _MODE_VALUE),
-        )
         self._scale = board_scales(section)
         self._start_baud = section.get("start_baud", 9600)
         self._uart = uart
@@ -131,70 +104,46 @@ class BL0942:
 
         A chip that does not answer is left out: its socket is never read.
         """
+        from . import bl0942_setup as setup
+
         self._busy = True
         try:
-            found = self._write_all()
+            found = setup.write_all(self, self._addresses, self._settings, self._start_baud)
         finally:
             self._asked = -1
             self._busy = False
-        if not max(self._present):
-            raise MeterError(found)
+        for i, wrong in enumerate(found):
+            self._present[i] = not wrong
+            self._missed[i] = 0
+        if all(found):
+            raise MeterError(found[0])
 
     def verify(self):
         """True when every chip that answered at `configure` still holds what was written."""
+        from . import bl0942_setup as setup
+
         self._busy = True
         try:
-            return not any([on and self._differing(a) for a, on in zip(self._addresses, self._present)])
+            chips = zip(self._addresses, self._present)
+            return not any([on and setup.differing(self, a, self._settings) for a, on in chips])
         finally:
             self._asked = -1
             self._busy = False
 
-    def _write_all(self):
-        self._set_baud(self._start_baud)  # as a chip is after a reset; one that is at BAUD sees noise
-        for address in self._addresses:
-            self._write_register(address, _WRPROT, _UNLOCK)
-            self._write_register(address, _MODE, _MODE_VALUE)
-            sleep_ms(20)
-        self._set_baud(BAUD)
-        found = ""
-        for i, address in enumerate(self._addresses):
-            for register, value in ((_WRPROT, _UNLOCK),) + self._settings + ((_WRPROT, 0),):
-                self._write_register(address, register, value)
-            sleep_ms(20)
-            wrong = self._differing(address)
-            found = found or wrong
-            self._present[i] = not wrong
-            self._missed[i] = 0
-        return found
-
-    def _differing(self, address):
-        """What is wrong with a chip, "" when all is well."""
-        for register, value in self._settings:
-            got = self._read_register(address, register)
-            if got is None:
-                return (
-                    "the meter chip BL0942 {} does not answer: no current is measured and no relay may close; check "
-                    "its supply, its address pins and the wires of the UART".format(address)
-                )
-            if got != value:
-                return (
-                    "the meter chip BL0942 {} holds {:06x} in register {:02x} instead of {:06x}: its readings are not "
-                    "to be trusted; restart the board, and replace it if this returns".format(
-                        address, got, register, value
-                    )
-                )
-        return ""
-
-    def _set_baud(self, baud):
+    def set_baud(self, baud):
+        """Sets up the UART anew, whatever it hung in."""
         self._uart.init(baudrate=baud, bits=8, parity=None, stop=1, timeout=0)
 
-    def _write_register(self, address, register, value):
+    def write_register(self, address, register, value):
+        """What came of it is read back later."""
         out = bytearray([_WRITE | address, register, value & 255, value >> 8 & 255, value >> 16, 0])
         out[5] = ~sum(out) & 255
         self._write(out)
 
-    def _read_register(self, address, register):
+    def read_register(self, address, register):
         """The 24 bits of a register, or None without a valid answer."""
+        from .meter_setup import sleep_ms
+
         self._intake.discard()
         self._register.clear()
         self._ask[0] = READ | address
@@ -293,14 +242,14 @@ class BL0942:
         got = self._values
         self._missed[turn] = 0
         self._no_voltage = 0
-        fast = got[FAST_MA]
-        if fast >= self.full_scale_ma or got[CURRENT_MA] >= self.full_scale_ma:
+        fast = self._current.gain(turn, got[FAST_MA])
+        if got[FAST_MA] >= self.full_scale_ma or got[CURRENT_MA] >= self.full_scale_ma:
             fast = SATURATED
         reading.fast_ma[turn] = fast
-        reading.current_ma[turn] = got[CURRENT_MA]
-        reading.power_mw[turn] = abs(got[POWER_MW])
+        reading.current_ma[turn] = self._current.apply(turn, got[CURRENT_MA])
+        reading.power_mw[turn] = self._power.apply(turn, abs(got[POWER_MW]))
         reading.count[turn] = got[COUNT]
-        reading.voltage_mv = got[VOLTAGE_MV]
+        reading.voltage_mv = self._voltage.apply(turn, got[VOLTAGE_MV])
         reading.fast_ok[turn] = reading.slow_ok[turn] = reading.voltage_ok = 1
 
     def _miss(self, reading):

@@ -8,7 +8,6 @@ Rules: nothing in `Window`, `Intake` and `fine` allocates or makes a number of 2
 is UNKNOWN; it is never 0 and never the last one.
 """
 
-import time
 from array import array
 
 from wire.units import const
@@ -138,20 +137,3 @@ def fine(raw, factor):
     shift = factor[2]
     value = (raw >> 12) * k + ((raw & 4095) * k >> 12) + ((raw >> 12) * factor[1] >> 12)
     return (value >> shift) + (value >> shift - 1 & 1)
-
-
-def fraction(num, den):
-    """num / den as a fraction whose numerator is a small integer, to within 2**-29 where that is above 1."""
-    unit = 1 << 20
-    while unit > 1 and (num * unit + den // 2) // den >= 1 << 30:
-        unit >>= 1
-    return (num * unit + den // 2) // den, unit
-
-
-def sleep_ms(ms):
-    """Waits; for set-up only, never for a poll."""
-    sleep = getattr(time, "sleep_ms", None)
-    if sleep is None:
-        time.sleep(ms / 1000)
-    else:
-        sleep(ms)

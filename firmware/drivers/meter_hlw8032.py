@@ -24,6 +24,7 @@ from .hlw8032_frame import (
     is_state,
     pulse_mj,
 )
+from .meter_calibration import Calibrated
 from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
@@ -36,9 +37,9 @@ from .meter_frame import (
     VOLTAGE_MV,
     Intake,
     Window,
-    sleep_ms,
     values,
 )
+from .meter_setup import sleep_ms
 
 _FULL_SCALE_UV = const(30936)  # 43.75 mV peak, as RMS of a sine
 _USABLE_PERCENT = const(98)
@@ -47,14 +48,16 @@ _PULSES = const(0x1FFFF)  # 16 bits and the carry
 _MOST_PULSES = const(512)  # between two frames in a row: 8 kW make fewer than 200
 _MOST_AFTER_GAP = const(8192)
 _SILENT_POLLS = const(18)  # about three frames
+_LOST_SILENCES = const(14)  # about 5 s
 _SET_UP_MS = const(400)
 
 
-class HLW8032:
+class HLW8032(Calibrated):
     """The chip of one UART.
 
     `section` is board.json's `meter`: shunt_uohm, divider_high_ohm, divider_low_ohm, floor_ma (below it a current is
-    not told from none), uart {id, rx}; tx may be left out.
+    not told from none), uart {id, rx}; tx may be left out. Nothing is written to this chip, so there is nothing to
+    audit; `wrong` counts silences of 5 s, modulo 2**24: `configure` then sets up the UART anew.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
@@ -62,14 +65,16 @@ class HLW8032:
     window_ms = 110
     stale_windows = 5
     settle_ms = 2000  # at no load the last pulse of current takes that long to be replaced
-    wrong = 0  # nothing is written to this chip
     energy_mws_num = 3600
     energy_mws_den = 1
 
     def __init__(self, uart, section):
         self.floor_ma = self.rms_floor_ma = section["floor_ma"]
         self.full_scale_ma = _FULL_SCALE_UV * 10 * _USABLE_PERCENT // section["shunt_uohm"]
+        self.wrong = 0
         self._scale = board_scales(section)
+        self.calibrate({})
+        self._uart = uart
         self._intake = Intake(uart)
         self._window = Window(FRAME)
         self._values = values()
@@ -80,12 +85,15 @@ class HLW8032:
         self._rest_mj = 0
         self._mwh = 0
         self._silent = 0
+        self._silences = 0
         self._busy = False
 
     def configure(self):
         """Waits up to 0.4 s for two frames in a row; raises MeterError. There is nothing to write."""
         self._busy = True
+        self._silences = 0
         try:
+            self._uart.init(baudrate=BAUD, bits=8, parity=0, stop=1, timeout=0)  # whatever it hung in
             heard = self._listen()
         finally:
             self._busy = False
@@ -170,22 +178,26 @@ class HLW8032:
             reading.frames = (reading.frames + 1) & 0xFFFFFF
             reading.errors = (reading.errors + 1) & 0xFFFFFF
             reading.slow_ok[0] = reading.voltage_ok = 0
+            self._silences += 1
+            if self._silences >= _LOST_SILENCES:
+                self._silences = 0
+                self.wrong = (self.wrong + 1) & 0xFFFFFF
 
     def _take(self, reading):
-        self._silent = 0
+        self._silent = self._silences = 0
         self._add_energy()
         reading.count[0] = self._mwh
         got = self._values
         reading.voltage_ok = got[VOLTAGE_MV] != UNKNOWN
         if reading.voltage_ok:
-            reading.voltage_mv = got[VOLTAGE_MV]
+            reading.voltage_mv = self._voltage.apply(0, got[VOLTAGE_MV])
         self._judge_power()
         reading.slow_ok[0] = 0
         if got[FAST_MA] == UNKNOWN:
             return
         self._take_current(reading, got[FAST_MA])
         if self._power_mw >= 0:
-            reading.power_mw[0] = self._power_mw
+            reading.power_mw[0] = self._power.apply(0, self._power_mw)
             reading.slow_ok[0] = 1
 
     def _judge_power(self):
@@ -201,8 +213,8 @@ class HLW8032:
     def _take_current(self, reading, ma):
         if self._values[CURRENT_MA] == UNKNOWN and ma < QUIET_MA:
             ma = 0
-        reading.current_ma[0] = ma
-        reading.fast_ma[0] = SATURATED if ma >= self.full_scale_ma else ma
+        reading.current_ma[0] = self._current.apply(0, ma)
+        reading.fast_ma[0] = SATURATED if ma >= self.full_scale_ma else self._current.gain(0, ma)
         reading.fast_ok[0] = 1
 
     def _add_energy(self):

@@ -12,6 +12,7 @@ Not for the instantaneous stage (`instant` is False): a breaker must be that.
 
 from wire.units import const
 
+from .meter_calibration import Calibrated
 from .meter_error import MeterError
 from .meter_frame import (
     COUNT,
@@ -21,9 +22,9 @@ from .meter_frame import (
     VOLTAGE_MV,
     Intake,
     Window,
-    sleep_ms,
     values,
 )
+from .meter_setup import sleep_ms
 from .pzem004t_frame import (
     BAUD,
     FRAME,
@@ -39,19 +40,20 @@ _PERIOD_POLLS = const(10)
 _TIMEOUT_POLLS = const(8)
 _POLL_MS = const(20)
 _ANSWER_MS = const(160)
+_LOST_ANSWERS = const(25)  # in a row, of whichever meter: about 5 s, and the line hangs
 
 
-class PZEM004T:
+class PZEM004T(Calibrated):
     """The meters of one line; socket i is the meter with address `addresses[i]`.
 
     `section` is board.json's `meter`: addresses (1 to 247), floor_ma (below it a current is not told from none),
     full_scale_ma if it is not 100 A, uart {id, tx, rx}. `slow_ok` stays through one answer that is lost: the next comes
-    within a second, and silence is counted by core/protection.
+    within a second, and silence is counted by core/protection. Nothing is written to these meters, so there is nothing
+    to audit; `wrong` counts silences of the whole line, modulo 2**24: `configure` then sets up the UART anew.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
     stale_windows = 5
-    wrong = 0  # nothing is written to these meters
     energy_mws_num = 3600000  # a count is a watt-hour
     energy_mws_den = 1
 
@@ -71,6 +73,9 @@ class PZEM004T:
         self.settle_ms = 2 * self.window_ms + 1000  # the meter's own mean of about a second
         self.floor_ma = self.rms_floor_ma = section["floor_ma"]
         self.full_scale_ma = section.get("full_scale_ma", FULL_SCALE_MA)
+        self.wrong = 0
+        self.calibrate({})
+        self._uart = uart
         self._write = uart.write
         self._intake = Intake(uart)
         self._window = Window(FRAME)
@@ -81,6 +86,7 @@ class PZEM004T:
         self._awaited = 0  # polls since the question; 0: nothing is awaited
         self._pause = 0  # polls until the next question
         self._no_voltage = 0
+        self._lost = 0
         self._busy = False
 
     def configure(self):
@@ -100,10 +106,12 @@ class PZEM004T:
     def _count(self):
         self._busy = True
         try:
+            self._uart.init(baudrate=BAUD, bits=8, parity=None, stop=1, timeout=0)  # whatever it hung in
             return sum([self._try(address) for address in self._addresses])
         finally:
             self._awaited = 0
             self._pause = 2
+            self._lost = 0
             self._busy = False
 
     def _try(self, address):
@@ -186,13 +194,13 @@ class PZEM004T:
     def _take(self, reading):
         turn = self._turn
         got = self._values
-        self._missed[turn] = self._no_voltage = 0
-        reading.fast_ma[turn] = reading.current_ma[turn] = got[CURRENT_MA]
-        if got[CURRENT_MA] >= self.full_scale_ma:
-            reading.fast_ma[turn] = SATURATED
-        reading.power_mw[turn] = got[POWER_MW]
+        self._missed[turn] = self._no_voltage = self._lost = 0
+        ma = got[CURRENT_MA]
+        reading.current_ma[turn] = self._current.apply(turn, ma)
+        reading.fast_ma[turn] = SATURATED if ma >= self.full_scale_ma else self._current.gain(turn, ma)
+        reading.power_mw[turn] = self._power.apply(turn, got[POWER_MW])
         reading.count[turn] = got[COUNT]
-        reading.voltage_mv = got[VOLTAGE_MV]
+        reading.voltage_mv = self._voltage.apply(turn, got[VOLTAGE_MV])
         reading.fast_ok[turn] = reading.slow_ok[turn] = reading.voltage_ok = 1
 
     def _miss(self, reading):
@@ -201,6 +209,9 @@ class PZEM004T:
         if self._missed[turn]:
             reading.slow_ok[turn] = 0
         self._missed[turn] = 1
+        self._lost += 1
+        if self._lost == _LOST_ANSWERS:
+            self.wrong = (self.wrong + 1) & 0xFFFFFF
         self._no_voltage += 1
         if self._no_voltage > 3 * self.channels:
             self._no_voltage = 0

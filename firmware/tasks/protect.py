@@ -125,6 +125,11 @@ class ProtectTask:
         self._own = 1
         self._keep_memo()
 
+    def going_to_write(self):
+        """A file is about to be written, with every relay open: its erases are no fault of the tick."""
+        self.protection.announce_gap()
+        self.blame(ERASE)
+
     def forget_crashes(self):
         """The board has run well for long enough."""
         self._crashes = 0

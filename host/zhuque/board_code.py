@@ -4,8 +4,9 @@ Strategy: what a meter's bytes mean is written once, in the drivers' files for t
 board imports them (`drivers.`, `wire.` from the folder of the firmware) and asked, without any hardware. A BL0910 has
 no frames with an address of their own, so its whole driver runs, on a bus that answers with the captured frames.
 
-A scale is either a board's (its shunt, divider and reference) or the user's: for the BL0942 counts of the register per
-volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter holds.
+A scale is either a board's (its shunt, divider and reference) or the user's: for BL0942 and BL0910 counts of the
+register per volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter
+holds.
 """
 
 from __future__ import annotations
@@ -29,6 +30,22 @@ _BL0942_PER_VOLT = 73989 / 1.218 * 510 / 1950510 * 1000
 _BL0942_PER_AMPERE = 305978 / 1.218
 _BL0942_POWER = 3537 / (305978 * 73989)
 _BL0942_COUNT_MJ = 419430400  # millijoules of a count, times counts of power per watt
+# The BL0910's formulas (drivers/bl0910_setup.py), and a count of energy at the chip's own CFDIV of 16.
+_BL0910_POWER = 40.4125 / (12875 * 13162)
+_BL0910_COUNT_MJ = Fraction(2**37, 1000)  # millijoules of a count, times counts of power per watt
+_BL0910_ANY = {  # any chip that there can be: its scale is replaced
+    "shunt_uohm": 1000,
+    "current_gain": 8,
+    "voltage_gain": 1,
+    "divider_high_ohm": 1_000_000,
+    "divider_low_ohm": 430,
+    "vref_uv": 1_097_000,
+    "fast_ratio_ppm": 550_000,
+    "fast_floor_ma": 50,
+    "cfdiv": 16,
+    "power_creep": 0,
+    "rms_creep": 0,
+}
 
 
 class FrameError(ZhuqueError):
@@ -226,25 +243,65 @@ def _other_modbus(data: bytes) -> str:
 
 
 def _bl0910(data: bytes, scale: Scale) -> Decoded:
-    """Runs the driver of the BL0910 for one round over the captured frames `82 register high middle low sum`."""
-    if scale.board is None:
-        raise UsageError("a BL0910 has no usual scale: give --board NAME, such as --board zq10")
-    answers = {}
+    """Runs the driver of the BL0910 for one round over captured frames, of SPI and of the UART alike."""
+    driver = _bl0910_driver(scale)
+    answers: dict[int, bytes] = {}
     junk = 0
     at = 0
     while at + 6 <= len(data):
-        if data[at] == 0x82 and sum(data[at : at + 6]) & 255 == 255:
-            answers[data[at + 1]] = data[at + 2 : at + 6]
-            at += 6
-        else:
+        frame = data[at : at + 6]
+        value = _bl0910_value(frame)
+        if value is None:
             junk += 1
             at += 1
+        else:
+            answers[frame[1]] = value
+            at += 6
     if not answers:
         raise FrameError(
-            f"no frame of the BL0910 in {len(data)} bytes: none begins with 82 and its register and has a right sum; "
-            "give question and answer as they were on SPI: 82, register, high, middle, low, sum"
+            f"no frame of the BL0910 in {len(data)} bytes: none begins with 82 (SPI) or 35 (UART) and its register and "
+            "has a right sum; give question and answer together: 82, register, high, middle, low, sum, or 35, "
+            "register, low, middle, high, sum"
         )
-    return Decoded(tuple(_bl0910_readings(answers, scale.board)), junk + len(data) - at)
+    driver._transfer = _Replay(answers).write_readinto
+    return Decoded(tuple(_bl0910_readings(answers, driver)), junk + len(data) - at)
+
+
+def _bl0910_value(frame: bytes) -> bytes | None:
+    """High, middle and low byte and the sum that SPI would have had; None where the six bytes are no frame."""
+    register = frame[1]
+    if frame[0] == 0x82 and sum(frame) & 255 == 255:
+        value = frame[2:5]
+    elif frame[0] == 0x35 and sum(frame[1:]) & 255 == 255:
+        value = frame[4:1:-1]
+    else:
+        return None
+    return value + bytes([~(0x82 + register + sum(value)) & 255])
+
+
+def _bl0910_driver(scale: Scale) -> Any:
+    """The driver on no bus, with the scale of a board, or with counts of a register per volt and per ampere."""
+    chip = load("drivers.bl0910_spi").BL0910Spi
+    if scale.board is not None:
+        return chip(_Replay({}), lambda level: None, scale.board)
+    if scale.voltage is None or scale.current is None:
+        raise UsageError(
+            "a BL0910 has no usual scale: give --board NAME, such as --board zq10, or --k-voltage and --k-current"
+        )
+    if scale.voltage < 1 or scale.current < 1:
+        raise ValueError(
+            "for the BL0910 --k-voltage and --k-current are counts of a register per volt and ampere"
+        )
+    per_watt = scale.power or scale.voltage * scale.current * _BL0910_POWER
+    milliamperes = 1000 / scale.current
+    driver = chip(_Replay({}), lambda level: None, _BL0910_ANY)
+    driver._set_scales(
+        (milliamperes, milliamperes / 0.55, 1000 / scale.voltage, 1000 / per_watt, int(milliamperes * 2**22))
+    )
+    driver.calibrate({})
+    count_mj = _BL0910_COUNT_MJ / Fraction(per_watt)
+    driver.energy_mws_num, driver.energy_mws_den = count_mj.numerator, count_mj.denominator
+    return driver
 
 
 class _Replay:
@@ -259,8 +316,7 @@ class _Replay:
             into[at + 2 : at + 6] = self._answers.get(out[at + 1], bytes(4))
 
 
-def _bl0910_readings(answers: dict[int, bytes], section: dict[str, Any]) -> list[Reading]:
-    driver = load("drivers.meter_bl0910").BL0910(_Replay(answers), lambda level: None, section)
+def _bl0910_readings(answers: dict[int, bytes], driver: Any) -> list[Reading]:
     into = load("core.reading").Reading(driver.channels)
     for _ in range(driver.channels):
         driver.poll(into)

@@ -59,6 +59,8 @@ def test_the_driver_tests_use_the_numbers_of_zq10() -> None:
     assert load("zq10").data["meter"] == SECTION
 
 
+BREAKER = {"curve": "C", "rated_ma": 10000}
+UART = {"id": 2, "tx": 18, "rx": 19}
 LOOP = {"pin": 4, "open_level": 1, "debounce_ms": 40}
 
 BROKEN: list[tuple[str, dict[str, object], str]] = [
@@ -80,7 +82,7 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
     ("zq10", {"meter__shunt_uohm": GONE}, "meter.shunt_uohm is missing: an integer of 50 to 100000"),
     ("zq10", {"meter__shunt_uohm": 1000.5}, "meter.shunt_uohm must be an integer of 50 to 100000, is 1000.5"),
     ("zq10", {"meter__shunt_uohm": True}, "meter.shunt_uohm must be an integer"),
-    ("zq10", {"meter__spi": GONE}, "meter.spi is missing: a table with the bus and its pins"),
+    ("zq10", {"meter__spi": GONE}, "meter.spi or uart is missing: a table with the bus and its pins"),
     ("zq10", {"meter__spi__cs": 40}, "meter.spi.cs must be a pin of 0 to 39, is 40"),
     ("zq10", {"meter__spi__cs": "21"}, "meter.spi.cs must be a pin of 0 to 39, is '21'"),
     ("zq10", {"meter__current_gain": 3}, "meter.current_gain must be one of 1, 2, 8, 16, is 3"),
@@ -209,8 +211,25 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
     ("zq10", {"relay__hang_ms": 199}, "relay.hang_ms is 199, but relays on hc595 stay closed for 200 ms"),
     ("devkit-hlw8032", {"relay__hang_ms": 3999}, "relays on gpio stay closed for 4000 ms"),
     ("kc868-a8-pzem", {"relay__hang_ms": 4999}, "relays on pcf8574 stay closed for 5000 ms"),
-    ("devkit-hlw8032", {"breaker": GONE}, "meter.driver is hlw8032, too slow for the instantaneous stage"),
-    ("kc868-a8-pzem", {"breaker": GONE}, "meter.driver is pzem004t, too slow for the instantaneous stage"),
+    ("devkit-hlw8032", {"breaker": GONE}, "the meter is a hlw8032, too slow for the instantaneous stage"),
+    ("kc868-a8-pzem", {"breaker": GONE}, "the meter is a pzem004t, too slow for the instantaneous stage"),
+    (
+        "zq10",
+        {"meter__spi": GONE, "meter__uart": UART},
+        "the meter is a bl0910 on a UART, too slow for the instantaneous stage: the board needs a circuit breaker",
+    ),
+    ("zq10", {"meter__uart": UART}, "meter is on spi and on uart: a chip is on one bus"),
+    (
+        "zq10",
+        {"meter__spi": GONE, "meter__uart": {**UART, "baud": 14400}, "breaker": BREAKER},
+        "meter.uart.baud must be one of 9600, 19200, 38400, as the chip's pins set it, is 14400",
+    ),
+    ("zq10", {"meter__fast_trip_ma": 39999}, "meter.fast_trip_ma is 39999, below 8 x limits.rated_ma"),
+    (
+        "zq10",
+        {"meter__fast_trip_ma": 60635},
+        "above the meter's full scale of 60634 mA: the chip would never",
+    ),
     ("kc868-a8-pzem", {"breaker__rated_ma": 4999}, "breaker.rated_ma is 4999, below limits.rated_ma of 5000"),
     (
         "kc868-a8-pzem",
@@ -279,7 +298,9 @@ GOOD: list[tuple[str, dict[str, object]]] = [
     ("kc868-a8-pzem", {"relay__active_low": False, "relay__enable": 16}),
     ("kc868-a8-pzem", {"relay__chip": "pcf8575"}),
     ("kc868-a8-pzem", {"relay__addresses": [0x38]}),
-    ("zq10", {"breaker": {"curve": "C", "rated_ma": 10000}}),
+    ("zq10", {"breaker": BREAKER}),
+    ("zq10", {"meter__spi": GONE, "meter__uart": UART, "breaker": BREAKER}),
+    ("zq10", {"meter__fast_trip_ma": GONE}),
 ]
 
 

@@ -24,7 +24,16 @@ from fakes.meter_bench import Machine as SpiMachine
 
 from core.causes import bit
 from core.limits import Limits, intersect
-from drivers import inputs, meter_bl0910, meter_bl0942, meter_hlw8032, meter_pzem004t, relay_gpio, temperature
+from drivers import (
+    bl0910_spi,
+    bl0910_uart,
+    inputs,
+    meter_bl0942,
+    meter_hlw8032,
+    meter_pzem004t,
+    relay_gpio,
+    temperature,
+)
 from zhuque import boards
 from zhuque.boards import traits
 from zhuque.boards.schema import INPUTS, table
@@ -33,7 +42,7 @@ from zhuque.wire.config import board as board_settings
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 METERS = {
-    "bl0910": (meter_bl0910, "BL0910"),
+    "bl0910": (bl0910_spi, "BL0910Spi"),
     "bl0942": (meter_bl0942, "BL0942"),
     "hlw8032": (meter_hlw8032, "HLW8032"),
     "pzem004t": (meter_pzem004t, "PZEM004T"),
@@ -176,10 +185,10 @@ def test_the_contactor_is_opened_when_it_is_built(board: boards.Board) -> None:
 def meter_of(board: boards.Board) -> Any:
     """The driver of the board's meter on its simulated chips, configured; and its bench, where it has one."""
     meter = section(board, "meter")
-    if meter["driver"] == "bl0910":
+    if "spi" in meter:
         load = Load()
         chip = BL0910Chip(load, meter)
-        driver = meter_bl0910.BL0910(Bus(chip), chip.select, meter)
+        driver = bl0910_spi.BL0910Spi(Bus(chip), chip.select, meter)
         driver.configure()
         return driver, load, None
     bench = getattr(serial_bench, meter["driver"])(**meter)
@@ -211,7 +220,9 @@ def meter_bl0910_reading(driver: Any) -> Any:
 def test_the_host_says_of_the_meter_what_the_firmware_says(board: boards.Board) -> None:
     meter = section(board, "meter")
     module, name = METERS[meter["driver"]]
-    bus: tuple[Any, ...] = (Bus(None), Pin()) if meter["driver"] == "bl0910" else (serial_bench.Player(),)
+    bus: tuple[Any, ...] = (Bus(None), Pin()) if "spi" in meter else (serial_bench.Player(),)
+    if meter["driver"] == "bl0910" and "uart" in meter:
+        module, name = bl0910_uart, "BL0910Uart"
     driver = getattr(module, name)(*bus, meter)
     assert driver.full_scale_ma == traits.full_scale_ma(meter)
     assert driver.channels == traits.channels(meter) == board.data["sockets"]

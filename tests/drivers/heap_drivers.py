@@ -9,7 +9,7 @@ from fakes.heap import locked
 from fakes.meter_bench import SECTION
 
 from core.reading import Reading
-from drivers.meter_bl0910 import BL0910
+from drivers.bl0910_spi import BL0910Spi
 from drivers.relay_hc595 import RelayHC595
 
 VALUES = (0, 1, 0xFFF, 0x1000, 0x7FFFFF, 0x800000, 0xABCDEF, 0xFFFFFE, 0xFFFFFF)
@@ -68,7 +68,7 @@ def test_poll_takes_no_heap():
         section = dict(SECTION)
         section["burst"] = burst
         echo = Echo()
-        driver = BL0910(echo, _pin, section)
+        driver = BL0910Spi(echo, _pin, section)
         reading = Reading(10)
         reading.polls = reading.errors = driver.wrong = 0xFFFF00  # so that they wrap on the way
         locked(_polls, (driver, reading, echo))
@@ -78,7 +78,7 @@ def test_poll_takes_no_heap():
 
 
 def test_poll_during_configure_takes_no_heap():
-    driver = BL0910(Echo(), _pin, SECTION)
+    driver = BL0910Spi(Echo(), _pin, SECTION)
     driver._busy = True
     locked(driver.poll, Reading(10))
 

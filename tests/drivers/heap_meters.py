@@ -5,11 +5,14 @@ As heap_drivers.py: with the heap locked nothing may be kept, and the count of a
 
 from both import raises, vectors
 from fakes.heap import locked
-from fakes.serial_bench import BL0942, HLW8032, PZEM004T, Reading, unhex
+from fakes.serial_bench import BL0910, BL0942, HLW8032, PZEM004T, Reading, unhex
 
+from drivers.bl0910_uart import BL0910Uart
 from drivers.meter_bl0942 import BL0942 as DriverBL0942
 from drivers.meter_hlw8032 import HLW8032 as DriverHLW8032
 from drivers.meter_pzem004t import PZEM004T as DriverPZEM004T
+
+POLLS = 120  # of each step: several frames of each kind
 
 
 class Feed:
@@ -46,7 +49,7 @@ def _polls(bench):
 
 
 def _some(driver, reading, feed):
-    for _ in range(300):
+    for _ in range(POLLS):
         feed.come()
         driver.poll(reading)
 
@@ -73,13 +76,69 @@ def _check(driver_class, section, name, present=None):
             0xFFFF00  # so that they wrap on the way
         )
         locked(_polls, (driver, reading, feed))
-        assert reading.polls == (0xFFFF00 + 2 * 8 * 300) & 0xFFFFFF
+        assert reading.polls == (0xFFFF00 + 2 * 8 * POLLS) & 0xFFFFFF
         driver._busy = True
         locked(driver.poll, reading)
 
 
 def test_an_allocation_is_seen():
     raises(MemoryError, locked, bytearray, 100)
+
+
+class Chip:
+    """A BL0910's UART that answers every question at once, with one value; takes no heap."""
+
+    def __init__(self):
+        self.value = self.error = self.address = 0
+        self.waiting = 0
+
+    def any(self):
+        return self.waiting
+
+    def readinto(self, into, most=None):
+        n = self.waiting
+        if n:
+            into[0] = self.value & 255
+            into[1] = self.value >> 8 & 255
+            into[2] = self.value >> 16
+            into[3] = ~(self.address + into[0] + into[1] + into[2]) + self.error & 255
+        self.waiting = 0
+        return n or None
+
+    def write(self, out):
+        if len(out) == 2:
+            self.address = out[1]
+            self.waiting = 4
+        return len(out)
+
+
+def _bl0910_polls(bench):
+    for value in (0, 5, 0x7FFFFF, 0x800000, 0xABCDEF, 0xFFFFFF):
+        bench[2].value = value
+        bench[2].error = 0
+        _answered(bench)
+        bench[2].error = 1
+        _answered(bench)
+
+
+def _answered(bench):
+    for _ in range(400):
+        bench[0].poll(bench[1])
+
+
+def test_bl0910():
+    for sockets in (1, 10):
+        section = dict(BL0910)
+        section["sockets"] = sockets
+        chip = Chip()
+        driver = BL0910Uart(chip, section)
+        reading = Reading(sockets)
+        reading.polls = reading.errors = reading.frames = driver.wrong = 0xFFFF00
+        locked(_bl0910_polls, (driver, reading, chip))
+        assert reading.errors != 0xFFFF00 and driver.wrong != 0xFFFF00 and reading.fast_ma[0]
+    for store in (b"\xff", b"\x00", b"\x55\x00\x12"):
+        feed = Feed(store)
+        locked(_polls, (BL0910Uart(feed, BL0910), Reading(10), feed))
 
 
 def test_bl0942():

@@ -4,9 +4,10 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 """
 
 from both import raises, vectors
-from fakes.meter_bench import SECTION, BL0910Chip, Load, Machine, Pin, Reading, meter
+from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Bus, Load, Machine, Pin, Reading, meter
 
-from drivers.meter_bl0910 import BL0910, SATURATED, from_board
+from drivers.bl0910_spi import BL0910Spi
+from drivers.meter_bl0910 import SATURATED, from_board
 from drivers.meter_error import MeterError
 from wire.units import scale
 
@@ -69,7 +70,7 @@ def test_the_chip_answers_the_frames_worked_out_by_hand():
 
 def test_the_driver_reads_the_frames_worked_out_by_hand():
     answers = {int(row["register"], 16): _unhex(row["answer"]) for row in FRAMES["reads"]}
-    driver = BL0910(Scripted(answers), Pin(), SECTION)
+    driver = BL0910Spi(Scripted(answers), Pin(), SECTION)
     reading = Reading(10)
     driver.poll(reading)
     expected = FRAMES["reading"]
@@ -85,7 +86,7 @@ def test_the_driver_reads_the_frames_worked_out_by_hand():
 def test_the_driver_clips_negative_power():
     answers = {0x22: _unhex(FRAMES["negative"]["answer"])}
     reading = Reading(10)
-    BL0910(Scripted(answers), Pin(), SECTION).poll(reading)
+    BL0910Spi(Scripted(answers), Pin(), SECTION).poll(reading)
     assert reading.power_mw[0] == 0 and reading.slow_ok[0] == 1
 
 
@@ -228,7 +229,7 @@ def test_a_line_stuck_low_is_silence_too():
             for i in range(len(into)):
                 into[i] = 0
 
-    driver = BL0910(Low(), Pin(), SECTION)
+    driver = BL0910Spi(Low(), Pin(), SECTION)
     _round(driver, reading)
     assert reading.fast_ok == bytearray(10) and reading.slow_ok == bytearray(10) and reading.voltage_ok == 0
 
@@ -295,7 +296,7 @@ def test_the_counters_live_through_a_restart_of_the_processor():
     load.joules[0] = 100000.0
     _round(driver, reading)
     before = reading.count[0]
-    again = BL0910(bus, chip.select, SECTION)
+    again = BL0910Spi(bus, chip.select, SECTION)
     again.configure()
     _round(again, reading)
     assert before > 1000 and reading.count[0] == before
@@ -417,7 +418,7 @@ def test_values_that_no_chip_has_are_refused():
     ):
         section = dict(SECTION)
         section.update(changed)
-        raises(ValueError, BL0910, Scripted({}), Pin(), section)
+        raises(ValueError, BL0910Spi, Scripted({}), Pin(), section)
 
 
 def test_from_board_names_the_pins_and_the_mode():
@@ -483,3 +484,67 @@ def test_a_silent_line_is_never_a_changed_register():
     for _ in range(200):
         driver.poll(reading)
     assert driver.wrong == 0 and reading.errors == 200 * (driver.channels + 5)
+
+
+def _cut(driver, chip, load):
+    """A short on channel 5 that the chip's own output cuts; returns the list of its levels."""
+    levels = []
+    BL0910Outputs(chip, levels.append)
+    driver.configure()
+    load.amps[4] = 45.0
+    chip.watch(1000000)
+    chip.watch(1025000)
+    assert levels[-1] == 1 << 4
+    load.amps[4] = 0.0  # the relay dropped
+    return levels
+
+
+def _saturated(driver, reading, polls):
+    """In how many of so many polls the cut channel read over range, and whether another ever did."""
+    seen = 0
+    for _ in range(polls):
+        driver.poll(reading)
+        seen += reading.fast_ma[4] == SATURATED
+        assert reading.fast_ma[3] != SATURATED
+    return seen
+
+
+def test_what_the_chip_has_cut_reads_over_range_for_two_windows_and_is_let_go():
+    driver, chip, load, _ = meter()
+    levels = _cut(driver, chip, load)
+    reading = Reading(10)
+    assert 2 <= _saturated(driver, reading, 40) <= 10
+    chip.watch(2000000)
+    assert levels[-1] == 0 and chip.read_register(0x56) == 0
+    assert driver.wrong == 0 and driver.verify(), "and the chip is locked again, as it was"
+    assert _saturated(driver, reading, 100) == 0
+    assert reading.fast_ma[4] == 0 and reading.errors == 0
+
+
+def test_what_the_chip_cut_while_the_processor_hung_is_told_after_the_restart():
+    driver, chip, load, bus = meter()
+    _cut(driver, chip, load)
+    again = BL0910Spi(bus, chip.select, SECTION)
+    again.configure()
+    reading = Reading(10)
+    assert _saturated(again, reading, 20) >= 2
+    assert again.wrong == 0 and again.verify()
+
+
+def test_a_board_that_does_not_wire_the_outputs_leaves_them_down():
+    section = dict(SECTION)
+    del section["fast_trip_ma"]
+    load = Load()
+    chip = BL0910Chip(load, section)
+    driver = BL0910Spi(Bus(chip), chip.select, section)
+    levels = []
+    BL0910Outputs(chip, levels.append)
+    driver.configure()
+    load.amps = [5000.0] * 10
+    chip.watch(1000000)
+    chip.watch(2000000)
+    assert levels == [0] and driver.verify()
+    section["fast_trip_ma"] = 60635
+    assert "at most the full scale of 60634" in str(
+        raises(ValueError, BL0910Spi, Bus(chip), chip.select, section)
+    )

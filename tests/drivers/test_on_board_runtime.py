@@ -10,6 +10,8 @@ from tests.runner import run_tests
 
 FILES = (
     "test_bl0910.py",
+    "test_bl0910_uart.py",
+    "test_meter_care.py",
     "test_hc595.py",
     "heap_drivers.py",
     "test_bl0942.py",

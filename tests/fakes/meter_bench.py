@@ -3,17 +3,18 @@
 import sys
 
 from core.reading import Reading
-from drivers.meter_bl0910 import BL0910
+from drivers.bl0910_spi import BL0910Spi
 
 # The chips are files of the simulator's board, imported as it imports them; nothing else of that folder is wanted here.
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
 sys.path.append(_ROOT + "/host/zhuque/sim/board")
 from chips.bl0910 import BL0910Chip  # noqa: E402
+from chips.bl0910_outputs import BL0910Outputs  # noqa: E402
 from chips.hc595 import HC595Chip  # noqa: E402
 
 sys.path.remove(_ROOT + "/host/zhuque/sim/board")
 
-__all__ = ["SECTION", "BL0910Chip", "Bus", "HC595Chip", "Load", "Pin", "Reading", "meter"]
+__all__ = ["SECTION", "BL0910Chip", "BL0910Outputs", "Bus", "HC595Chip", "Load", "Pin", "Reading", "meter"]
 
 # The meter of boards/zq10: a test in tests/boards holds them together.
 SECTION = {
@@ -27,6 +28,7 @@ SECTION = {
     "vref_uv": 1097000,
     "fast_ratio_ppm": 550000,
     "fast_floor_ma": 50,
+    "fast_trip_ma": 40000,
     "cfdiv": 256,
     "power_creep": 25,
     "rms_creep": 512,
@@ -93,7 +95,7 @@ def meter(**changed):
     load = Load()
     chip = BL0910Chip(load, section)
     bus = Bus(chip)
-    return BL0910(bus, chip.select, section), chip, load, bus
+    return BL0910Spi(bus, chip.select, section), chip, load, bus
 
 
 class Machine:

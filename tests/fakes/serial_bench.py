@@ -2,15 +2,18 @@
 
 import sys
 
-from fakes.meter_bench import Load
+from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Load
 
+import drivers.bl0910_uart as _bl0910
 import drivers.meter_bl0942 as _bl0942
 import drivers.meter_hlw8032 as _hlw8032
 import drivers.meter_pzem004t as _pzem004t
+import drivers.meter_setup as _setup
 from core.reading import Reading
 
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."
 sys.path.append(_ROOT + "/host/zhuque/sim/board")
+from chips.bl0910_uart import BL0910Line  # noqa: E402
 from chips.bl0942 import BL0942Chip  # noqa: E402
 from chips.hlw8032 import HLW8032Chip  # noqa: E402
 from chips.pzem004t import PZEM004TChip  # noqa: E402
@@ -18,6 +21,9 @@ from chips.serial_line import SerialLine  # noqa: E402
 
 sys.path.remove(_ROOT + "/host/zhuque/sim/board")
 
+BL0910 = dict(SECTION)
+del BL0910["spi"], BL0910["burst"]
+BL0910["uart"] = {"id": 2, "tx": 17, "rx": 16}
 BL0942 = {
     "driver": "bl0942",
     "addresses": [0, 1, 2, 3],
@@ -58,7 +64,8 @@ class Bench:
         self.chips = [chip(self.load) for chip in chips]
         for chip in self.chips:
             self.line.attach(chip)
-        self.driver = getattr(module, section["driver"].upper())(self.line, section)
+        name = "BL0910Uart" if section["driver"] == "bl0910" else section["driver"].upper()
+        self.driver = getattr(module, name)(self.line, section)
         self.reading = Reading(self.driver.channels)
         self.fresh = [0] * self.driver.channels  # how often a new good value came
         self._module = module
@@ -69,12 +76,15 @@ class Bench:
 
     def waiting(self, function):
         """Calls it, with the driver's waits on this clock."""
-        sleep = self._module.sleep_ms
-        self._module.sleep_ms = self._sleep
+        modules = [module for module in (_setup, self._module) if hasattr(module, "sleep_ms")]
+        sleep = _setup.sleep_ms
+        for module in modules:
+            module.sleep_ms = self._sleep
         try:
             return function()
         finally:
-            self._module.sleep_ms = sleep
+            for module in modules:
+                module.sleep_ms = sleep
 
     def _sleep(self, ms):
         self.now_us += ms * 1000
@@ -100,6 +110,17 @@ def _with(section, changed):
     section = dict(section)
     section.update(changed)
     return section
+
+
+def bl0910(**changed):
+    """One chip on its UART; `bench.chip` is its registers, `bench.cut` the levels of its outputs."""
+    section = _with(BL0910, changed)
+    baud = section["uart"].get("baud", 19200)
+    bench = Bench(_bl0910, section, baud, 10, [lambda load: BL0910Line(BL0910Chip(load, section), baud)])
+    bench.chip = bench.chips[0].chip
+    bench.cut = []
+    BL0910Outputs(bench.chip, bench.cut.append)
+    return bench
 
 
 def bl0942(**changed):

@@ -180,6 +180,28 @@ def test_bl0910_channels_are_told_apart() -> None:
     assert [frame["current_ma"] for frame in value["frames"]] == [4999, 4999]
 
 
+def test_bl0910_on_its_uart() -> None:
+    """The same values as on SPI, the bytes in the other order and another sum: 35, register, low, middle, high, sum."""
+    capture = "35 0C D6 29 07 ED  35 16 3D 19 12 81  35 17 9C F0 03 59"
+    value = decoded("bl0910", capture, "--board", "zq10")
+    assert abs(value["voltage_mv"] - 230_000) <= 2 and abs(value["current_ma"] - 5000) <= 1
+    assert value["power_mw"] is None and value["energy_mwh"] is None
+    spi_sum = run("bl0910", "35 16 3D 19 12 4B", "--board", "zq10")
+    assert spi_sum.exit_code == 1 and "35 (UART)" in spi_sum.stderr
+
+
+def test_bl0910_with_the_counts_of_a_volt_and_an_ampere() -> None:
+    reads = rows("bl0910", "reads")
+    capture = " ".join(f"82{row['register']}{row['answer']}" for row in reads)
+    counts = ["--k-voltage", str(1186109.7 / 230), "--k-current", str(469462.2 / 5)]
+    value = decoded("bl0910", capture, *counts)
+    assert abs(value["voltage_mv"] - 230_000) <= 3 and abs(value["current_ma"] - 5000) <= 1
+    assert abs(value["power_mw"] - 1_150_000) <= 20
+    assert abs(value["energy_mwh"] - 16_000_000) <= 500, "1 kWh at CFDIV 256 are 16 at the chip's own 16"
+    assert decoded("bl0910", capture, *counts, "--k-power", "230.94268")["power_mw"] // 1000 == 574
+    assert run("bl0910", capture, "--k-voltage", "0.5", "--k-current", "1").exit_code == 2
+
+
 def test_bl0910_damaged_or_without_a_board() -> None:
     assert run("bl0910", "82 16 12 19 3D FE", "--board", "zq10").exit_code == 1
     done = run("bl0910", "82 16 12 19 3D FF")

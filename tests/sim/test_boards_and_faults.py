@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from zhuque import boards
+from zhuque.collector import ask
 from zhuque.collector.broker import BrokerAddress
 from zhuque.sim.broker import Broker, free_port
 from zhuque.sim.faults import BrokerFaults
@@ -27,13 +28,13 @@ class Lived:
     """A point with its residents; `until(kind)` gives the next event of that kind, `seen` all so far."""
 
     def __init__(
-        self, folder: Path, broker: Broker, board: str, *events: Event, speed: float = 100.0
+        self, folder: Path, broker: Broker, board: str | dict[str, Any], *events: Event, speed: float = 100.0
     ) -> None:
         self.seen: list[Event] = []
         self._queue: Queue[Event] = Queue()
         self._residents = Residents(BrokerAddress(broker.host, broker.port), "garage", "p01", lambda *_: None)
         settings = PointSettings(
-            board=boards.load(board).data,
+            board=boards.load(board).data if isinstance(board, str) else board,
             broker_host=broker.host,
             broker_port=broker.port,
             speed=speed,
@@ -92,6 +93,33 @@ def test_every_board_charges_and_cuts_an_overload(tmp_path: Path, broker: Broker
         assert session["ended_by"] == "opened"
         charged_wh = 150.0 * (begun["time"] - on["time"]) / 3600
         assert session["energy_mwh"] / 1000 == pytest.approx(charged_wh, abs=1950 * 15 / 3600)
+
+
+def test_a_bl0910_on_its_uart_charges_and_cuts_an_overload(tmp_path: Path, broker: Broker) -> None:
+    """Slower: a current every 0.3 s, a power every 3 s; and still within the limit's own 10 s."""
+    data = dict(boards.load("zq10").data)
+    meter: Any = data["meter"]
+    data["meter"] = {key: value for key, value in meter.items() if key != "spi"}
+    data["meter"] |= {"uart": {"id": 2, "tx": 18, "rx": 19}}
+    data["breaker"] = {"curve": "C", "rated_ma": 10000}
+    overload = {"at_s": 300, "do": "overload", "socket": 1, "watts": 1800.0}
+    with Lived(tmp_path, broker, data, overload) as lived:
+        assert lived.until("relay")["closed"]
+        begun = lived.until("overload")
+        off = lived.until("relay")
+        assert _is_open(off) and off["current_ma"] > 8000 and off["time"] - begun["time"] <= 16
+
+
+def test_a_short_is_cut_within_a_few_windows_and_its_socket_is_locked(tmp_path: Path, broker: Broker) -> None:
+    short = {"at_s": 200, "do": "short", "socket": 1}
+    with Lived(tmp_path, broker, "zq10", short) as lived:
+        assert lived.until("relay")["closed"]
+        begun = lived.until("short")
+        off = lived.until("relay")
+        assert _is_open(off) and off["current_ma"] == 400_000 and off["time"] - begun["time"] <= 1
+        rows = ask.telemetry(BrokerAddress(broker.host, broker.port), "garage", "p01")
+        assert next(row for row in rows if row["sockets"][0][0] != "charging")["sockets"][0][0] == "locked"
+        assert [event for event in lived.seen if event["event"] == "relay" and event["closed"]] != []
 
 
 def test_an_insulation_fault_is_seen_by_the_residual_current_input_alone(

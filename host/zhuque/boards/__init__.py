@@ -84,11 +84,11 @@ def load_file(path: Path) -> Board:
 
 def check(data: dict[str, object], origin: dict[str, str]) -> list[str]:
     """Every problem of a board's data, one line each."""
-    problems = check_schema(data) + check_origin(data, origin)
+    problems = check_schema(data)
     problems += [problem for problem in check_board(data) if not _says_the_same(problem, problems)]
     if not problems:
         problems = check_pins(data) + check_rules(data)
-    return problems
+    return problems + check_origin(data, origin)
 
 
 def _says_the_same(problem: str, problems: list[str]) -> bool:

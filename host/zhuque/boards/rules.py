@@ -9,6 +9,7 @@ from zhuque.boards import traits
 from zhuque.boards.schema import INPUTS, NTC_POINTS, integer, integers, table
 
 _MIN_FULL_SCALE = 10  # times the rated current: a reading at full scale exceeds every threshold
+_INRUSH_TIMES = 8  # core/judge: the instantaneous threshold while a load starts
 _BREAKER_TIMES = {
     "B": 5,
     "C": 10,
@@ -20,13 +21,25 @@ _MOST_V = 253  # 230 V + 10 %
 # holds the relays, the start until boot.py; the charge pump's 0.2 s.
 _HANG_MS = {"hc595": 200, "gpio": 4000, "pcf8574": 5000}
 _EXPANDER_HZ = {"pcf8574": 100_000, "pcf8575": 400_000}
+_BAUDS = (9600, 19_200, 38_400)
 _GAINS = {"bl0910": (1, 2, 8, 16), "bl0942": (1, 4, 16, 24)}
 
 
 def check(data: dict[str, object]) -> list[str]:
     """Every contradiction in a board's data, whose keys and ranges were checked before."""
     problems: list[str] = []
-    for rule in (_sockets, _gains, _ratings, _full_scale, _instant_stage, _hang, _expanders, _inputs, _ntc):
+    for rule in (
+        _sockets,
+        _gains,
+        _ratings,
+        _full_scale,
+        _own_cut,
+        _instant_stage,
+        _hang,
+        _expanders,
+        _inputs,
+        _ntc,
+    ):
         problems += rule(data)
     return problems
 
@@ -54,6 +67,9 @@ def _gains(data: dict[str, object]) -> Iterator[str]:
         gains = _GAINS.get(str(meter["driver"]), ())
         if key in meter and integer(meter, key) not in gains:
             yield f"meter.{key} must be one of {', '.join(map(str, gains))}, is {integer(meter, key)}"
+    baud = integer(table(meter.get("uart")), "baud", 19_200)
+    if baud not in _BAUDS:
+        yield f"meter.uart.baud must be one of {', '.join(map(str, _BAUDS))}, as the chip's pins set it, is {baud}"
     cfdiv = integer(meter, "cfdiv", 1)
     if cfdiv & (cfdiv - 1):
         yield f"meter.cfdiv must be a power of two, is {cfdiv}"
@@ -91,13 +107,31 @@ def _full_scale(data: dict[str, object]) -> Iterator[str]:
         )
 
 
+def _own_cut(data: dict[str, object]) -> Iterator[str]:
+    """What a meter chip cuts by itself: more than any start of a charger, and less than its full scale."""
+    meter = table(data["meter"])
+    if "fast_trip_ma" not in meter:
+        return
+    trip_ma, rated = integer(meter, "fast_trip_ma"), integer(table(data["limits"]), "rated_ma")
+    if trip_ma < _INRUSH_TIMES * rated:
+        yield (
+            f"meter.fast_trip_ma is {trip_ma}, below {_INRUSH_TIMES} x limits.rated_ma: the chip would cut what the "
+            f"protection lets a starting charger draw; at least {_INRUSH_TIMES * rated}"
+        )
+    if integer(meter, "current_gain") in _GAINS["bl0910"] and trip_ma > traits.full_scale_ma(meter):
+        yield (
+            f"meter.fast_trip_ma is {trip_ma}, above the meter's full scale of {traits.full_scale_ma(meter)} mA: the "
+            "chip would never cut; lower it, the shunt or the gain"
+        )
+
+
 def _instant_stage(data: dict[str, object]) -> Iterator[str]:
     meter, breaker = table(data["meter"]), table(data.get("breaker"))
     rated = integer(table(data["limits"]), "rated_ma")
     if not breaker:
         if not traits.is_instant(meter):
             yield (
-                f"meter.driver is {meter['driver']}, too slow for the instantaneous stage: the board needs a circuit "
+                f"the meter is a {traits.chip(meter)}, too slow for the instantaneous stage: the board needs a circuit "
                 "breaker for each socket, declared as breaker with curve and rated_ma"
             )
         return

@@ -77,10 +77,11 @@ METERS: dict[str, tuple[Key, ...]] = {
         _int("vref_uv", 1_000_000, 1_200_000),
         _int("fast_ratio_ppm", 400_000, 700_000),
         _int("fast_floor_ma", 1, 1000),
+        _int("fast_trip_ma", 1000, 200_000, optional=True),
         _int("cfdiv", 1, 1024),
         _int("power_creep", 0, 4095),
         _int("rms_creep", 0, 4095),
-        _int("burst", 0, 16),
+        _int("burst", 0, 16, optional=True),
     ),
     "bl0942": (
         _ints("addresses", 0, 3, 4),
@@ -132,14 +133,14 @@ LOOP = (
     Key("pull_up", "boolean", optional=True),
 )
 EXPANDER = (_one_of("chip", "pcf8574", "pcf8575"), _int("address", 0x20, 0x3F))
-# The bus of each driver, a table in its section.
-BUSES: dict[str, tuple[str, tuple[Key, ...]]] = {
-    "bl0910": ("spi", (*_SPI, _pin("cs"))),
-    "hc595": ("spi", _SPI),
-    "bl0942": ("uart", _UART),
-    "hlw8032": ("uart", (_int("id", 1, 2), _pin("tx", optional=True), _pin("rx"))),
-    "pzem004t": ("uart", _UART),
-    "pcf8574": ("i2c", _I2C),
+# The buses that a driver's chip may be on: a table in its section, one of them.
+BUSES: dict[str, dict[str, tuple[Key, ...]]] = {
+    "bl0910": {"spi": (*_SPI, _pin("cs")), "uart": (*_UART, _int("baud", 9600, 38_400, optional=True))},
+    "hc595": {"spi": _SPI},
+    "bl0942": {"uart": _UART},
+    "hlw8032": {"uart": (_int("id", 1, 2), _pin("tx", optional=True), _pin("rx"))},
+    "pzem004t": {"uart": _UART},
+    "pcf8574": {"i2c": _I2C},
 }
 _SECTIONS = ("limits", "breaker", "meter", "relay", "contactor", "inputs", "temperature", "reserved")
 
@@ -196,16 +197,18 @@ def _check_driver(name: str, section: dict[str, object], known: dict[str, tuple[
     if driver not in known:
         return [f"{name}.driver must be one of {', '.join(known)}, is {driver!r}"]
     driver = str(driver)
-    bus = BUSES.get(driver)
-    problems = _check_table(f"{name}.", section, known[driver], ("driver", bus[0]) if bus else ("driver",))
-    return problems + (_check_bus(name, section, bus) if bus else [])
+    buses = BUSES.get(driver, {})
+    problems = _check_table(f"{name}.", section, known[driver], ("driver", *buses))
+    return problems + (_check_bus(name, section, buses) if buses else [])
 
 
-def _check_bus(name: str, section: dict[str, object], bus: tuple[str, tuple[Key, ...]]) -> list[str]:
-    found = section.get(bus[0])
-    if not isinstance(found, dict):
-        return [f"{name}.{bus[0]} is missing: a table with the bus and its pins"]
-    return _check_table(f"{name}.{bus[0]}.", found, bus[1])
+def _check_bus(name: str, section: dict[str, object], buses: dict[str, tuple[Key, ...]]) -> list[str]:
+    found = [bus for bus in buses if bus in section]
+    if len(found) > 1:
+        return [f"{name} is on {' and on '.join(found)}: a chip is on one bus; leave the others away"]
+    if not found or not isinstance(section[found[0]], dict):
+        return [f"{name}.{' or '.join(buses)} is missing: a table with the bus and its pins"]
+    return _check_table(f"{name}.{found[0]}.", table(section[found[0]]), buses[found[0]])
 
 
 def _check_inputs(section: dict[str, object]) -> list[str]:

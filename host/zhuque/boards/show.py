@@ -37,7 +37,7 @@ def wires(board: Board) -> list[Wire]:
     for pin, named in sorted(by_pin.items()):
         what = " and ".join(dict.fromkeys(what for what, _ in named))
         found.append(Wire(f"GPIO{pin}", what, ", ".join(path for _, path in named)))
-    return found + list(_expander_bits(board.data))
+    return found + list(_expander_bits(board.data)) + list(_own_outputs(board.data))
 
 
 def _expander_bits(data: dict[str, object]) -> Iterator[Wire]:
@@ -54,6 +54,15 @@ def _expander_bits(data: dict[str, object]) -> Iterator[Wire]:
         if "bit" in loop:
             what = f"{name} loop, open at {integer(loop, 'open_level')}"
             yield Wire(_bit(integer(inputs, "address"), integer(loop, "bit")), what, f"inputs.{name}.bit")
+
+
+def _own_outputs(data: dict[str, object]) -> Iterator[Wire]:
+    """What the meter chip does without the processor."""
+    meter = table(data["meter"])
+    if "fast_trip_ma" in meter:
+        for i in range(integer(meter, "sockets")):
+            what = f"drops the relay of socket {i + 1} above {integer(meter, 'fast_trip_ma')} mA by itself"
+            yield Wire(f"BL0910 M{i + 1}", what, "meter.fast_trip_ma")
 
 
 def _bit(address: int, bit: int) -> str:

@@ -9,8 +9,8 @@ _BL0910_UV = 494975
 _BL0942_UV = {1: 494975, 4: 123744, 16: 29698, 24: 19799}
 _HLW8032_UV = 30936
 _PZEM_MA = 100_000
-# Meters whose current is there within two windows of 80 ms at most.
-_INSTANT = ("bl0910", "bl0942")
+# Meters on a bus that gives each current within two windows of 80 ms at most.
+_INSTANT = {"bl0910": "spi", "bl0942": "uart"}
 
 
 def full_scale_ma(meter: dict[str, object]) -> int:
@@ -28,7 +28,16 @@ def full_scale_ma(meter: dict[str, object]) -> int:
 
 def is_instant(meter: dict[str, object]) -> bool:
     """True when the meter is fast enough for the instantaneous stage of the protection."""
-    return meter["driver"] in _INSTANT
+    return _INSTANT.get(str(meter["driver"])) in meter
+
+
+def chip(meter: dict[str, object]) -> str:
+    """What a message calls the meter: its driver, and its bus where that decides."""
+    return (
+        f"{meter['driver']} on a UART"
+        if meter["driver"] == "bl0910" and "uart" in meter
+        else str(meter["driver"])
+    )
 
 
 def channels(meter: dict[str, object]) -> int:

@@ -27,10 +27,10 @@ def command() -> None:
 @command.command(name="decode")
 @click.argument("meter", type=click.Choice(METERS))
 @click.argument("hexdump", metavar="HEX", nargs=-1, required=True)
-@click.option("--k-voltage", type=float, help="BL0942: counts per volt; HLW8032: the factor K of voltage.")
-@click.option("--k-current", type=float, help="BL0942: counts per ampere; HLW8032: the factor K of current.")
+@click.option("--k-voltage", type=float, help="BL09xx: counts per volt; HLW8032: the factor K of voltage.")
+@click.option("--k-current", type=float, help="BL09xx: counts per ampere; HLW8032: the factor K of current.")
 @click.option(
-    "--k-power", type=float, help="BL0942: counts per watt, where they do not follow from the others."
+    "--k-power", type=float, help="BL09xx: counts per watt, where they do not follow from the others."
 )
 @click.option(
     "--address", type=click.IntRange(0, 247), default=0, help="BL0942: the chip's; PZEM-004T: 0 is any."
@@ -49,13 +49,16 @@ def decode_command(
 ) -> None:
     """What a captured frame of a meter says. A frame that is damaged, cut off or empty fails, and why is said.
 
-    Without a scale the BL0942 is taken to stand in its data sheet's circuit (1 mOhm), the HLW8032 to have K = 1.
-    A current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given.
+    A BL0910 on SPI is given as 82, register, high, middle, low, sum; on its UART as 35, register, low, middle, high,
+    sum. Without a scale the BL0942 is taken to stand in its data sheet's circuit (1 mOhm), the HLW8032 to have K = 1. A
+    current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given.
 
     \b
     Example:
-      zhuque meter decode hlw8032 --k-voltage 1.88 "55 5A 02 DC D0 00 05 FF 00 3C D7 00 20 51 4D E5 68 00 62 43 71 02
-      3C 24" zhuque meter decode bl0910 --board zq10 --json "82 16 12 19 3D FF"
+      zhuque meter decode bl0910 --board zq10 --json "82 16 12 19 3D FF"
+      zhuque meter decode bl0910 --board zq10 "35 16 3D 19 12 81"
+      zhuque meter decode hlw8032 --k-voltage 1.88 \
+          "55 5A 02 DC D0 00 05 FF 00 3C D7 00 20 51 4D E5 68 00 62 43 71 02 3C 24"
     """
     if meter == "bl0942" and address > 3:
         raise UsageError(f"a BL0942 has an address of 0 to 3, not {address}")

@@ -1,22 +1,24 @@
-"""`zhuque point`: charge points, and which board each of them is."""
+"""`zhuque point`: charge points, which board each of them is, and how its meters are calibrated."""
 
 from __future__ import annotations
 
 import click
 
+from zhuque.cli.point_calibrate import calibrate
 from zhuque.cli.point_inventory import COMMANDS
 
 
 @click.group(name="point")
 def command() -> None:
-    """Charge points: which board is which, where it hangs, what was issued to it.
+    """Charge points: which board is which, where it hangs, what was issued to it; calibration.
 
     \b
     Example:
       zhuque point list --site riverside
       zhuque point replace p07 --site riverside
+      zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
     """
 
 
-for _command in COMMANDS:
+for _command in (*COMMANDS, calibrate):
     command.add_command(_command)

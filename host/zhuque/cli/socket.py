@@ -141,12 +141,13 @@ def _send(
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
-        raise _refusal(place, op, str(answer.get("error")), answer.get("detail"))
+        raise refusal(place, op, str(answer.get("error")), answer.get("detail"))
     if not as_json:
         click.echo(f"{place} {done}")
 
 
-def _refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:
+def refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:
+    """The error that a point's refusal is, with what to do next."""
     said = f"{place} did not {op}: {code}" + (f" ({detail})" if detail else "")
     if code == "no_such_socket":
         return NotFoundError(said)

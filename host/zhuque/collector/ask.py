@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -18,7 +18,7 @@ from paho.mqtt.client import MQTTMessage
 from zhuque.collector import ingest
 from zhuque.collector.broker import CONNECT_TIMEOUT_S, BrokerAddress
 from zhuque.errors import NoAnswerError, RefusedError
-from zhuque.store.items import Refused, Status
+from zhuque.store.items import Refused, Status, Telemetry
 from zhuque.store.views import PointView
 from zhuque.wire import messages, topics
 
@@ -66,6 +66,25 @@ def command(
         f"{site}/{point} is online but did not answer within {timeout_s:g} s:"
         " whether it obeyed is not known; look at `zhuque status` before you repeat it"
     )
+
+
+def telemetry(
+    broker: BrokerAddress, site: str, point: str, silence_s: float = 30.0
+) -> Iterator[dict[str, Any]]:
+    """A point's telemetry as it comes, well-formed. Raises NoAnswerError after silence_s without any."""
+    with Conversation(broker) as talk:
+        talk.subscribe(topics.topic(site, point, "telemetry"), qos=0)
+        while True:
+            arrived: list[MQTTMessage] = []
+            talk.until(lambda into=arrived: bool(into.extend(talk.take()) or into), silence_s)  # type: ignore[misc]
+            if not arrived:
+                raise NoAnswerError(
+                    f"{site}/{point} has sent no telemetry for {silence_s:g} s: is it online? look at `zhuque status`"
+                )
+            for message in arrived:
+                item = ingest.decode(message.topic, bytes(message.payload), message.retain, int(time.time()))
+                if isinstance(item, Telemetry):
+                    yield item.body
 
 
 def kept_status(broker: BrokerAddress, site: str | None, point: str | None) -> list[PointView]:

@@ -108,7 +108,7 @@ class SimPoint:
     def start(self) -> SimPoint:
         """Begins a new world in the folder. Raises ToolMissingError."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        for name in ("world.json", "flash.bin"):
+        for name in ("world.json", "flash.bin", "config.json"):
             (self.folder / name).unlink(missing_ok=True)
         self._put("settings.json", json.dumps(self.settings.to_json()).encode())
         for name, content in self.settings.files.items():

@@ -59,6 +59,20 @@ class Faults:
         self.truth.fault("meter_reset", i, False, clock.now_us)
         self.tell("meter_reset")
 
+    def _do_meter_error(self, i, event):
+        """Its current is off by so many percent: a shunt that is not what the board says."""
+        for chip in self._chips(i):
+            error = event["percent"] / 100
+            if isinstance(chip.gain_error, list):
+                for ch in range(len(chip.gain_error)) if i is None else (i,):
+                    chip.gain_error[ch] = error
+            else:
+                chip.gain_error = error
+        self.meters.changed()
+        self.truth.fault("meter_error", i, True, clock.now_us, event["percent"])
+        self.truth.fault("meter_error", i, False, clock.now_us)
+        self.tell("meter_error", percent=event["percent"])
+
     def _do_meter_register(self, i, event):
         """A register that nobody wrote holds another value."""
         chips = self._chips(i)

@@ -2,13 +2,15 @@
 
 import machine
 from chips.bl0910 import BL0910Chip
+from chips.bl0910_outputs import NEVER, BL0910Outputs
+from chips.bl0910_uart import BL0910Line
 from chips.bl0942 import BL0942Chip
 from chips.hlw8032 import HLW8032Chip
 from chips.pzem004t import PZEM004TChip
 from chips.serial_line import SerialLine
 from clock import clock
 
-_KEPT = ("_registers", "_joules", "_seen_j", "_pulses", "address", "threshold_w", "silent")
+_KEPT = ("_registers", "_joules", "_seen_j", "_pulses", "address", "threshold_w", "silent", "gain_error")
 _LOST_COLD = ("_registers", "_joules", "_pulses")  # of a PZEM-004T the energy is kept, too
 
 
@@ -44,6 +46,8 @@ class Meters:
         self._count = count
         self.chips = chips
         self._front = None  # what keeps answers
+        self._version = lambda: None  # of the physics
+        self.on_cut = lambda word: None  # the chip's own over-current outputs, where they are wired
 
     def of_socket(self, i):
         """The chips that measure socket i; all of them for None."""
@@ -61,6 +65,11 @@ class Meters:
         if self._front is not None:
             self._front.forget()
 
+    def watch(self, now_us):
+        """Lets the chips' own outputs follow the time; returns when to come again."""
+        due = self.chips[0].watch(now_us, self._version()) if hasattr(self.chips[0], "watch") else None
+        return NEVER if due is None else due
+
     def save(self):
         """Everything, as JSON can hold it."""
         rows = []
@@ -68,6 +77,8 @@ class Meters:
             row = {name: getattr(chip, name) for name in _KEPT if hasattr(chip, name)}
             if isinstance(row.get("_registers"), dict):
                 row["_registers"] = [[key, value] for key, value in row["_registers"].items()]
+            if getattr(chip, "outputs", None) is not None:
+                row["outputs"] = chip.outputs.state()
             rows.append(row)
         return rows
 
@@ -77,6 +88,9 @@ class Meters:
             keeps = isinstance(chip, PZEM004TChip)
             if cold and not keeps:
                 chip.power_on()
+            outputs = row.pop("outputs", None)
+            if outputs is not None and not cold:
+                chip.outputs.restore(outputs)
             for name, value in row.items():
                 if cold and not keeps and name in _LOST_COLD:
                     continue
@@ -118,11 +132,21 @@ def wire(board, physics):
 
 def _wire_bl0910(board, section, physics, lens):
     chip = BL0910Chip(lens, section)
+    meters = Meters(lens, board["sockets"], [chip])
+    if "fast_trip_ma" in section:
+        outputs = BL0910Outputs(chip, lambda word: meters.on_cut(word))
+        outputs.wake = lambda: clock.wake_world(clock.now_us)
+        meters._version = lambda: physics.version
+    if "uart" in section:
+        bus = section["uart"]
+        line = SerialLine(clock.read, bus.get("baud", 19200))
+        line.attach(BL0910Line(chip, bus.get("baud", 19200)))
+        machine.wire_uart(bus["rx"], line)
+        return meters
     front = Remembered(chip, physics)
     spi = section["spi"]
     machine.wire_pin(spi["cs"], chip.select)
     machine.wire_bus((spi["sck"], spi["mosi"], spi["miso"]), 1, front.exchange)
-    meters = Meters(lens, board["sockets"], [chip])
     meters._front = front
     return meters
 

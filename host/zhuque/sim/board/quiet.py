@@ -169,4 +169,4 @@ class Quiet:
         for i, session in enumerate(point.sessions):
             if protection.against(i)[0] or (session.is_open and session.max_energy_mwh is not None):
                 return False
-        return type(self._task.meter).__name__ == "BL0910" and point.reading.temperature_dc < _HOT_DC
+        return type(self._task.meter).__name__ == "BL0910Spi" and point.reading.temperature_dc < _HOT_DC

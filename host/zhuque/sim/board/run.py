@@ -206,6 +206,9 @@ def main(path):
     runner = Runner(settings)
     server = outside.TimeServer(runner.server_us)
     settings["config"]["time"] = {"host": "127.0.0.1", "port": server.port}
+    kept = load("config.json")
+    if kept and "calibration" in kept:
+        settings["config"]["calibration"] = kept["calibration"]  # what the firmware wrote lives on
     for name in ("board", "config"):
         with open(name + ".json", "w") as file:
             json.dump(settings[name], file)

@@ -24,7 +24,9 @@ def wire(board, world):
     _busses.clear()
     world.meters = meters.wire(board, world.physics)
     world.meter = world.meters.chips[0]
-    world.relays = _relays(board["relay"], board["sockets"], world.on_relays)
+    gate = Gate(world.on_relays)
+    world.meters.on_cut = gate.cut
+    world.relays = _relays(board["relay"], board["sockets"], gate.drive)
     world.breakers = "breaker" in board
     around = world.physics.around
     _wire_loops(board.get("inputs", {}), around)
@@ -69,6 +71,25 @@ def _bus(section):
         wires = _busses[pins] = I2cWires({})
         machine.wire_i2c(pins[0], pins[1], wires)
     return wires
+
+
+class Gate:
+    """Between what drives the relays and their coils: an output of the meter chip pulls its relay's driver down."""
+
+    def __init__(self, on_change):
+        self._on_change = on_change
+        self._driven = 0
+        self._cut = 0
+
+    def drive(self, word):
+        """What the board wants."""
+        self._driven = word
+        self._on_change(word & ~self._cut)
+
+    def cut(self, word):
+        """The chip's outputs, bit 0 for the first socket."""
+        self._cut = word
+        self._on_change(self._driven & ~word)
 
 
 class PumpedRelays(HC595Chip):

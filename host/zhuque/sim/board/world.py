@@ -11,7 +11,7 @@ Besides those: `truth` tells the truth so far, `speed` sets it, `end` tells that
 
 import esp32
 import network
-from clock import clock
+from clock import NEVER, clock
 from faults import Faults
 from happenings import EventError, Happenings, us
 from physics import BREAKER_US, Physics
@@ -56,6 +56,7 @@ class World(Happenings, Faults):
         self._events = []  # (at_us, order, event), the next one last
         self._order = 0
         self._physics_due_us = 0
+        self._watch_due_us = NEVER  # of the meter chips' own outputs
         self._minute_us = 0
 
     def tell(self, event, **keys):
@@ -71,6 +72,8 @@ class World(Happenings, Faults):
             self.relays.on_time(now // 1000)
         if now >= self._physics_due_us:
             self._physics_due_us = self.physics.update(now)
+        if self.meters is not None:
+            self._watch_due_us = self.meters.watch(now)
         while self._events and self._events[-1][0] <= now:
             self._attempt(self._events.pop()[2])
         if now >= self._minute_us:
@@ -80,7 +83,7 @@ class World(Happenings, Faults):
 
     def next_due(self):
         """When something changes by itself, or the next event comes."""
-        due = min(self._physics_due_us, self._minute_us)
+        due = min(self._physics_due_us, self._watch_due_us, self._minute_us)
         return min(due, self._events[-1][0]) if self._events else due
 
     def changed(self):

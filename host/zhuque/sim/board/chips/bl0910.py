@@ -10,7 +10,8 @@ Modelled: frames and their checksums (5.1.3), six FF (5.1.6), write protection o
 resets (reg. 9F), gains, RMSGN and WATTGN, the creep thresholds (4.6.7), CFDIV (4.6.20), counting of |power| that wraps
 at 2**24 (3.3), the fast value as a mean of |i| that the input's limit clips (3.5), its offset without the high-pass
 filter (MODE1), channels powered down, the mode without ten currents, reading a counter with RST_ENG set clears it.
-Not modelled: averaging times, noise, phase errors, waveforms, reactive power, the M outputs.
+The outputs M1 to M10 are in bl0910_outputs.py, the UART is in bl0910_uart.py. Not modelled: averaging times, noise,
+phase errors, waveforms, reactive power.
 
 `source` gives the truth in double precision: `voltage_v()`, and of a channel from 0 `current_a(ch)`, `power_w(ch)` and
 `energy_j(ch)`, the last cumulative and never falling.
@@ -61,6 +62,8 @@ class BL0910Chip:
         self._frozen = None
         self._selected = False
         self._pokes = {}
+        self.outputs = None  # BL0910Outputs, where they are wired
+        self._now_us = 0  # as far as the outputs were told
         self._flowed = [False] * 10
         self._registers = [0] * 256
         self._joules = [0.0] * 10
@@ -76,6 +79,8 @@ class BL0910Chip:
     def _reset_user(self):
         for address in range(0x60, 0xD1):
             self._registers[address] = _DEFAULTS.get(address, 0)
+        if self.outputs is not None:
+            self.outputs.reset()
         self._configured()
 
     def _reset_counters(self):
@@ -177,23 +182,42 @@ class BL0910Chip:
                 self.rejected += 1
 
     def _write_frame(self, out, at):
-        address = out[at + 1]
         total = 0
         for i in range(at, at + 5):
             total += out[i]
+        if ~total & 255 != out[at + 5]:
+            self.rejected += 1
+            return
+        self.write_register(out[at + 1], out[at + 2] << 16 | out[at + 3] << 8 | out[at + 4])
+
+    def write_register(self, address, value):
+        """What a write whose sum was right does."""
         protected = address not in (0x9E, 0x9F) and self._registers[0x9E] != 0x5555
-        if ~total & 255 != out[at + 5] or not 0x60 <= address <= 0xD0 or protected:
+        if not 0x60 <= address <= 0xD0 or protected:
             self.rejected += 1
             return
         self.frames += 1
-        value = out[at + 2] << 16 | out[at + 3] << 8 | out[at + 4]
         if address == 0x9F:
             self._soft_reset(value)
         else:
             self._integrate_all()  # what was used so far was counted with the old factors
             width = _WIDTH_BITS.get(address, 16 if address >= 0xA0 else 24)
+            before = self._registers[address]
             self._registers[address] = value & ((1 << width) - 1)
             self._configured()
+            if self.outputs is not None:
+                self.outputs.written(address, before, self._now_us)
+
+    def read_register(self, address):
+        """The 24 bits that a question for the register is answered with."""
+        if address >= 0x60:
+            return self._registers[address]
+        return self._measure(address) if self._frozen is None else self._frozen[address]
+
+    def watch(self, now_us, version=None):
+        """The time, for what the outputs do by themselves; returns when to come again, None without outputs."""
+        self._now_us = now_us
+        return None if self.outputs is None else self.outputs.watch(now_us, version)
 
     def _soft_reset(self, value):
         if value == 0x5A5A5A:
@@ -218,7 +242,8 @@ class BL0910Chip:
             return int(self._watt(address - 0x22)) & 0xFFFFFF
         if 0x2F <= address <= 0x38:
             return self._count(address - 0x2F)
-        return 0
+        held = None if self.outputs is None else self.outputs.value(address)
+        return held or 0
 
     def _fast(self, ch):
         amps = self.source.current_a(ch)

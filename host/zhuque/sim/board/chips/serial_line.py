@@ -21,6 +21,7 @@ class SerialLine:
         self._air = []  # [time of the last bit, byte, chip], in order
         self._waiting = bytearray()
         self._free_us = 0
+        self._hung = False
         self.lost = 0  # bytes for which the buffer had no room
 
     def attach(self, chip):
@@ -50,7 +51,7 @@ class SerialLine:
         self._air.sort(key=_time)
         while self._air and self._air[0][0] <= now:
             _, byte, chip = self._air.pop(0)
-            if len(self._waiting) >= self._rx_size:
+            if self._hung or len(self._waiting) >= self._rx_size:
                 self.lost += 1
             else:
                 self._waiting.append(byte if chip.baud == self.baud else byte ^ 0x5F)
@@ -58,8 +59,13 @@ class SerialLine:
     # A UART
 
     def init(self, baudrate=115200, **_options):
-        """Another baud rate."""
+        """Another baud rate; whatever the UART hung in is over."""
         self.baud = baudrate
+        self._hung = False
+
+    def hang(self):
+        """Fault: the board's UART receives nothing more until it is set up anew."""
+        self._hung = True
 
     def any(self):
         """How many bytes wait."""

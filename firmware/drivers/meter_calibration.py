@@ -1,0 +1,41 @@
+"""What every meter driver does with a calibration: a gain and an offset for each channel, in integers, without heap.
+
+Where the pairs come from is in core/calibration.py. A value over range stays over range; a value that is not known
+(below zero) stays unknown.
+"""
+
+from array import array
+
+from wire.units import correct, gain_delta
+
+NEUTRAL = ((1_000_000, 0),)
+
+
+class Correction:
+    """Of one quantity: `apply(i, value)` is what channel i's value becomes."""
+
+    def __init__(self, pairs):
+        self._deltas = array("i", [gain_delta(gain) for gain, _ in pairs])
+        self._offsets = array("i", [offset for _, offset in pairs])
+
+    def apply(self, i, value):
+        """(value - offset) x gain, at least 0."""
+        return value if value < 0 else correct(value, self._deltas[i], self._offsets[i])
+
+    def gain(self, i, value):
+        """value x gain: a fast current's offset would hide something, and below its floor corrects nothing."""
+        return value if value < 0 else correct(value, self._deltas[i], 0)
+
+
+class Calibrated:
+    """A driver's base: `current`, `power` and `voltage` corrections of `channels` channels."""
+
+    def calibrate(self, table):
+        """The (gain_ppm, offset) of each channel for `current`, `power`, `voltage`; {} for none.
+
+        A tick between two of its steps reads with the old and the new ones mixed: so only while every relay is open.
+        """
+        neutral = NEUTRAL * self.channels
+        self._current = Correction(table.get("current", neutral))
+        self._power = Correction(table.get("power", neutral))
+        self._voltage = Correction(table.get("voltage", neutral))
