@@ -292,7 +292,7 @@ class Protection:
         self._judge_errors(dt_ms, reading)
 
     def _judge_errors(self, dt_ms, reading):
-        """More than a tenth of a span's frames were bad. A socket that is not heard at all is silent, timed elsewhere."""
+        """More than a tenth of a span's frames were bad; silence, of one socket even, is timed elsewhere."""
         frames = reading.frames - self._frames & 0xFFFFFF
         errors = reading.errors - self._errors & 0xFFFFFF
         self._frames = reading.frames

@@ -6,6 +6,11 @@ test's. On MicroPython the tick locks the heap itself, so that whatever is alloc
 
 import sys
 
+from fakes.bench import RATED_MA, Bench
+
+from core import causes, protection, trip_memo
+from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
+
 try:
     import micropython
 except ImportError:
@@ -19,7 +24,7 @@ if micropython is None:
 
 
 class Runtime:
-    """What the tick asks of `micropython`: the Unix port has no room for exceptions to set aside, CPython no heap lock."""
+    """What the tick asks of `micropython`: the Unix port keeps no room for exceptions, CPython locks no heap."""
 
     heap_lock = getattr(micropython, "heap_lock", lambda: None)
     heap_unlock = getattr(micropython, "heap_unlock", lambda: None)
@@ -29,11 +34,6 @@ class Runtime:
 
 
 protect.micropython = Runtime
-
-from fakes.bench import RATED_MA, Bench
-
-from core import causes, protection, trip_memo
-from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
 
 WRAP = 1 << 30  # where the board's ticks begin anew
 
@@ -243,7 +243,7 @@ def test_theta_is_heated_over_a_gap():
     assert board.bench.theta[0] > 240_000, "with the larger of the currents before and after"
 
 
-# Exceptions ------------------------------------------------------------------------------------------------------------
+# Exceptions ----------------------------------------------------------------------------------------------------------
 
 
 def test_an_exception_anywhere_opens_everything_and_is_counted():
