@@ -6,7 +6,7 @@ It renews the lease by way of `point.update`: when this loop dies, or update rai
 import asyncio
 import sys
 
-from core.protection import FAULTS
+from core.protection import FAULTS, WHOLE
 
 PERIOD_MS = 500
 # After an internal fault: time to journal the trip and end the sessions before the restart.
@@ -15,6 +15,8 @@ _RESTART_AFTER_MS = 2000
 
 async def record_loop(point, clock, protect, restart):
     """Runs for ever; `restart()` is machine.reset. In safe mode no fault restarts the board again."""
+    global _here
+    _here = point, clock, protect
     protection = point.protection
     fault_ms = 0
     while True:
@@ -39,6 +41,17 @@ async def record_loop(point, clock, protect, restart):
             if fault_ms > _RESTART_AFTER_MS and not protect.safe_mode:
                 restart()
         await asyncio.sleep_ms(PERIOD_MS)
+
+
+def reset_here(socket, actor):
+    """A lockout that somebody at the USB port resets, `socket` 0 for the whole point's: None, or (error, detail).
+
+    For the port's prompt, which has ended the session loop: the board is to be restarted afterwards.
+    """
+    point, clock, protect = _here
+    protect.going_to_restart()
+    where = socket - 1 if socket else WHOLE
+    return point.reset(where, True, actor, "button", clock.uptime_ms(), clock.unix())
 
 
 def _report(point, protect, now):

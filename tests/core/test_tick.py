@@ -1,170 +1,15 @@
 """The tick and the session loop around it: order, bursts, wraps, exceptions, watchdog, lease, memo, safe mode.
 
-Runs on both runtimes, with the real tasks/protect and tasks/record; time, buses, watchdog and RTC memory are the
-test's. On MicroPython the tick locks the heap itself, so that whatever is allocated in any of these is a fault.
+Runs on both runtimes, on the bench of fakes/tick_bench.
 """
 
 import sys
 
-from fakes.bench import RATED_MA, Bench
+from fakes.bench import RATED_MA
+from fakes.tick_bench import WRAP, TickBench, protect, record
 
-from core import causes, protection, trip_memo
+from core import causes, protection
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
-
-try:
-    import micropython
-except ImportError:
-    micropython = None
-    sys.modules["micropython"] = sys  # only while the tasks are imported
-
-from tasks import protect, record
-
-if micropython is None:
-    del sys.modules["micropython"]
-
-
-class Runtime:
-    """What the tick asks of `micropython`: the Unix port keeps no room for exceptions, CPython locks no heap."""
-
-    heap_lock = getattr(micropython, "heap_lock", lambda: None)
-    heap_unlock = getattr(micropython, "heap_unlock", lambda: None)
-
-    def alloc_emergency_exception_buf(size):
-        pass
-
-
-protect.micropython = Runtime
-
-WRAP = 1 << 30  # where the board's ticks begin anew
-
-
-class Time:
-    """The board's `time`, moved by the test."""
-
-    def __init__(self, ms=0):
-        self.began_ms = ms
-        self.us = 0
-
-    def ticks_ms(self):
-        return (self.began_ms + self.us // 1000) % WRAP
-
-    def ticks_us(self):
-        return self.us % WRAP
-
-    def ticks_diff(self, a, b):
-        return (a - b + WRAP // 2) % WRAP - WRAP // 2
-
-
-class Part:
-    """A chip, a pin or a peripheral of the tick: notes its calls in `log`, and raises what it is told to."""
-
-    def __init__(self, task, name):
-        self.task = task
-        self.name = name
-        self.error = None
-        self.last = None
-        self.readback_ok = True
-        self.unread = 0
-        self.calls = 0
-
-    def _called(self):
-        self.calls += 1
-        self.task.notes[self.task.noted] = self.name
-        self.task.noted = (self.task.noted + 1) % len(self.task.notes)
-        if self.error is not None:
-            raise self.error
-
-
-class MeterPart(Part):
-    def poll(self, reading):
-        self._called()
-        self.task.bench.read()
-        self.task.clock.us += self.task.slow_us
-
-
-class InputsPart(Part):
-    active = 0
-
-    def poll(self, dt_ms):
-        self._called()
-        return self.active | self.unread
-
-
-class RelaysPart(Part):
-    def write(self, word):
-        self.last = word
-        self._called()
-        if self is self.task.relays:
-            self.task.bench.word = word
-
-
-class RtcPart(Part):
-    def memory(self, memo):
-        self._called()
-        if self.last is None:
-            self.last = self.task.memo_bytes
-        for i in range(len(memo)):
-            self.last[i] = memo[i]
-
-
-class WatchdogPart(Part):
-    def feed(self):
-        self._called()
-
-
-class TickBench:
-    """A whole tick: everything that it touches, and `closed` sockets with 1 A each."""
-
-    def __init__(self, *closed, crashes=0, ms=0, contactor=True, sockets=4):
-        self.notes = [None] * 16
-        self.noted = 0
-        self.memo_bytes = bytearray(trip_memo.size(sockets + 1))
-        self.slow_us = 0
-        self.bench = Bench(sockets=sockets, awake=False)
-        self.clock = protect.time = Time(ms)
-        guard = self.guard = self.bench.protection
-        self.relays = RelaysPart(self, "relays")
-        self.watchdog = WatchdogPart(self, "feed")
-        self.rtc = RtcPart(self, "memory")
-        self.task = protect.ProtectTask(
-            guard, self.bench.reading, self.relays, self.watchdog, self.rtc, crashes
-        )
-        self.meter = self.task.meter = MeterPart(self, "meter")
-        self.inputs = self.task.inputs = InputsPart(self, "inputs")
-        self.contactor = None
-        if contactor:
-            self.contactor = self.task.contactor = RelaysPart(self, "contactor")
-        guard.has_contactor = contactor
-        self.run(5100, 60)
-        for i in range(sockets):
-            self.bench.theta[i] = 0
-        for i in closed:
-            guard.want(i, True)
-            self.bench.ma[i] = 1000
-            self.run(1100)
-        assert guard.word == sum([1 << i for i in closed]) == (self.relays.last or 0)
-
-    def tick(self, dt_ms=20, lease=True):
-        self.clock.us += 1000 * dt_ms
-        if lease:
-            self.guard.renew()
-        self.task.tick(None)
-        return self.relays.last
-
-    def run(self, ms, dt_ms=20, lease=True):
-        for _ in range(ms // dt_ms):
-            self.tick(dt_ms, lease)
-
-    def memo(self):
-        return trip_memo.unpack(bytes(self.rtc.last), self.bench.sockets + 1)
-
-    def calls(self, *steps_ms):
-        """Whom the ticks called, in order."""
-        self.noted = 0
-        for dt_ms in steps_ms:
-            self.tick(dt_ms)
-        return self.notes[: self.noted]
-
 
 # One tick ------------------------------------------------------------------------------------------------------------
 
@@ -639,6 +484,18 @@ def test_in_safe_mode_nothing_restarts_the_board():
         loop.point.restart_asked = True
         assert _quietly(loop.run, 10)[0] == 2000, "but somebody may"
         assert loop.board.memo()[2] == 1
+
+
+def test_what_somebody_at_the_port_resets():
+    loop = Loop(0)
+    loop.run(5)
+    asked = []
+    loop.point.reset = lambda *fields: asked.append(fields)
+    record.reset_here(3, "installer:wang")
+    record.reset_here(0, "installer:wang")
+    assert asked == [(i, True, "installer:wang", "button", loop.ms, None) for i in (2, protection.WHOLE)]
+    loop.board.tick()
+    assert loop.board.memo()[1:] == (0, 1), "the restart that follows is no crash"
 
 
 def test_a_restart_that_was_asked_for():

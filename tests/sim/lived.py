@@ -24,6 +24,13 @@ PLUG: Event = {"at_s": 20, "do": "plug", "socket": 1, "account": "r-1", "scan_af
 WAIT_S = 60.0
 
 
+class _TlsSettings(PointSettings):
+    def to_json(self) -> dict[str, Any]:
+        settings: dict[str, Any] = super().to_json()
+        settings["config"]["broker"]["tls"] = True
+        return settings
+
+
 class Lived:
     """A bike in socket 1 and what happens to it; `until(kind)` gives the next event of that kind, `seen` all so far.
 
@@ -40,16 +47,23 @@ class Lived:
         plug: Event = PLUG,
         firmware: Path = FIRMWARE_FOLDER,
         tracebacks: bool = False,
+        tls: tuple[int, bytes] | None = None,
     ) -> None:
+        """`tls` is a port of the broker and its CA; the residents go to the broker's own port."""
         self.seen: list[Event] = []
         self._queue: Queue[Event] = Queue()
         self._tracebacks = tracebacks
         address = BrokerAddress(broker.host, broker.port)
         self._residents = Residents(address, "garage", "p01", lambda *_: None)
-        settings = PointSettings(
+        kind = PointSettings
+        if tls is not None:
+            kind = _TlsSettings
+            (folder / "point").mkdir()
+            (folder / "point" / "ca.der").write_bytes(tls[1])
+        settings = kind(
             board=boards.load(board).data,
             broker_host=broker.host,
-            broker_port=broker.port,
+            broker_port=tls[0] if tls else broker.port,
             speed=speed,
             events=(plug, *events),
             firmware=firmware,
