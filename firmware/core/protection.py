@@ -44,15 +44,7 @@ CLOSING_GAP_MS = const(1000)
 SLOW_TICK_MS = const(20)
 SLOW_TICK_SPAN_MS = const(60000)
 
-# Why an internal fault, by its number.
-FAULTS = (
-    "none",
-    "an exception in the tick",
-    "an exception in the session loop or in a command",
-    "the session loop's lease ran out",
-    "three slow ticks within a minute",
-    "the relays do not read back what was written",
-)
+# Why an internal fault, by its number; in words in tasks/fault.
 FAULT_TICK = const(1)
 FAULT_LOOP = const(2)
 FAULT_LEASE = const(3)
@@ -80,7 +72,7 @@ class Protection:
             False  # upstream of all sockets: when it opens, nothing is to be had behind any relay
         )
         self.ready = False  # set by the boot sequence once the self-test passed
-        self.fault = 0  # an internal fault, one of FAULTS; only a restart clears it
+        self.fault = 0  # an internal fault, one of FAULT_...; only a restart clears it
         self.word = 0  # bit per socket: the relay is closed
         self.wanted = 0
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
@@ -232,7 +224,7 @@ class Protection:
         self._fail_asked = FAULT_LOOP
 
     def fail_now(self, fault):
-        """An internal fault, one of FAULTS: every relay opens until a restart. For the tick alone."""
+        """An internal fault, one of FAULT_...: every relay opens until a restart. For the tick alone."""
         if not self.fault:
             self.fault = fault
             for i in range(self.sockets):

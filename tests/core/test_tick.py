@@ -10,6 +10,7 @@ from fakes.tick_bench import WRAP, TickBench, protect, record
 
 from core import causes, protection
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
+from tasks import fault, here
 
 # One tick ------------------------------------------------------------------------------------------------------------
 
@@ -168,6 +169,7 @@ def test_a_silent_meter_feeds_the_watchdog_too():
 
 def test_a_dead_event_loop_opens_and_starves_the_watchdog():
     board = TickBench(0)
+    board.tick()
     for _ in range(248):
         assert board.tick(lease=False) == 1
     feeds = board.watchdog.calls
@@ -391,6 +393,16 @@ class Point:
             raise self.error
 
 
+class Said:
+    """A `print` that keeps what is said."""
+
+    def __init__(self, lines=None):
+        self.lines = [] if lines is None else lines
+
+    def __call__(self, *words):
+        self.lines.append(" ".join(words))
+
+
 class Loop:
     """Runs the session loop on a TickBench; the ticks go on while it sleeps."""
 
@@ -401,7 +413,7 @@ class Loop:
         self.until_ms = 0
         self.said = []
         record.asyncio = self
-        record.print = lambda *words: self.said.append(" ".join(words))
+        fault.print = Said(self.said)
 
     async def sleep_ms(self, ms):
         self.board.run(ms, 20, lease=False)
@@ -435,11 +447,11 @@ def _quietly(function, *arguments):
     """Tracebacks that are meant do not belong into a test's output."""
     kept = getattr(sys, "print_exception", None)
     told = []
-    record.sys = type("Sys", (), {"print_exception": staticmethod(told.append)})
+    record.sys = fault.sys = type("Sys", (), {"print_exception": staticmethod(told.append)})
     try:
         return function(*arguments), told
     finally:
-        record.sys = sys
+        record.sys = fault.sys = sys
         assert kept is getattr(sys, "print_exception", None)
 
 
@@ -456,7 +468,7 @@ def test_a_session_loop_that_raises_restarts_the_board():
     restarted, told = _quietly(loop.run, 10)
     assert restarted is not None and 2000 <= restarted <= 3500, restarted
     assert loop.board.relays.last == 0 and loop.board.guard.fault == FAULT_LOOP
-    assert loop.point.alarms[0][2] == protection.FAULTS[FAULT_LOOP] and len(loop.point.alarms) == 1
+    assert loop.point.alarms[0][2] == fault.FAULTS[FAULT_LOOP] and len(loop.point.alarms) == 1
     assert told and "restarting" in loop.said[0] and loop.board.memo()[1:] == (1, 1)
 
 
@@ -465,7 +477,7 @@ def test_a_fault_of_the_tick_restarts_the_board_after_two_seconds():
     loop.board.meter.error = error = ValueError("a bug")
     restarted, told = _quietly(loop.run, 10)
     assert 2000 <= restarted <= 3500 and told == [error] and loop.point.updates > 3, "sessions end before it"
-    assert [alarm[2] for alarm in loop.point.alarms] == [protection.FAULTS[FAULT_TICK]]
+    assert [alarm[2] for alarm in loop.point.alarms] == [fault.FAULTS[FAULT_TICK]]
 
 
 def test_in_safe_mode_nothing_restarts_the_board():
@@ -476,9 +488,9 @@ def test_in_safe_mode_nothing_restarts_the_board():
         else:
             loop.point.error = ValueError("always")
         feeds = loop.board.watchdog.calls
-        restarted, told = _quietly(loop.run, 400)
-        assert restarted is None and loop.point.updates >= 799, spoil
-        assert loop.board.watchdog.calls == feeds + 400 * 50, "and the watchdog neither"
+        restarted, told = _quietly(loop.run, 120)
+        assert restarted is None and loop.point.updates >= 239, spoil
+        assert loop.board.watchdog.calls == feeds + 120 * 50, "and the watchdog neither"
         assert len(loop.point.alarms) == 1 and len(told) <= 3, "said, and not for ever"
         assert "safe mode" in loop.said[0] and len(loop.said) == 1
         loop.point.restart_asked = True
@@ -491,11 +503,14 @@ def test_what_somebody_at_the_port_resets():
     loop.run(5)
     asked = []
     loop.point.reset = lambda *fields: asked.append(fields)
-    record.reset_here(3, "installer:wang")
-    record.reset_here(0, "installer:wang")
+    said = here.print = Said()
+    assert here.reset(3, "installer:wang") and here.reset(0, "installer:wang")
     assert asked == [(i, True, "installer:wang", "button", loop.ms, None) for i in (2, protection.WHOLE)]
     loop.board.tick()
     assert loop.board.memo()[1:] == (0, 1), "the restart that follows is no crash"
+    loop.point.reset = lambda *fields: ("cause_present", "smoke")
+    assert not here.reset(0, "installer:wang")
+    assert said.lines == ["zhuque: reset"] * 2 + ["zhuque: not reset: cause_present, smoke"]
 
 
 def test_a_restart_that_was_asked_for():

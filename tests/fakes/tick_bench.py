@@ -139,7 +139,7 @@ class TickBench:
         for i in closed:
             guard.want(i, True)
             self.bench.ma[i] = 1000
-            self.run(1100)
+            self.run(1140, 60)
         assert guard.word == sum([1 << i for i in closed]) == (self.relays.last or 0)
 
     def tick(self, dt_ms=20, lease=True):
