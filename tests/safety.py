@@ -28,6 +28,18 @@ COVERED = (
     "tasks/protect",
     "tasks/record",
 )
+# What the tick runs of these, tests/core/test_no_allocation.py runs line by line with the heap locked.
+IN_THE_TICK = tuple(name for name in COVERED if name not in ("core/session", "core/limits", "tasks/record"))
+# What it does not run of them.
+NOT_IN_THE_TICK = {
+    "core/protection": "against refuses_start may_stall want renew announce_gap trust restore lock reset"
+    " _whole_present fail",
+    "core/judge": "present",
+    "core/load": "room_beside",
+    "core/trips": "take",
+    "core/trip_memo": "size unpack",
+    "tasks/protect": "start going_to_restart forget_crashes blame take_blind_ms take_tick_us",
+}
 # Of these, too, mutants are made.
 MODULES = (*COVERED, "core/energy", "core/point", "core/recovery", "core/commands")
 TESTS = (

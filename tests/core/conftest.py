@@ -6,6 +6,7 @@ some of the tests, or with a failure, proves nothing and is not judged.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import json
 import sys
@@ -88,6 +89,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         lines[module] = {line: [test for test in tests if test] for line, tests in contexts.items()}
     safety.save(_ran, lines)
     _missing.extend(_missed())
+    _missing.extend(_unlocked(lines))
     if _missing:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -109,8 +111,21 @@ def _missed() -> Iterator[str]:
                 yield f"{file}:{line}: no test of tests/core goes from here to {to}"
 
 
+def _unlocked(lines: dict[str, dict[int, list[str]]]) -> Iterator[str]:
+    """What the tick may run, and no test with the heap locked does."""
+    for module in safety.IN_THE_TICK:
+        outside = {"__init__", *safety.NOT_IN_THE_TICK.get(module, "").split()}
+        for node in ast.walk(ast.parse(safety.module_file(module).read_text())):
+            if not isinstance(node, ast.FunctionDef) or node.name in outside:
+                continue
+            for line in range(node.body[0].lineno, (node.end_lineno or node.lineno) + 1):
+                tests = lines[module].get(line)
+                if tests and not any(test.startswith("test_no_allocation::") for test in tests):
+                    yield f"{module}.py:{line}: {node.name}: no test runs this with the heap locked"
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _missing:
-        terminalreporter.section("branches of the safety modules that no test takes", red=True)
+        terminalreporter.section("what no test takes of the safety modules", red=True)
         for line in _missing:
             terminalreporter.line(line)

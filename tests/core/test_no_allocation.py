@@ -121,8 +121,8 @@ def set_of(where, i, value):
     where[i] = value
 
 
-# Every way through a tick: what is done before it, again and again. The line coverage of this file is checked in
-# conftest.py: whatever the tick runs, it ran here with the heap locked.
+# Every way through a tick: what is done before it, again and again. That every line which the tick may run ran here,
+# with the heap locked, is checked in conftest.py.
 PATHS = {
     "quiet": lambda board: None,
     "short": lambda board: set_of(board.bench.ma, 0, 1 << 29),
@@ -145,6 +145,15 @@ PATHS = {
     "bad frames": lambda board: setattr(board.bench, "errors", 9),
     "distrust": lambda board: board.guard.distrust(7),
     "overload": lambda board: setattr(board.guard, "load", board.light),
+    "waits and may not": lambda board: (
+        setattr(board.guard.load, "held", True),
+        set_of(board.bench.silent, 6, True),
+        board.guard.want(6, True),
+    ),
+    "a power of the past": lambda board: (
+        set_of(board.bench.slow_silent, 2, True),
+        set_of(board.bench.reading.power_mw, 2, 1_800_000),
+    ),
     "far overload": lambda board: setattr(board.guard.load, "_limit_ma", 9000),
     "not ready": lambda board: setattr(board.guard, "ready", False),
     "gap announced": lambda board: board.guard.announce_gap(),
@@ -161,7 +170,7 @@ def test_every_path_of_the_tick():
     for name in sorted(PATHS):
         board = TickBench(*range(10), sockets=10)
         board.guard.supply._has_temperature = True
-        board.light = PointLoad(16_000)
+        board.light = PointLoad(18_000)  # of 20 A
         board.error = ValueError("a bug")
         for i in range(10):
             board.bench.ma[i], board.bench.mw[i] = 2000, 460_000
@@ -170,6 +179,7 @@ def test_every_path_of_the_tick():
                 PATHS[name](board)
                 board.guard._lease_ms = dt_ms + 1  # the session loop was not kept waiting
                 board.tick(dt_ms, lease=False)
+                board.tick(0, lease=False)
         injected = board.meter.error or board.relays.error
         assert board.task.error is injected, (name, board.task.error)
         faulty = name in ("fault", "relays do not read back", "slow ticks", "exception", "relays raise")
