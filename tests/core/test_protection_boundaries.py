@@ -599,8 +599,9 @@ def test_a_reset_is_refused_while_what_locked_it_is_held():
 
 def test_a_contactor_that_is_open_for_it_does_not_keep_a_welded_relay_locked():
     guard, reading = bare()
-    guard.has_contactor = True
     guard.restore(1, causes.RELAY_WELDED)
+    assert guard.against(0) == (0, 0), "without a contactor the others go on"
+    guard.has_contactor = True
     assert guard.against(0)[0] == guard.against(1)[0] == causes.RELAY_WELDED
     guard.judge._open_ms[1] = 300
     assert guard.reset(1, True, reading) is None and guard.against(0) == guard.against(1) == (0, 0)
