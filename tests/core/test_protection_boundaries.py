@@ -446,6 +446,12 @@ def test_a_tenth_of_the_frames_of_five_seconds():
         assert spans(guard, reading, (1, 0, 0)) == distrusted, errors
 
 
+def test_every_frame_of_a_span_counts():
+    for errors, distrusted in ((2, 0), (3, 7)):
+        guard, reading = bare()
+        assert spans(guard, reading, *[(500, 11, 1)] * 9, (500, 11, errors)) == distrusted, "11 or 12 of 110"
+
+
 def test_each_span_for_itself():
     guard, reading = bare()
     spans(guard, reading, (2000, 50, 5), (2000, 50, 5), (1000, 0, 0))
