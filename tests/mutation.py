@@ -249,7 +249,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such safety module: {', '.join(sorted(unknown))}")
     reached()
-    chosen = every_mutant(asked.modules or list(safety.MODULES))
+    chosen = every_mutant(asked.modules or list(safety.SAMPLED if asked.sample else safety.MODULES))
     deadline = float("inf")
     if asked.sample:
         random.Random(safety.fingerprint() if asked.seed is None else asked.seed).shuffle(chosen)
