@@ -6,7 +6,7 @@ Runs on both runtimes, on the bench of fakes/tick_bench.
 import sys
 
 from fakes.bench import RATED_MA
-from fakes.tick_bench import WRAP, TickBench, protect, record
+from fakes.tick_bench import WRAP, Runtime, TickBench, protect, record
 
 from core import causes, protection
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
@@ -18,6 +18,7 @@ from tasks import fault, here
 def test_it_reads_judges_writes_and_feeds_in_this_order():
     board = TickBench(0)
     assert board.calls(20) == ["meter", "inputs", "relays", "contactor", "feed"]
+    assert board.locked == 1 and Runtime.depth == 0, "with the heap locked, once"
     board.bench.ma[0] = 20_000
     calls = board.calls(20, 20)
     assert (

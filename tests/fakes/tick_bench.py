@@ -24,8 +24,17 @@ if micropython is None:
 class Runtime:
     """What the tick asks of `micropython`: the Unix port keeps no room for exceptions, CPython locks no heap."""
 
-    heap_lock = getattr(micropython, "heap_lock", lambda: None)
-    heap_unlock = getattr(micropython, "heap_unlock", lambda: None)
+    depth = 0
+    _lock = getattr(micropython, "heap_lock", lambda: None)
+    _unlock = getattr(micropython, "heap_unlock", lambda: None)
+
+    def heap_lock():
+        Runtime._lock()
+        Runtime.depth += 1
+
+    def heap_unlock():
+        Runtime.depth -= 1
+        Runtime._unlock()
 
     def alloc_emergency_exception_buf(size):
         pass
@@ -76,6 +85,7 @@ class Part:
 class MeterPart(Part):
     def poll(self, reading):
         self._called()
+        self.task.locked = Runtime.depth
         self.task.bench.read()
         self.task.clock.us += self.task.slow_us
 
@@ -115,7 +125,7 @@ class TickBench:
 
     def __init__(self, *closed, crashes=0, ms=0, contactor=True, sockets=4):
         self.notes = [None] * 16
-        self.noted = 0
+        self.noted = self.locked = 0
         self.memo_bytes = bytearray(trip_memo.size(sockets + 1))
         self.slow_us = 0
         self.bench = Bench(sockets=sockets, awake=False)
