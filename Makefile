@@ -28,7 +28,7 @@ types: setup ## Static types of the host
 pytest: setup ## The tests alone; ARGS="-k wire" goes to pytest
 	@$(VENV)/python -m pytest $(ARGS)
 
-mutate: setup ## Every mutant of the safety modules, some minutes; ARGS="judge supply" for some modules
+mutate: setup ## Every mutant of the safety modules, some minutes; ARGS="core/judge core/supply" for some modules
 	@$(VENV)/python tests/mutation.py $(ARGS)
 
 mutate-sample: setup

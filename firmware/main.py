@@ -44,7 +44,6 @@ WATCHDOG_MS = 4000
 METER_RETRY_S = 10
 TRUST_AGAIN_MS = 5000
 INPUT_BITS = {name: causes.bit(name) for name in drivers.inputs.NAMES}
-SAFE_MODE_CRASHES = 3
 SAFE_MODE_SPAN_S = 600
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
 _NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
@@ -244,7 +243,7 @@ class Board:
         if self.problems:
             self.point.state = "misconfigured"
             return
-        if self.crashes >= SAFE_MODE_CRASHES:
+        if self.protect.safe_mode:
             self.point.state = "safe_mode"
             self.point.problems = ["it crashed {} times in a row: relays stay open".format(self.crashes)]
             say(

@@ -2,7 +2,7 @@
 
     python tests/mutation.py                    every mutant, on all cores
     python tests/mutation.py --sample 30        as many as 30 s allow, drawn by the sources' own checksum
-    python tests/mutation.py judge supply       those of some modules
+    python tests/mutation.py core/judge tasks/protect      those of some modules
 
 A mutant runs in a process forked for it, with the tests that pass its line, the one that is likeliest to notice
 first. One that no test notices is an error, unless tests/mutation_survivors.toml says why no test can; an explanation
@@ -49,7 +49,7 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         self._mutant = mutant
 
     def find_spec(self, name: str, path: object, target: object = None) -> object:
-        if name != f"core.{self._mutant.module}":
+        if name != safety.import_name(self._mutant.module):
             return None
         return importlib.util.spec_from_loader(name, self)
 
@@ -249,7 +249,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such safety module: {', '.join(sorted(unknown))}")
     reached()
-    chosen = every_mutant(asked.modules or list(safety.MODULES))
+    chosen = every_mutant(asked.modules or list(safety.SAMPLED if asked.sample else safety.MODULES))
     deadline = float("inf")
     if asked.sample:
         random.Random(safety.fingerprint() if asked.seed is None else asked.seed).shuffle(chosen)

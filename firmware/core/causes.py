@@ -1,4 +1,4 @@
-"""The trip causes as bits, and what kind each is: the one table that protection, sessions and commands read.
+"""The trip causes as bits, and what kind each is: what protection, sessions and commands read.
 
 A bit is a cause's place in wire.codes.CAUSES, and the lowest set bit is the one that is named: order is precedence.
 """
@@ -25,26 +25,10 @@ POINT_OVERLOAD = const(1 << 13)
 INPUTS = const((1 << 1) | (1 << 2) | (1 << 3))
 # Lockouts that only a person at the point resets.
 LOCAL_ONLY = const((1 << 1) | (1 << 2) | (1 << 3) | (1 << 5))
-# Lockouts of the whole point: every relay opens, and one reset clears them.
-WHOLE_POINT = const((1 << 1) | (1 << 2) | (1 << 3) | (1 << 8))
-
-# How a cause clears: "lockout" by a reset, "hold" by itself, "shed" ends the session and holds, "restart" by that.
-CLEARS = {
-    "internal": "restart",
-    "emergency_stop": "lockout",
-    "smoke": "lockout",
-    "residual_current": "lockout",
-    "overcurrent_instant": "lockout",
-    "relay_welded": "lockout",
-    "overcurrent": "lockout",
-    "overpower": "lockout",
-    "overtemperature": "lockout",
-    "overvoltage": "hold",
-    "undervoltage": "hold",
-    "meter_implausible": "hold",
-    "meter_stale": "hold",
-    "point_overload": "shed",
-}
+# How a cause clears: HOLDS by themselves, `point_overload` ends the session and holds, `internal` by a restart, and all
+# others are lockouts, cleared by a reset.
+HOLDS = const((1 << 9) | (1 << 10) | (1 << 11) | (1 << 12))
+LOCKOUTS = const(0x1FE)
 
 
 def name(bits):

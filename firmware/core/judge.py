@@ -10,10 +10,7 @@ from wire.units import const
 
 from .causes import OVERCURRENT, OVERCURRENT_INSTANT, OVERPOWER, RELAY_WELDED
 from .thermal import STEP_MS, THETA_ONE, Replica
-from .timer import FOREVER, run
-
-# A window may be counted this much early, so that the jitter of a 20 ms timer does not halve the rate of readings.
-_JITTER_MS = const(5)
+from .timer import FOREVER, JITTER_MS, run
 
 INSTANT_WINDOWS = const(2)
 INSTANT_TIMES_RATED = const(3)
@@ -81,6 +78,10 @@ class Judge:
         self.stale[i] = 1
         self._good_ms[i] = 0
 
+    def is_silent(self, i):
+        """True when socket i's meter has said nothing for two windows: that is silence, not a bad line."""
+        return self.stale[i] or self._silent_ms[i] > 2 * self._window_ms
+
     def present(self, i, bits):
         """True while a cause among `bits` is still there, so that a reset would be met by the same trip."""
         if bits & (OVERCURRENT | OVERCURRENT_INSTANT) and self.replica.theta[i] >= THETA_ONE:
@@ -127,7 +128,7 @@ class Judge:
             self._inrush_ms[i] = INRUSH_MS
         elif self._inrush_ms[i]:
             self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
-        if self._counted_ms[i] + _JITTER_MS < self._window_ms:
+        if self._counted_ms[i] + JITTER_MS < self._window_ms:
             return 0  # still the window that was counted last
         self._counted_ms[i] = 0
         if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):

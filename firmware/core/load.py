@@ -60,6 +60,6 @@ class PointLoad:
     def _above(self, percent):
         return self.total_ma > self._limit_ma * percent // 100
 
-    def room_for_one(self):
-        """True while one more socket may start."""
-        return not self.held and self.total_ma < self._limit_ma * START_PERCENT // 100
+    def room_beside(self, waiting):
+        """True while one more socket may start beside those in the sum and `waiting` others that are to close yet."""
+        return not self.held and self.total_ma + waiting * NEW_MA < self._limit_ma * START_PERCENT // 100

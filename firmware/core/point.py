@@ -132,7 +132,7 @@ class Point:
 
     def record_trip(self, i, bits, uptime_ms, unix, current_ma=None, power_mw=None, voltage_mv=None):
         """Journal a trip, of a socket or of the WHOLE point, a record for each cause in `bits`."""
-        for cause in range(len(causes.CLEARS)):
+        for cause in range(len(causes.CAUSES)):
             if bits >> cause & 1:
                 self._record_cause(i, 1 << cause, uptime_ms, unix, current_ma, power_mw, voltage_mv)
 
@@ -226,7 +226,7 @@ class Point:
         self.protection.want(i, True)
 
     def _end(self, i, session, uptime_ms, unix):
-        if session.worn_out and session.reason in causes.CLEARS:
+        if session.worn_out and session.reason in causes.CAUSES:
             self.protection.lock(i, causes.bit(session.reason))
         self._session_record(
             "session_end",

@@ -44,15 +44,7 @@ CLOSING_GAP_MS = const(1000)
 SLOW_TICK_MS = const(20)
 SLOW_TICK_SPAN_MS = const(60000)
 
-# Why an internal fault, by its number.
-FAULTS = (
-    "none",
-    "an exception in the tick",
-    "an exception in the session loop or in a command",
-    "the session loop's lease ran out",
-    "three slow ticks within a minute",
-    "the relays do not read back what was written",
-)
+# Why an internal fault, by its number; in words in tasks/fault.
 FAULT_TICK = const(1)
 FAULT_LOOP = const(2)
 FAULT_LEASE = const(3)
@@ -72,7 +64,7 @@ class Protection:
         self.limits = limits
         self._hot_ma = limits.rated_ma + limits.rated_ma // 5
         self.judge = Judge(sockets, limits, meter)
-        self.supply = Supply(has_temperature)
+        self.supply = Supply(has_temperature, meter.window_ms)
         self.load = PointLoad(limits.point_current_ma)
         self.trips = Trips()
 
@@ -80,7 +72,7 @@ class Protection:
             False  # upstream of all sockets: when it opens, nothing is to be had behind any relay
         )
         self.ready = False  # set by the boot sequence once the self-test passed
-        self.fault = 0  # an internal fault, one of FAULTS; only a restart clears it
+        self.fault = 0  # an internal fault, one of FAULT_...; only a restart clears it
         self.word = 0  # bit per socket: the relay is closed
         self.wanted = 0
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
@@ -90,7 +82,6 @@ class Protection:
         self.dropped = array("i", zeros)  # the bits for which a wanted relay was opened, or not closed
         self.closed_ms = array("i", zeros)
 
-        self._welded = 0  # not 0: some relay of the point is locked as welded
         self._active = 0  # what the inputs said last
         self._unread = INPUTS  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
@@ -113,7 +104,7 @@ class Protection:
 
     def _held(self, i):
         held = self.supply.held
-        if self._welded and self.has_contactor:
+        if self.has_contactor and self._welded:
             held |= RELAY_WELDED
         if self.judge.stale[i]:
             held |= METER_STALE
@@ -127,7 +118,9 @@ class Protection:
         """The cause that forbids any new start at this point now, or None; nothing that runs is touched by it."""
         if self.supply.warm:
             return "overtemperature"
-        return None if self.load.room_for_one() else "point_overload"
+        # Those that wait for their second count already: a whole garage may be started within one.
+        waiting = bin(self.wanted & ~self.word).count("1")
+        return None if self.load.room_beside(waiting) else "point_overload"
 
     def may_stall(self):
         """True when a blocking stretch (an erase, a handshake) may begin: no closed socket is hot or just closed."""
@@ -144,6 +137,14 @@ class Protection:
         if self.fault or not self.ready or self.latched[WHOLE]:
             return False
         return not self._welded
+
+    @property
+    def _welded(self):
+        """True while some relay of the point is locked as welded."""
+        for i in range(self.sockets):
+            if self.latched[i] & RELAY_WELDED:
+                return True
+        return False
 
     # Inputs from outside the tick -----------------------------------------------------------------------------------
 
@@ -179,7 +180,8 @@ class Protection:
 
     def distrust(self, socket=None):
         """A meter's readings count for nothing until its self-test passes again: one socket's, or all."""
-        self.distrusted |= (1 << self.sockets) - 1 if socket is None else 1 << socket
+        bits = (1 << self.sockets) - 1 if socket is None else 1 << socket
+        self.distrusted |= bits
 
     def trust(self):
         """The meters' self-test passed."""
@@ -201,7 +203,12 @@ class Protection:
             return "not_locked"
         if bits & LOCAL_ONLY and not local:
             return "local_only"
-        if self._whole_present(bits, reading) if socket == WHOLE else self.judge.present(socket, bits):
+        if socket == WHOLE:
+            present = self._whole_present(bits, reading)
+        else:
+            # A welded relay holds every socket, itself too: whether it still conducts is for the judge to say.
+            present = self.judge.present(socket, bits) or bits & self._held(socket) & ~RELAY_WELDED
+        if present:
             return "cause_present"
         self.latched[socket] &= ~bits
         self._changed()
@@ -217,7 +224,7 @@ class Protection:
         self._fail_asked = FAULT_LOOP
 
     def fail_now(self, fault):
-        """An internal fault, one of FAULTS: every relay opens until a restart. For the tick alone."""
+        """An internal fault, one of FAULT_...: every relay opens until a restart. For the tick alone."""
         if not self.fault:
             self.fault = fault
             for i in range(self.sockets):
@@ -242,7 +249,7 @@ class Protection:
         if dt_ms > MAX_GAP_MS and dt_ms > self._announced_ms:
             self._go_stale()
         self._announced_ms = max(0, self._announced_ms - dt_ms)
-        self._advance(dt_ms)
+        self.advance(dt_ms)
         self._judge_point(dt_ms, reading)
         for i in range(self.sockets):
             bits = self.judge.judge(i, dt_ms, self.word >> i & 1, reading) & ~self.latched[i]
@@ -255,8 +262,8 @@ class Protection:
             self._apply()
         return self.word
 
-    def _advance(self, dt_ms):
-        """Move the point's own timers on."""
+    def advance(self, dt_ms):
+        """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
         self._lease_ms = max(0, self._lease_ms - dt_ms)
         dt_ms = min(dt_ms, MAX_GAP_MS)
         self._since_closing_ms = min(self._since_closing_ms + dt_ms, FOREVER)
@@ -277,19 +284,24 @@ class Protection:
         self._judge_errors(dt_ms, reading)
 
     def _judge_errors(self, dt_ms, reading):
-        """More than a tenth of a span's frames were bad. A poll without one good frame is silence, timed elsewhere."""
+        """More than a tenth of a span's frames were bad; silence, of one socket even, is timed elsewhere."""
         frames = reading.frames - self._frames & 0xFFFFFF
         errors = reading.errors - self._errors & 0xFFFFFF
         self._frames = reading.frames
         self._errors = reading.errors
-        if errors < frames:
-            self._span_frames += frames
-            self._span_errors += errors
+        self._span_frames += frames
+        self._span_errors += errors
         self._span_ms += min(dt_ms, MAX_GAP_MS)
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
-            if self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT:
+            if self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT and self._all_heard():
                 self.distrust()
             self._span_ms = self._span_frames = self._span_errors = 0
+
+    def _all_heard(self):
+        for i in range(self.sockets):
+            if self.judge.is_silent(i):
+                return False
+        return True
 
     def _judge_load(self, dt_ms, reading):
         """Shed the newest socket, or all, when the sum of the currents is too much for the point."""
@@ -329,7 +341,7 @@ class Protection:
         permitted = self.wanted
         if not self.ready or self.fault or self.latched[WHOLE] or self.supply.held or self._unread:
             permitted = 0
-        if self._welded and self.has_contactor:
+        if self.has_contactor and self._welded:
             permitted = 0
         permitted &= ~self.distrusted
         for i in range(self.sockets):
@@ -376,7 +388,3 @@ class Protection:
 
     def _changed(self):
         self.changes = self.changes + 1 & 0xFFFFF
-        welded = 0
-        for i in range(self.sockets):
-            welded |= self.latched[i] & RELAY_WELDED
-        self._welded = welded

@@ -121,11 +121,11 @@ class _Found:
 
     def _tripped(self, i, record):
         cause = record["cause"]
-        clears = causes.CLEARS.get(cause)
+        bit = causes.bit(cause) if cause in causes.CAUSES else 0
         bits, _ = self.locks.get(i, (0, None))
         # A hold is in a trip record only where it locked a session that had used up its recloses; that has ended then.
-        if clears == "lockout" or (clears == "hold" and record["session"] is None):
-            self.locks[i] = (bits | causes.bit(cause), record["time"])
+        if bit & causes.LOCKOUTS or (bit & causes.HOLDS and record["session"] is None):
+            self.locks[i] = (bits | bit, record["time"])
         for n in self.sessions if i == WHOLE else (i,):
             self.reasons.setdefault(n, cause)
 

@@ -7,7 +7,7 @@ read for half a minute, on a board that has a sensor, holds every relay open unt
 from wire.units import const
 
 from .causes import METER_STALE, OVERTEMPERATURE, OVERVOLTAGE, UNDERVOLTAGE
-from .timer import FOREVER, run
+from .timer import FOREVER, JITTER_MS, run
 
 # IEC 60038: 230 V +-10 % is 207..253 V; a charger survives more, a broken neutral brings up to 400 V.
 UNDER_MV = const(176_000)
@@ -16,8 +16,7 @@ OVER_MV = const(264_000)
 OVER_MS = const(2000)
 HIGH_MV = const(300_000)
 HIGH_MS = const(200)
-NEUTRAL_MV = const(350_000)
-NEUTRAL_WINDOWS = const(2)
+NEUTRAL_MV = const(350_000)  # in two windows
 GOOD_LOW_MV = const(187_000)
 GOOD_HIGH_MV = const(253_000)
 GOOD_MS = const(60_000)
@@ -33,7 +32,7 @@ TEMPERATURE_SILENT_MS = const(30_000)
 class Supply:
     """`held` are the bits that keep every relay open now; `hot` is True from 70 until 55 degrees Celsius."""
 
-    def __init__(self, has_temperature):
+    def __init__(self, has_temperature, window_ms=20):
         self.held = 0
         self.hot = False
         self.warm = False  # no new starts
@@ -41,7 +40,10 @@ class Supply:
         self._under_ms = 0
         self._over_ms = 0
         self._high_ms = 0
-        self._neutral = 0
+        self._neutral_ms = 0
+        self._window_ms = (
+            window_ms - JITTER_MS
+        )  # of the meter: until then its voltage may be the same reading
         self._good_ms = 0
         self._silent_ms = 0
         self._temperature_ms = 0
@@ -65,10 +67,11 @@ class Supply:
         self._under_ms = run(self._under_ms, mv < UNDER_MV, dt_ms)
         self._over_ms = run(self._over_ms, mv > OVER_MV, dt_ms)
         self._high_ms = run(self._high_ms, mv > HIGH_MV, dt_ms)
-        self._neutral = min(self._neutral + 1, NEUTRAL_WINDOWS) if mv > NEUTRAL_MV else 0
+        self._neutral_ms = run(self._neutral_ms, mv > NEUTRAL_MV, dt_ms)
         if self._under_ms > UNDER_MS:
             self.held |= UNDERVOLTAGE
-        if self._over_ms > OVER_MS or self._high_ms > HIGH_MS or self._neutral >= NEUTRAL_WINDOWS:
+        neutral = self._neutral_ms > self._window_ms
+        if neutral or self._over_ms > OVER_MS or self._high_ms > HIGH_MS:
             self.held |= OVERVOLTAGE
         self._good_ms = run(self._good_ms, GOOD_LOW_MV <= mv <= GOOD_HIGH_MV, dt_ms)
         if self._good_ms > GOOD_MS:

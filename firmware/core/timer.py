@@ -5,6 +5,8 @@ So the first reading above a limit starts a timer and never completes it, whatev
 
 from wire.units import const
 
+# A window may be counted this much early, so that the jitter of a 20 ms timer does not halve the rate of readings.
+JITTER_MS = const(5)
 FOREVER = const(1 << 29)  # where a timer that is only compared stops counting
 
 

@@ -15,6 +15,7 @@ from wire.units import const
 
 PERIOD_MS = 20
 BAD_READBACKS = const(5)
+SAFE_MODE_CRASHES = const(3)
 
 # What may lie between two ticks. A handshake is TLS; an append and an erase are the journal's.
 STRETCHES = ("quiet", "append", "erase", "handshake")
@@ -27,7 +28,9 @@ HANDSHAKE = const(3)
 class ProtectTask:
     """`meter` is None until one answered; `watchdog` and `rtc` are machine.WDT and machine.RTC, or alike.
 
-    `crashes` is how many restarts for an internal fault or by the watchdog came before this one, in a row.
+    `crashes` is how many restarts for an internal fault or by the watchdog came before this one, in a row. After
+    SAFE_MODE_CRASHES of them it is `safe_mode`: no relay closes before the next restart, and so no fault is a reason
+    for one: what crashed three times would crash again, and nobody could read why.
     """
 
     def __init__(self, protection, reading, relays, watchdog, rtc, crashes=0):
@@ -46,6 +49,7 @@ class ProtectTask:
         self._memo = bytearray(trip_memo.size(len(protection.latched)))
         self._memo_of = -1
         self._crashes = crashes
+        self.safe_mode = crashes >= SAFE_MODE_CRASHES
         self._own = 0  # 1: the restart that follows is ours, and counted where it is to be
         self._bad_readbacks = 0
         self._last = time.ticks_ms()
@@ -71,9 +75,11 @@ class ProtectTask:
         try:
             self._decide(dt_ms)
         except Exception as e:  # noqa: BLE001 - any exception here means: open
-            self._fail(e)
+            self._fail(e, dt_ms)
         finally:
             micropython.heap_unlock()
+        if self.protection.leased and (self.safe_mode or not self.protection.fault):
+            self.watchdog.feed()
         took_us = time.ticks_diff(time.ticks_us(), started)
         if took_us > self.tick_us:
             self.tick_us = took_us
@@ -97,8 +103,6 @@ class ProtectTask:
             self._keep_memo()
         if protection.fault:
             self._count_crash()
-        elif protection.leased:
-            self.watchdog.feed()
 
     def _check_readback(self):
         """Relays that do not do what is written, so many ticks in a row, are an internal fault."""
@@ -123,7 +127,7 @@ class ProtectTask:
     def going_to_restart(self):
         """A restart that somebody asked for is no crash."""
         self._own = 1
-        self._keep_memo()
+        self._memo_of = -1  # written by the next tick: from here it could come in the middle of it
 
     def going_to_write(self):
         """A file is about to be written, with every relay open: its erases are no fault of the tick."""
@@ -135,12 +139,19 @@ class ProtectTask:
         self._crashes = 0
         self._memo_of = -1
 
-    def _fail(self, error):
+    def _fail(self, error, dt_ms):
         self.error = error
         self.protection.fail_now(FAULT_TICK)
+        self.protection.advance(dt_ms)
+        self._open(self.relays)
+        if self.contactor is not None:
+            self._open(self.contactor)
+        self._count_crash()
+
+    def _open(self, relays):
         try:
-            self.relays.write(0)
-        except Exception:  # noqa: BLE001 - the bus to the relays is dead: the next tick tries again
+            relays.write(0)
+        except Exception:  # noqa: BLE001 - its bus is dead: the next tick tries again
             pass
 
     def blame(self, stretch):

@@ -14,11 +14,16 @@ except ImportError:  # CPython has nothing to prove: there the same steps only h
     heap_unlock = heap_lock
 
 from fakes.bench import RATED_MA, Bench
+from fakes.tick_bench import TickBench
 
 from core import causes, trip_memo
+from core.load import PointLoad
+from core.protection import FAULT_LEASE, FAULT_RELAYS
+from core.supply import UNKNOWN_DC
 from core.thermal import THETA_ONE, THETA_TRIP
 
 STEPS_MS = (0, 1, 10, 20, 60, 61, 67, 68, 600, 2000, 2001, 7000, (1 << 29) - 1)
+TICKS_MS = (20, 67, 68, 600, 7000)  # below 10 ms the tick returns at once
 
 
 def locked_steps(bench, prepare=None):
@@ -110,6 +115,85 @@ def test_the_lease_runs_out():
     finally:
         heap_unlock()
     assert bench.protection.fault and bench.protection.word == 0
+
+
+def set_of(where, i, value):
+    where[i] = value
+
+
+# Every way through a tick: what is done before it, again and again. That every line which the tick may run ran here,
+# with the heap locked, is checked in conftest.py.
+PATHS = {
+    "quiet": lambda board: None,
+    "short": lambda board: set_of(board.bench.ma, 0, 1 << 29),
+    "hot wire": lambda board: set_of(board.bench.theta, 1, THETA_TRIP),
+    "power": lambda board: set_of(board.bench.mw, 2, 1_800_000),
+    "silence": lambda board: set_of(board.bench.silent, 3, not board.bench.silent[3]),
+    "no power read": lambda board: set_of(board.bench.slow_silent, 4, not board.bench.slow_silent[4]),
+    "welded": lambda board: set_of(board.bench.welded, 5, 30_000) or board.guard.want(5, False),
+    "leak": lambda board: set_of(board.bench.welded, 5, 60) or board.guard.want(5, False),
+    "closing": lambda board: board.guard.want(6, not board.guard.word >> 6 & 1),
+    "undervoltage": lambda board: setattr(board.bench, "mv", 90_000),
+    "overvoltage": lambda board: setattr(board.bench, "mv", 290_000),
+    "broken neutral": lambda board: setattr(board.bench, "mv", 420_000),
+    "mains back": lambda board: setattr(board.bench, "mv", 90_000 if board.bench.mv == 230_000 else 230_000),
+    "no voltage read": lambda board: setattr(board.bench, "voltage_silent", True),
+    "heat": lambda board: setattr(board.bench, "dc", 800 if board.bench.dc < 600 else 500),
+    "no thermometer": lambda board: setattr(board.bench, "dc", UNKNOWN_DC),
+    "smoke": lambda board: setattr(board.inputs, "active", causes.SMOKE),
+    "inputs not read": lambda board: setattr(board.inputs, "unread", causes.INPUTS),
+    "bad frames": lambda board: setattr(board.bench, "errors", 9),
+    "distrust": lambda board: board.guard.distrust(7),
+    "overload": lambda board: setattr(board.guard, "load", board.light),
+    "waits and may not": lambda board: (
+        setattr(board.guard.load, "held", True),
+        set_of(board.bench.silent, 6, True),
+        board.guard.want(6, True),
+    ),
+    "a power of the past": lambda board: (
+        set_of(board.bench.slow_silent, 2, True),
+        set_of(board.bench.reading.power_mw, 2, 1_800_000),
+    ),
+    "far overload": lambda board: setattr(board.guard.load, "_limit_ma", 9000),
+    "not ready": lambda board: setattr(board.guard, "ready", False),
+    "gap announced": lambda board: board.guard.announce_gap(),
+    "fault": lambda board: board.guard.fail(),
+    "relays do not read back": lambda board: setattr(board.relays, "readback_ok", False),
+    "slow ticks": lambda board: setattr(board, "slow_us", 25_000),
+    "exception": lambda board: setattr(board.meter, "error", board.error),
+    "relays raise": lambda board: setattr(board.relays, "error", board.error),
+}
+
+
+def test_every_path_of_the_tick():
+    """An allocation in it would be an exception, which the tick keeps."""
+    for name in sorted(PATHS):
+        board = TickBench(*range(10), sockets=10)
+        board.guard.supply._has_temperature = True
+        board.light = PointLoad(18_000)  # of 20 A
+        board.error = ValueError("a bug")
+        for i in range(10):
+            board.bench.ma[i], board.bench.mw[i] = 2000, 460_000
+        for dt_ms in TICKS_MS:
+            for _ in range(12):
+                PATHS[name](board)
+                board.guard._lease_ms = dt_ms + 1  # the session loop was not kept waiting
+                board.tick(dt_ms, lease=False)
+                board.tick(0, lease=False)
+        injected = board.meter.error or board.relays.error
+        assert board.task.error is injected, (name, board.task.error)
+        faulty = name in ("fault", "relays do not read back", "slow ticks", "exception", "relays raise")
+        assert bool(board.guard.fault) == faulty, name
+
+
+def test_the_lease_and_the_readback_within_the_tick():
+    board = TickBench(0, 1)
+    board.run(6000, lease=False)
+    assert board.guard.fault == FAULT_LEASE and board.task.error is None
+    board = TickBench(0, 1)
+    board.relays.readback_ok = False
+    board.run(200)
+    assert board.guard.fault == FAULT_RELAYS and board.task.error is None
 
 
 def test_trip_memo():

@@ -268,6 +268,18 @@ def test_half_hourly_totals_wait_while_a_socket_is_hot():
     assert len(wall.records("session_checkpoint")) == 2, "ten seconds are the most"
 
 
+def test_an_erase_waits_while_a_socket_is_hot():
+    wall = hot_wall()
+    erases = wall.flash.erases
+    while not wall.journal.wants_erase:
+        wall.point.alarm("journal_damaged", wall.uptime_ms, wall.clock, "x" * 60)
+    wall.live(5)
+    assert wall.journal.wants_erase and wall.flash.erases == erases
+    wall.command(id="c3", op="stop", socket=5)
+    wall.live(2)
+    assert not wall.journal.wants_erase and wall.flash.erases > erases
+
+
 def test_what_an_effect_follows_never_waits():
     wall = hot_wall()
     wall.clock += 1800 - wall.clock % 1800

@@ -267,8 +267,36 @@ def test_a_young_socket_counts_two_amperes_and_a_welded_one_always():
 
 
 def test_more_than_a_tenth_of_bad_frames_is_implausible():
-    for errors, distrusted in ((1, False), (2, True), (14, True), (15, False)):
+    for errors, distrusted in ((1, False), (2, True), (15, True)):
         bench = Bench(sockets=2).close(0)
         bench.errors = errors
         bench.run(10_100)
         assert (bench.held(0) == "meter_implausible") == distrusted, errors
+
+
+def test_frames_that_do_not_come_at_all_are_silence():
+    """Of one socket alone, as where each has a meter of its own, or of all: the others are not distrusted for it."""
+    for silent in ([1], [0, 1]):
+        bench = Bench(sockets=2).close(0)
+        bench.errors = 15 if len(silent) == 2 else 8
+        for i in silent:
+            bench.silent[i] = True
+        bench.run(20_000)
+        assert bench.protection.distrusted == 0 and bench.held(1) == "meter_stale"
+        assert bench.word == (0 if len(silent) == 2 else 1)
+        bench.errors = 0
+        bench.silent = [False, False]
+        bench.run(20_000)
+        assert bench.protection.distrusted == 0 and bench.held(1) is None
+
+
+def test_one_bad_frame_in_three_where_a_poll_is_one_frame():
+    """As on a serial line: each frame that is bad is all that its poll asked for."""
+    bench = Bench(sockets=1).close(0)
+    reading = bench.reading
+    for n in range(800):
+        bench.silent[0] = n % 3 == 0
+        reading.frames -= 14  # the bench adds fifteen
+        bench.errors = 1 if bench.silent[0] else 0
+        bench.tick()
+    assert bench.held(0) == "meter_implausible" and bench.word == 0

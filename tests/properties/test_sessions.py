@@ -79,8 +79,8 @@ def test_sessions_follow_one_another(steps: list[Any]) -> None:
 
 
 def _outages(steps: list[Any]) -> int:
-    """Seconds of outages and of starting after them: not in a session that ends with them."""
-    return sum(value + 12 for what, _, value in steps if what == "cut")
+    """Seconds of outages, of starting after them, and of the minute before that no checkpoint had yet."""
+    return sum(value + 12 + 60 for what, _, value in steps if what == "cut")
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])

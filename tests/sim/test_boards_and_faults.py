@@ -2,76 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from pathlib import Path
-from queue import Empty, Queue
 from typing import Any
 
 import pytest
 
+from tests.sim.lived import Event, Lived
 from zhuque import boards
 from zhuque.collector import ask
 from zhuque.collector.broker import BrokerAddress
 from zhuque.sim.broker import Broker, free_port
 from zhuque.sim.faults import BrokerFaults
-from zhuque.sim.point import PointSettings, SimPoint
-from zhuque.sim.residents import Residents
-
-Event = dict[str, Any]
-LOAD = {"peak_w": 150.0, "constant_s": 7200.0, "start_over_peak": 1.0, "ramp_s": 0.0}
-PLUG: Event = {"at_s": 20, "do": "plug", "socket": 1, "account": "r-1", "scan_after_s": 5, "load": LOAD}
-WAIT_S = 60.0
-
-
-class Lived:
-    """A point with its residents; `until(kind)` gives the next event of that kind, `seen` all so far."""
-
-    def __init__(
-        self, folder: Path, broker: Broker, board: str | dict[str, Any], *events: Event, speed: float = 100.0
-    ) -> None:
-        self.seen: list[Event] = []
-        self._queue: Queue[Event] = Queue()
-        self._residents = Residents(BrokerAddress(broker.host, broker.port), "garage", "p01", lambda *_: None)
-        settings = PointSettings(
-            board=boards.load(board).data if isinstance(board, str) else board,
-            broker_host=broker.host,
-            broker_port=broker.port,
-            speed=speed,
-            events=(PLUG, *events),
-        )
-        self._point = SimPoint(folder / "point", settings, self._on_event)
-
-    def _on_event(self, event: Event) -> None:
-        self._residents.on_event(event)
-        self._queue.put(event)
-
-    def __enter__(self) -> Lived:
-        self._residents.start()
-        self._point.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._point.stop()
-        self._residents.stop()
-
-    def until(self, kind: str, accept: Callable[[Event], bool] = lambda event: True) -> Event:
-        until = time.monotonic() + WAIT_S
-        while time.monotonic() < until:
-            self._point.wait(0)
-            try:
-                event = self._queue.get(timeout=0.2)
-            except Empty:
-                continue
-            self.seen.append(event)
-            assert "Traceback" not in str(event.get("line")), self.seen[-12:]
-            if event["event"] == kind and accept(event):
-                return event
-        pytest.fail(f"no {kind}, but {self.seen[-12:]}", pytrace=False)
-
-    def truth(self) -> Event:
-        self._point.send({"do": "truth"})
-        return self.until("truth")
 
 
 def _is_open(event: Event) -> bool:
