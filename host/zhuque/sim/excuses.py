@@ -16,7 +16,18 @@ _RESUME_S = 1200  # an outage, and what is then waited for a clock and before a 
 _AFTER_S = 120
 _METER = ("meter_frozen", "meter_reset", "meter_corrupt", "meter_register", "meter_silent")
 _CLOCK = ("clock_jump", "time_server")
-_OPENING = ("relay_dead", "mains", "leak", "smoke", "emergency_stop", "residual_current", "heat", *_METER)
+_SUSPENDING = ("power_cut", "breaker", "mains", *_METER)
+_OPENING = (
+    "power_cut",
+    "relay_dead",
+    "mains",
+    "leak",
+    "smoke",
+    "emergency_stop",
+    "residual_current",
+    "heat",
+    *_METER,
+)
 
 
 class Faults:
@@ -55,6 +66,31 @@ class Faults:
         ended = record["ended_at"] if record["ended_at"] is not None else started
         lived = {"started": started - _AFTER_S, "ended": ended}
         return _say(self._during(lived, _OPENING, _AFTER_S), "nothing could flow")
+
+    def of_exchange(self, before: Row, truth: Row) -> str | None:
+        """Why a session that was suspended could go on with another bike, or without one."""
+        if before["ended"] is None:
+            return None
+        dark = {"started": before["started"], "ended": truth["started"]}
+        return _say(self._during(dark, _SUSPENDING), "a bike that is exchanged in the dark is not noticed")
+
+    def of_duration(self, truth: Row, off_s: float) -> str | None:
+        """Charge time: a cut may lose that since the last checkpoint; a welded contact stays closed."""
+        welded = self._during(truth, ("relay_stuck",))
+        if welded and off_s < 0:
+            return _say(welded, "the contact stayed closed after the session had ended")
+        cuts = self._during(truth, ("power_cut", "breaker"))
+        if off_s < 0 and -off_s <= _CHECKPOINT_S * len(cuts) + END_S:
+            return _say(cuts, "the time since the last checkpoint may be lost")
+        return None
+
+    def of_span(self, truth: Row, off_s: float) -> str | None:
+        """Charged and suspended time against the clock: less by an outage that nobody could measure in time."""
+        cuts = self._during(truth, ("power_cut", "breaker"))
+        dark_s = sum((cut["ended"] or cut["began"]) - cut["began"] + _CHECKPOINT_S for cut in cuts)
+        if off_s < 0 and -off_s <= dark_s + END_S:
+            return _say(cuts, "how long it was dark was not known in time")
+        return self._of_clock(truth, abs(off_s))
 
     def of_start(self, truth: Row, apart_s: float) -> str | None:
         """A clock that was wrong by as much."""
