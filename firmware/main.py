@@ -210,6 +210,7 @@ class Board:
             found = self.journal.recover()
             now = self.clock.uptime_ms(), self.clock.unix()
             ids = recovery.recover(self.point, self.reset_cause, VERSION, *now)
+            self.clock.believe_from(self.point.outage_from or 0)
             for alarm, detail in found:
                 say("journal:", detail)
                 self.point.alarm(alarm, now[0], now[1], detail)

@@ -36,7 +36,9 @@ def play(
     report, wrong = judge.problems(db, siege.truth, siege.journals)
     print("survived: " + ", ".join(f"{count} x {what}" for what, count in sorted(siege.survived.items())))
     records = sum(len(journal.records) for journal in siege.journals.values())
-    print(f"{points} points, {points * day.SOCKETS} sockets, {records} records; {report.text().splitlines()[-1]}")
+    print(
+        f"{points} points, {points * day.SOCKETS} sockets, {records} records; {report.text().splitlines()[-1]}"
+    )
     (folder / "report.txt").write_text(report.text() + "\n")
     return wrong
 

@@ -325,7 +325,9 @@ class Collector:
                 continue
             id = new_id()
             command = {"id": id, "op": "resend", "epoch": epoch, "from": due.first, "to": due.last}
-            command["actor"] = "collector"  # and no `expires`: a point whose clock is ahead must send all the same
+            command["actor"] = (
+                "collector"  # and no `expires`: a point whose clock is ahead must send all the same
+            )
             self._client.publish(topics.topic(site, point, "command"), messages.dump(command), qos=1)
             self._gaps.asked(due, id, now)
 

@@ -90,7 +90,8 @@ class Faults:
         dark_s = sum((cut["ended"] or cut["began"]) - cut["began"] + _CHECKPOINT_S for cut in cuts)
         if off_s < 0 and -off_s <= dark_s + END_S:
             return _say(cuts, "how long it was dark was not known in time")
-        return self._of_clock(truth, abs(off_s))
+        lied = self._during(truth, ("time_server",), 86400)
+        return _say(lied, "the time server lied") if abs(off_s) <= _told(lied) + END_S else None
 
     def of_start(self, truth: Row, apart_s: float) -> str | None:
         """A clock that was wrong by as much."""
@@ -98,8 +99,11 @@ class Faults:
 
     def _of_clock(self, truth: Row, apart_s: float) -> str | None:
         found = self._during(truth, _CLOCK, 86400)
-        jumped = sum(abs(float(fault["detail"] or 0)) for fault in found)
-        return _say(found, "the board's clock was wrong") if found and apart_s <= jumped + START_S else None
+        return (
+            _say(found, "the board's clock was wrong")
+            if found and apart_s <= _told(found) + START_S
+            else None
+        )
 
     def of_open(self, truth: Row) -> str | None:
         """The record of the end could not come through."""
@@ -136,7 +140,7 @@ class Faults:
         if welded and off_mwh < 0:
             return _say(welded, "what flowed after the session had ended is not in it")
         ended = truth["ended"] if truth["ended"] is not None else truth["started"]
-        power_mw = 3600 * truth["energy_mwh"] / max(60, ended - truth["started"])
+        power_mw = 3600 * truth["energy_mwh"] / max(60, truth.get("closed_s", ended - truth["started"]))
         cuts = self._during(truth, ("power_cut",)) or self._during(truth, ("breaker",))
         meter = self._during(truth, _METER)
         seconds = _CHECKPOINT_S * len(cuts)
@@ -147,6 +151,11 @@ class Faults:
         ) + 1.5 * power_mw * seconds / 3600:
             return _say(cuts + meter, f"at most {seconds:.0f} s of charging may be lost")
         return None
+
+
+def _told(faults: list[Row]) -> float:
+    """By how many seconds these faults of the clock can have moved a time."""
+    return sum(abs(float(fault["detail"] or 0)) for fault in faults)
 
 
 def _say(faults: list[Row], why: str) -> str | None:
