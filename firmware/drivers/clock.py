@@ -64,7 +64,7 @@ class Clock:
             raise ValueError(
                 "time {} is before {}, when it was provisioned or last ran".format(t, self._not_before)
             )
-        self._offset_s = None
+        self._offset_s = t - self.uptime_ms() // 1000
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(t - self._epoch_s)[:8]
         self._rtc.datetime((year, month, day, weekday, hour, minute, second, us))
 

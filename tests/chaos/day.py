@@ -7,10 +7,9 @@ end and the ground truth, told at the end of the day, is whole.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from zhuque.sim import chance as sim_chance
 from zhuque.sim.events import Event
 from zhuque.sim.residents import charger, visit
 
@@ -19,7 +18,6 @@ SOCKETS = 10
 QUIET_S = 600  # a clock is waited for 180 s, a resume 60 s, a load 120 s
 SHORTEST_S = 1800
 _FAULTS_FROM_S = 120
-_FAULTS_PER_POINT_HOUR = 8.0
 _STRIKE_EVERY_S = 240.0
 _LONGEST_JUMP_S = 6 * 3600
 _LONGEST_AWAY_S = 2.0  # of wall time, in which the points live through much more
@@ -86,22 +84,43 @@ def _visits(socket: int, loud_s: float, chance: random.Random, accounts: Iterato
 
 
 def _faults(chance: random.Random, names: tuple[str, ...], loud_s: float) -> list[Event]:
-    """Power cuts, half of them in the middle of a flash operation, network cuts, and clocks that jump by hours."""
-    drawn = sim_chance.faults(
-        seed=chance.randrange(1 << 30),
-        from_s=_FAULTS_FROM_S,
-        until_s=loud_s - 60,
-        sockets=SOCKETS,
-        points=names,
-        per_hour=_FAULTS_PER_POINT_HOUR * len(names),
-        kinds=("power_cut", "network_down", "clock_jump"),
-    )
-    for event in drawn:
-        if "for_s" in event:
-            event["for_s"] = min(event["for_s"], loud_s - event["at_s"])
-        if event["do"] == "clock_jump":
-            event["by_s"] = chance.choice((-1, 1)) * round(chance.uniform(10, _LONGEST_JUMP_S))
-    return drawn
+    """What befalls each point, and now and then the whole garage."""
+    events: list[Event] = []
+    for name in (*names, None):
+        for do, (every_s, keys) in FAULTS.items():
+            at_s = float(_FAULTS_FROM_S)
+            while (at_s := at_s + chance.expovariate(1 / every_s)) < loud_s - 60:
+                event: Event = {"at_s": round(at_s, 3), "do": do, **keys(chance)}
+                if name is not None:
+                    event["point"] = name
+                if "for_s" in event:
+                    event["for_s"] = round(min(event["for_s"], loud_s - at_s), 3)
+                    at_s += event["for_s"]
+                events.append(event)
+    return events
+
+
+def _power_cut(chance: random.Random) -> Event:
+    """Often short, sometimes longer than a session waits; half of them in the middle of a flash operation."""
+    event: Event = {"for_s": chance.choice((chance.uniform(1, 120), chance.uniform(1, 1500)))}
+    during = chance.choice((None, None, "program", "erase"))
+    return event if during is None else {**event, "during": during}
+
+
+def _network_down(chance: random.Random) -> Event:
+    return {"for_s": chance.choice((chance.uniform(1, 60), chance.uniform(60, 1200)))}
+
+
+def _clock_jump(chance: random.Random) -> Event:
+    return {"by_s": chance.choice((-1, 1)) * round(chance.uniform(3, _LONGEST_JUMP_S))}
+
+
+# fault: (mean seconds from the end of one to the next, of each point and of all together; its keys)
+FAULTS: dict[str, tuple[float, Callable[[random.Random], Event]]] = {
+    "power_cut": (1500, _power_cut),
+    "network_down": (1500, _network_down),
+    "clock_jump": (1500, _clock_jump),
+}
 
 
 def _strikes(chance: random.Random, loud_s: float) -> list[Strike]:

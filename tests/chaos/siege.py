@@ -24,7 +24,7 @@ from zhuque.sim.truth import Row
 BOARD = "zq10"
 START_UNIX = 1_780_000_000  # so that the same seed gives the same epochs and ids
 _SETTLE_S = 180.0
-_COUNTED = ("power_cut", "network_down", "clock_jump", "restart", "watchdog")
+_COUNTED = ("power_cut", "network_down", "clock_jump")
 
 
 class SiegeError(Exception):
@@ -71,11 +71,11 @@ class Siege:
         kind = event["event"]
         if kind == "time":
             self._now_s = max(self._now_s, event["time"] - self._plan.start_unix)
-        elif kind == "power_cut_awaits":
-            self.survived[f"power_cut in {event['during']}"] += 1
         elif kind == "restart" and event["after"] != "power cut":
-            self.survived[f"restart after {event['after']}"] += 1
-        elif kind in _COUNTED and kind != "restart":
+            self.survived[f"restart after a {event['after']}"] += 1
+        elif kind == "power_cut" and event["during"]:
+            self.survived[f"power_cut in a flash {event['during']}"] += 1
+        elif kind in _COUNTED:
             self.survived[kind] += 1
 
     def _settle(self, garage: Garage) -> None:

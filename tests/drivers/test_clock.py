@@ -102,3 +102,11 @@ def test_what_is_refused(mpy: Path) -> None:
 def test_uptime_does_not_wrap(mpy: Path) -> None:
     with BoardScript(mpy, SCRIPT, "wraps", 0, 60) as script:
         assert script.wait("uptime_ms") == [60 * 86_400_000]
+
+
+def test_a_clock_that_jumps_is_no_time(mpy: Path) -> None:
+    """By more than two seconds against the uptime, either way: no time until it is set, after a restart too."""
+    with BoardScript(mpy, SCRIPT, "jumps", 0, 0) as script:
+        for by, believed in ((1, True), (0, True), (3600, False), (-3600, False), (86400 * 400, False)):
+            assert script.wait("after") == [by, believed, not believed]  # and the RTC forgets it
+        assert script.wait("later") == [True]

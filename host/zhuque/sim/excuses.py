@@ -16,7 +16,9 @@ _RESUME_S = 1200  # an outage, and what is then waited for a clock and before a 
 _AFTER_S = 120
 _METER = ("meter_frozen", "meter_reset", "meter_corrupt", "meter_register", "meter_silent")
 _CLOCK = ("clock_jump", "time_server")
-_SUSPENDING = ("power_cut", "breaker", "mains", *_METER)
+_CUTS = ("power_cut", "breaker")
+_UNKNOWN_S = 240  # for so long a board waits for a clock that tells how long it was dark
+_SUSPENDING = (*_CUTS, "mains", *_METER)
 _OPENING = (
     "power_cut",
     "relay_dead",
@@ -79,15 +81,20 @@ class Faults:
         welded = self._during(truth, ("relay_stuck",))
         if welded and off_s < 0:
             return _say(welded, "the contact stayed closed after the session had ended")
-        cuts = self._during(truth, ("power_cut", "breaker"))
+        cuts = self._during(truth, _CUTS)
         if off_s < 0 and -off_s <= _CHECKPOINT_S * len(cuts) + END_S:
             return _say(cuts, "the time since the last checkpoint may be lost")
         return None
 
-    def of_span(self, truth: Row, off_s: float) -> str | None:
-        """Charged and suspended time against the clock: less by an outage that nobody could measure in time."""
-        cuts = self._during(truth, ("power_cut", "breaker"))
-        dark_s = sum((cut["ended"] or cut["began"]) - cut["began"] + _CHECKPOINT_S for cut in cuts)
+    def _dark_until(self, before: float) -> float:
+        """When the last power cut that began before then was over; outages follow one another."""
+        cuts = [fault for fault in self._faults if fault["fault"] in _CUTS and fault["began"] <= before]
+        return max((float(cut["ended"] or before) for cut in cuts), default=0.0)
+
+    def of_span(self, truth: Row, record: Row, off_s: float) -> str | None:
+        """Charged and suspended time against the clock: less by outages that nobody could measure in time."""
+        cuts = self._during({**truth, "ended": record["ended_at"]}, _CUTS)
+        dark_s = sum((cut["ended"] or cut["began"]) - cut["began"] + _UNKNOWN_S for cut in cuts)
         if off_s < 0 and -off_s <= dark_s + END_S:
             return _say(cuts, "how long it was dark was not known in time")
         lied = self._during(truth, ("time_server",), 86400)
@@ -124,13 +131,12 @@ class Faults:
             return _say(welded, "the contact stayed closed after the session had ended")
         cuts = [
             fault
-            for fault in self._during(truth, ("power_cut", "breaker"))
+            for fault in self._during(truth, _CUTS)
             if fault["ended"] is not None
             and abs(fault["began"] - ended) <= 5
             and record["ended_at"] - fault["began"] >= -_CHECKPOINT_S - END_S
-            and record["ended_at"] - fault["ended"] <= _RESUME_S
         ]
-        if cuts:
+        if cuts and record["ended_at"] - self._dark_until(record["ended_at"]) <= _RESUME_S:
             return _say(cuts, "the session was ended once the board was up and knew the time again")
         return self._of_clock(truth, abs(record["ended_at"] - ended)) if truth["ended"] is not None else None
 

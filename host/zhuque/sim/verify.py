@@ -242,7 +242,7 @@ def _judge_durations(truth: Row, record: Row, faults: Faults, place: str, shown:
         off = charged + suspended - (ended - began)
         if abs(off) > END_S:
             text = f"{shown} lasted {ended - began} s, and {charged} s and {suspended} s suspended are in it"
-            yield Difference("duration", place, text, faults.of_span(truth, off))
+            yield Difference("duration", place, text, faults.of_span(truth, record, off))
 
 
 def _judge_energy(truth: Row, record: Row, faults: Faults, place: str, shown: str) -> Iterator[Difference]:
