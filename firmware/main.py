@@ -44,6 +44,7 @@ WATCHDOG_MS = 4000
 METER_RETRY_S = 10
 TRUST_AGAIN_MS = 5000
 INPUT_BITS = {name: causes.bit(name) for name in drivers.inputs.NAMES}
+AFTER_POWER_CUT_MS = 90_000
 SAFE_MODE_CRASHES = 3
 SAFE_MODE_SPAN_S = 600
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
@@ -314,6 +315,7 @@ class Board:
             None,
             self.may_shake_hands,
             drivers.tls.context() if config["broker.tls"] else None,
+            AFTER_POWER_CUT_MS if self.reset_cause == "power_on" and self.point.boot > 1 else 0,
         )
         publisher.on_command = CommandTask(commands, self.clock, publisher.reply)
         return publisher

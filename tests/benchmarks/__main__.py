@@ -7,11 +7,11 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import garage, memory, sessions, startup, throughput
+from tests.benchmarks import garage, memory, sessions, startup, storm, throughput
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions", "garage")
+NAMES = ("startup", "throughput", "memory", "sessions", "garage", "storm")
 
 
 def bench_startup(quick: bool) -> None:
@@ -58,6 +58,12 @@ def bench_sessions(quick: bool) -> None:
 def bench_garage(quick: bool) -> None:
     """What a tick, a point and a garage cost."""
     for line in garage.run(quick):
+        print(line, flush=True)
+
+
+def bench_storm(quick: bool) -> None:
+    """How the points of a garage come back after one outage."""
+    for line in storm.run(quick):
         print(line, flush=True)
 
 
