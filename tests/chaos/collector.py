@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -22,6 +23,7 @@ from tests.chaos.office import Office
 from tests.fakes.collecting import rows
 from tests.fakes.journal_point import JournalPoint
 from tests.fakes.postgres import Postgres
+from zhuque.errors import NotFoundError
 from zhuque.store import derive
 from zhuque.store.items import Record
 
@@ -78,8 +80,9 @@ class Chaos:
         until = time.monotonic() + _SETTLE_S
         expected = [(point.point, len(point.records)) for point in self.points]
         while time.monotonic() < until:
-            if rows(self.db, "SELECT point, stored_seq FROM epochs ORDER BY point") == expected:
-                return
+            with suppress(NotFoundError):  # no collector has lived long enough to make it
+                if rows(self.db, "SELECT point, stored_seq FROM epochs ORDER BY point") == expected:
+                    return
             time.sleep(0.2)
 
     def problems(self) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.fakes.collecting import rows
 from zhuque import board_code
+from zhuque.errors import ZhuqueError
 from zhuque.sim import verify
 from zhuque.sim.truth import Row
 from zhuque.store.engine import open_reader
@@ -61,9 +62,11 @@ def _without_nulls(record: dict[str, Any] | None) -> dict[str, Any]:
 
 def behind(db: str, journals: dict[str, Journal]) -> str:
     """The points of which records are missing yet, in words; empty when there are none."""
-    found = {
-        (point, epoch): seq for point, epoch, seq in rows(db, "SELECT point, epoch, stored_seq FROM epochs")
-    }
+    try:
+        known = rows(db, "SELECT point, epoch, stored_seq FROM epochs")
+    except ZhuqueError as error:
+        return str(error)
+    found = {(point, epoch): seq for point, epoch, seq in known}
     late = [
         f"{name} {found.get((name, journal.epoch), 0)} of {journal.last_seq}"
         for name, journal in journals.items()

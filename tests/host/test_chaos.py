@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: three points for a simulated hour, on each database."""
+"""The short form of `make chaos`: two points for half an hour, on each database."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import pytest
 from tests.chaos import __main__ as chaos
 from tests.chaos import day
 
-POINTS = 3
-DURATION_S = 2700
+POINTS = 2
+DURATION_S = 2100
 
 
 def test_the_same_seed_is_the_same_day() -> None:
@@ -33,7 +33,7 @@ def test_nothing_is_lost_or_doubled(
 ) -> None:
     db = new_db()
     server = request.getfixturevalue("postgres") if "://" in db else None
-    seed = 31 if server else 27
+    seed = 4 if server else 11
     wrong = chaos.play(tmp_path, db, seed, POINTS, DURATION_S, server)
     said = capsys.readouterr().out
     assert wrong == [], said

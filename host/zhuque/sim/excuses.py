@@ -17,6 +17,7 @@ _AFTER_S = 120
 _METER = ("meter_frozen", "meter_reset", "meter_corrupt", "meter_register", "meter_silent")
 _CLOCK = ("clock_jump", "time_server")
 _CUTS = ("power_cut", "breaker")
+_GONE_S = 15  # until a board is sure that a bike was unplugged
 _UNKNOWN_S = 240  # for so long a board waits for a clock that tells how long it was dark
 _SUSPENDING = (*_CUTS, "mains", *_METER)
 _OPENING = (
@@ -133,7 +134,7 @@ class Faults:
             fault
             for fault in self._during(truth, _CUTS)
             if fault["ended"] is not None
-            and abs(fault["began"] - ended) <= 5
+            and -5 <= fault["began"] - ended <= _GONE_S
             and record["ended_at"] - fault["began"] >= -_CHECKPOINT_S - END_S
         ]
         if cuts and record["ended_at"] - self._dark_until(record["ended_at"]) <= _RESUME_S:

@@ -56,6 +56,8 @@ class Truth:
             self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1, 0, now_us])
         else:
             session = self.sessions[last]
+            if session[2] < 0:
+                return  # it never opened: a bike was plugged into a live socket
             session[2] = -1
             session[6] = None
             session[7] += 1
