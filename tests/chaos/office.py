@@ -7,6 +7,7 @@ strike meets decides what "away" is: a PostgreSQL stops or is killed, a SQLite f
 from __future__ import annotations
 
 import random
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -61,6 +62,13 @@ class Office:
                 self.survived[kind] += 1
             time.sleep(for_s)
 
+    def where_it_hangs(self) -> str:
+        """Ends the collector, and gives the end of its log, with the place where each of its threads was."""
+        if self._collector is not None:
+            self._collector.send_signal(signal.SIGABRT)
+            self._collector.wait()
+        return self.log.read_text()[-6000:]
+
     @contextmanager
     def _without_collector(self) -> Iterator[None]:
         self._kill_collector()
@@ -92,7 +100,18 @@ class Office:
             other.execute("ROLLBACK")
 
     def _collect(self) -> None:
-        command = [sys.executable, "-m", "zhuque", "collect", "--db", self.db, "--broker", self.broker.url]
+        command = [
+            sys.executable,
+            "-X",
+            "faulthandler",
+            "-m",
+            "zhuque",
+            "collect",
+            "--db",
+            self.db,
+            "--broker",
+            self.broker.url,
+        ]
         with self.log.open("ab") as log:
             self._collector = subprocess.Popen(
                 [*command, "--gap-age", "2s"], stdin=subprocess.DEVNULL, stdout=log, stderr=log

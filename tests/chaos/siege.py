@@ -88,7 +88,8 @@ class Siege:
             if not behind:
                 return
             if time.monotonic() > until:
-                raise SiegeError(f"not stored {_SETTLE_S:.0f} s after the last fault: {behind}")
+                said = self._office.where_it_hangs()
+                raise SiegeError(f"not stored {_SETTLE_S:.0f} s after the last fault: {behind}\n{said}")
             time.sleep(0.5)
 
     def _journal(self, name: str) -> judge.Journal:
