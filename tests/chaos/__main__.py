@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -57,6 +58,7 @@ def main() -> int:
     if chosen.duration < day.SHORTEST_S or not 1 <= chosen.points <= 30:
         parser.error(f"--duration is at least {day.SHORTEST_S}, --points 1 to 30")
     print(f"chaos: seed {chosen.seed}, {chosen.points} points, {chosen.duration} s, {chosen.db}", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything it started ends with it
     begun = time.monotonic()
     server = Postgres().start() if chosen.db == "postgresql" else None
     folder = Path(chosen.keep or tempfile.mkdtemp(prefix="zhuque-chaos-"))
