@@ -8,7 +8,7 @@ export ZHUQUE_TOOLCHAIN := $(CURDIR)/build/toolchain/bin
 export PATH := $(ZHUQUE_TOOLCHAIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: bench help setup test lint types pytest mutate mutate-sample format demo clean
+.PHONY: bench chaos help setup test lint types pytest mutate mutate-sample format demo clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ format: setup ## Put the sources in form
 
 demo: setup ## Two hours of a garage with thirty sockets, in about a minute
 	@$(VENV)/python -m zhuque.sim.demo
+
+chaos: setup ## Thirty points of real firmware under every fault, about five minutes; ARGS="--seed 7 --db postgresql"
+	@$(VENV)/python -m tests.chaos $(ARGS)
 
 bench: setup ## The host's budgets, measured; ARGS="--quick" or ARGS=throughput
 	@$(VENV)/python -m tests.benchmarks $(ARGS)

@@ -44,6 +44,7 @@ WATCHDOG_MS = 4000
 METER_RETRY_S = 10
 TRUST_AGAIN_MS = 5000
 INPUT_BITS = {name: causes.bit(name) for name in drivers.inputs.NAMES}
+AFTER_POWER_CUT_MS = 90_000
 SAFE_MODE_SPAN_S = 600
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
 _NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
@@ -224,6 +225,7 @@ class Board:
             found = self.journal.recover()
             now = self.clock.uptime_ms(), self.clock.unix()
             ids = recovery.recover(self.point, self.reset_cause, VERSION, *now)
+            self.clock.believe_from(self.point.outage_from or 0)
             for alarm, detail in found:
                 say("journal:", detail)
                 self.point.alarm(alarm, now[0], now[1], detail)
@@ -329,6 +331,7 @@ class Board:
             None,
             self.may_shake_hands,
             drivers.tls.context() if config["broker.tls"] else None,
+            AFTER_POWER_CUT_MS if self.reset_cause == "power_on" and self.point.boot > 1 else 0,
         )
         publisher.on_command = CommandTask(commands, self.clock, publisher.reply)
         return publisher

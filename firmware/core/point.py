@@ -47,7 +47,8 @@ class Point:
         self.outage_from = None  # Unix seconds of the last sign of life before this boot
         self._uptime_ms = None
         self._half_hour = None
-        self._clock_offset_s = None
+        self._clock_offset_s = None  # Unix seconds less uptime, as last known in this boot
+        self._clock_lost = True
         self._checkpoint_ms = 0
         self._dirty = False
         self._patient = []  # records that wait for a quiet moment
@@ -99,17 +100,19 @@ class Point:
     def _watch_clock(self, uptime_ms, unix):
         """A `clock` record whenever the clock was set: the host dates back by it what had no time."""
         if unix is None:
+            self._clock_lost = True
             return
         offset = unix - uptime_ms // 1000
-        was = self._clock_offset_s
+        was = None if self._clock_lost else self._clock_offset_s
         if was is None or abs(offset - was) > _CLOCK_STEP_S:
             self.record("clock", uptime_ms, unix, was=None if was is None else was + uptime_ms // 1000)
-            self._clock_offset_s = offset
+            self.clock_known(uptime_ms, unix)
 
     def clock_known(self, uptime_ms, unix):
         """The clock survived the restart: no `clock` record is due for it."""
         if unix is not None:
             self._clock_offset_s = unix - uptime_ms // 1000
+            self._clock_lost = False
 
     def _settle_outages(self, uptime_ms, unix):
         if unix is None and uptime_ms < OUTAGE_KNOWN_WITHIN_MS:
@@ -282,6 +285,8 @@ class Point:
         if not self.is_charging and not self._dirty:
             return
         self._take_trips(uptime_ms, unix)
+        if unix is None and self._clock_offset_s is not None:
+            unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
         if self.journal.write_checkpoint(recovery.pack(self, unix)):
             self._checkpoint_ms = uptime_ms
             self._dirty = False

@@ -1,7 +1,9 @@
 """Time: Unix seconds once known, and an uptime that does not wrap.
 
 The only place where seconds since 2000 (the ESP32) and since 1970 (everybody else) are told apart. The RTC survives a
-reset of the CPU, so the clock may be right from the start; a time before the board was provisioned is no time at all.
+reset of the CPU, so the clock may be right from the start. A time before the board was provisioned or before the
+journal's last is no time at all, and neither is one that moved otherwise than the uptime did: what has no time is dated
+back later, what has a wrong one never is.
 """
 
 import os
@@ -12,6 +14,7 @@ from wire.units import EPOCH_2000_S, const
 from .datagram import ask
 
 NTP_PORT = const(123)
+_STEP_S = const(2)
 _TIMEOUT_MS = const(3000)
 _FROM_1900_S = 2208988800  # 1900-01-01 to 1970-01-01
 _ERA_S = 4294967296  # the 32 bits of NTP seconds begin anew in 2036
@@ -30,6 +33,11 @@ class Clock:
         self._epoch_s = EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0
         self._ticks = time.ticks_ms()
         self._uptime_ms = 0
+        self._offset_s = None  # Unix seconds less uptime, as last believed
+
+    def believe_from(self, t):
+        """No time before Unix seconds `t` is believed any more."""
+        self._not_before = max(self._not_before, t)
 
     @property
     def is_set(self):
@@ -37,14 +45,26 @@ class Clock:
         return self.unix() is not None
 
     def unix(self):
-        """Unix seconds, or None until the clock is set."""
+        """Unix seconds, or None until the clock is set, and again once it jumped by itself."""
         now = int(time.time()) + self._epoch_s
-        return now if now >= self._not_before else None
+        offset = now - self.uptime_ms() // 1000
+        was = offset if self._offset_s is None else self._offset_s
+        if now < self._not_before:
+            return None
+        if abs(offset - was) > _STEP_S:
+            print("zhuque: the clock jumped by {} s: the time is not known".format(offset - was))
+            self._rtc.datetime((2000, 1, 1, 5, 0, 0, 0, 0))  # nor believed after a restart
+            return None
+        self._offset_s = offset
+        return now
 
     def set_unix(self, t, us=0):
         """Sets the RTC to Unix seconds and microseconds; ValueError before `not_before`."""
         if t < self._not_before:
-            raise ValueError("time {} is before the board was provisioned, {}".format(t, self._not_before))
+            raise ValueError(
+                "time {} is before {}, when it was provisioned or last ran".format(t, self._not_before)
+            )
+        self._offset_s = t - self.uptime_ms() // 1000
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(t - self._epoch_s)[:8]
         self._rtc.datetime((year, month, day, weekday, hour, minute, second, us))
 

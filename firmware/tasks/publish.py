@@ -2,8 +2,9 @@
 
 It holds no decisions. Rules: nothing here waits for the broker but the wait for the connection itself; a record is
 taken from the outbox only when the client has room for it; a lost connection is met with a random pause of up to 1, 2,
-4 .. 60 s, so that after an outage the points of a garage do not all come at once, and only a connection that lasted a
-minute is a reason to begin at 1 again: a broker that hangs up on what we send must not be stormed.
+4 .. 120 s, so that after an outage the points of a garage do not all come at once, and only a connection that lasted a
+minute is a reason to begin at 1 again: a broker that hangs up on what we send must not be stormed. After a power cut
+they wait for up to `spread_ms` with a clock, and then with the broker: sessions go on once the time is known.
 """
 
 import asyncio
@@ -23,7 +24,7 @@ _TELEMETRY_CHARGING_MS = const(5000)
 _STATUS_MS = const(60_000)
 _FIRST_SPREAD_MS = const(5000)
 _BACKOFF_MS = const(1000)
-_BACKOFF_MAX_MS = const(60_000)
+_BACKOFF_MAX_MS = const(120_000)
 _SETTLED_MS = const(60_000)
 _TIME_AGAIN_MS = const(6 * 3600_000)
 _TIME_RETRY_MS = const(60_000)
@@ -39,7 +40,9 @@ class Publisher:
     block the board; `tls` an SSLContext where config's broker.tls asks for one.
     """
 
-    def __init__(self, config, wifi, clock, mqtt_factory, outbox, point, on_command, gate, tls=None):
+    def __init__(
+        self, config, wifi, clock, mqtt_factory, outbox, point, on_command, gate, tls=None, spread_ms=0
+    ):
         self.on_command = on_command
         self._config = config
         self._wifi = wifi
@@ -48,6 +51,7 @@ class Publisher:
         self._point = point
         self._gate = gate
         self._tls = tls
+        self._spread_ms = spread_ms
         self._name = "{}/{}".format(config["site"], config["point"])
         self._topics = {
             channel: topic(config["site"], config["point"], channel)
@@ -108,6 +112,9 @@ class Publisher:
             raise MqttError("broker.tls is set, but this board has no certificates: provision it again")
         await self._wifi.connect()
         await self._set_clock()
+        if self._spread_ms:
+            pause_ms, self._spread_ms = _random(self._spread_ms), 0
+            await asyncio.sleep_ms(pause_ms)
         if config["broker.tls"]:
             if not self._clock.is_set:
                 raise MqttError("the time is not known, and without it no certificate can be checked")

@@ -7,11 +7,11 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import garage, memory, sessions, startup, throughput, trip
+from tests.benchmarks import garage, memory, sessions, startup, storm, throughput, trip, wear
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip")
+NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip", "storm", "wear")
 
 
 def bench_startup(quick: bool) -> None:
@@ -64,6 +64,18 @@ def bench_garage(quick: bool) -> None:
 def bench_trip(quick: bool) -> None:
     """From the meter's register to the relay's pin, and what a tick costs on both MicroPythons."""
     for line in trip.run(quick):
+        print(line, flush=True)
+
+
+def bench_storm(quick: bool) -> None:
+    """How the points of a garage come back after one outage."""
+    for line in storm.run(quick):
+        print(line, flush=True)
+
+
+def bench_wear(quick: bool) -> None:
+    """How long the flash lasts."""
+    for line in wear.run(quick):
         print(line, flush=True)
 
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from tests.chaos.office import Office
 from tests.fakes.collecting import rows
 from tests.fakes.journal_point import JournalPoint
 from tests.fakes.postgres import Postgres
-from zhuque.sim.broker import Broker
+from zhuque.errors import NotFoundError
 from zhuque.store import derive
 from zhuque.store.items import Record
 
@@ -31,7 +32,7 @@ _SETTLE_S = 90.0
 
 
 class Chaos:
-    """A site under fire. `server` is killed now and then where it is given."""
+    """A site under fire, at the wall clock's speed. `server` is struck now and then where it is given."""
 
     def __init__(
         self, folder: Path, db: str, seed: int, persistence: bool, server: Postgres | None = None
@@ -40,18 +41,15 @@ class Chaos:
         self.survived: Counter[str] = Counter()
         self._chance = random.Random(seed)
         self._load = random.Random(seed)  # apart, for how often it is asked is for the machine to say
-        self._broker = Broker(folder / "broker", configuration="" if persistence else "persistence false\n")
-        self._server = server
-        self._log = (folder / "collector.log").open("ab")
-        self._collector: subprocess.Popen[bytes] | None = None
+        self._office = Office(folder, db, seed, server, persistence)
+        self._has_server = server is not None
+        broker = self._office.broker
         self.points = [
-            JournalPoint(self._broker.host, self._broker.port, f"p{n:02}", seed)
-            for n in range(1, _POINTS + 1)
+            JournalPoint(broker.host, broker.port, f"p{n:02}", seed) for n in range(1, _POINTS + 1)
         ]
 
     def __enter__(self) -> Chaos:
-        self._broker.start()
-        self._collect()
+        self._office.__enter__()
         for point in self.points:
             point.start()
         return self
@@ -61,9 +59,7 @@ class Chaos:
     ) -> None:
         for point in self.points:
             point.stop()
-        self._kill_collector()
-        self._broker.stop()
-        self._log.close()
+        self._office.__exit__(kind, error, trace)
 
     def run(self, kills: int) -> None:
         """As many kills, each some moments after the last."""
@@ -73,29 +69,20 @@ class Chaos:
                 for point in self.points:
                     point.live(self._load.randint(0, 8))
                 time.sleep(0.02)
-            what = self._chance.choices(("collector", "broker", "server"), (6, 2, 2 if self._server else 0))[
-                0
-            ]
-            if what == "collector":
-                self._kill_collector()
-                self._collect()
-            elif what == "broker":
-                self._broker.kill()
-                time.sleep(self._chance.uniform(0, 0.3))
-                self._broker.start()
-            elif self._server:
-                self._server.kill()
-                time.sleep(self._chance.uniform(0, 1.0))
-                self._server.start()
-            self.survived[what + " kills"] += 1
+            weights = (6, 2, 2 if self._has_server else 0)
+            kinds = ("collector_kill", "broker_kill", "database_away")
+            away_s = self._chance.uniform(0, 0.5)
+            self._office.strike(self._chance.choices(kinds, weights), away_s)
+        self.survived += self._office.survived
 
     def settle(self) -> None:
         """Until everything is stored, or has had its time."""
         until = time.monotonic() + _SETTLE_S
         expected = [(point.point, len(point.records)) for point in self.points]
         while time.monotonic() < until:
-            if rows(self.db, "SELECT point, stored_seq FROM epochs ORDER BY point") == expected:
-                return
+            with suppress(NotFoundError):  # no collector has lived long enough to make it
+                if rows(self.db, "SELECT point, stored_seq FROM epochs ORDER BY point") == expected:
+                    return
             time.sleep(0.2)
 
     def problems(self) -> list[str]:
@@ -121,17 +108,6 @@ class Chaos:
             if count := rows(self.db, f"SELECT count(*) FROM {table}")[0][0]:
                 out.append(f"{count} {table}")
         return out
-
-    def _collect(self) -> None:
-        command = [sys.executable, "-m", "zhuque", "collect", "--db", self.db, "--broker", self._broker.url]
-        self._collector = subprocess.Popen(
-            [*command, "--gap-age", "2s"], stdin=subprocess.DEVNULL, stderr=self._log
-        )
-
-    def _kill_collector(self) -> None:
-        if self._collector is not None:
-            self._collector.kill()
-            self._collector.wait()
 
 
 def _sessions_of(point: JournalPoint) -> list[tuple[object, ...]]:

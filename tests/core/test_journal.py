@@ -462,3 +462,29 @@ def test_what_it_costs_on_the_boards_partition():
     for seq in range(20000, 20800):
         assert again.read(seq)["seq"] == seq
     assert flash.reads <= 80, flash.reads  # in turn: by far less than one a record
+    _check_costs_of_a_full_ring(flash, again)
+
+
+def _check_costs_of_a_full_ring(flash, journal):
+    """In any call at most one erase, two programs and eight reads; an erase for each block of records, no more."""
+    worst = {}
+    ring_erases = sum(flash.most_erases[24:])
+    calls = {
+        "prepare": lambda i: journal.prepare() if journal.wants_erase else None,
+        "append": lambda i: journal.append(end_record(i)),
+        "checkpoint": lambda i: journal.write_checkpoint(bytes(1000)) if i % 20 == 0 else None,
+        "confirm": lambda i: journal.confirm(journal.epoch, i - 40),
+        "read in turn": lambda i: journal.read_from(i - 30),
+        "read anywhere": lambda i: journal.read_from(10000 + i * 7 % 20000),
+    }
+    for i in range(30001, 32001):
+        for name, call in calls.items():
+            before = flash.erases, flash.programs, flash.reads
+            call(i)
+            cost = flash.erases - before[0], flash.programs - before[1], flash.reads - before[2]
+            worst[name] = tuple([max(pair) for pair in zip(cost, worst.get(name, (0, 0, 0)))])
+    for name, (erases, programs, reads) in worst.items():
+        assert erases <= 1 and programs <= 2 and reads <= 8, (name, worst[name])
+    assert worst["append"][0] == 0 and worst["prepare"][0] == 1 and worst["append"][1] == 1, worst
+    # Some seventy of these records fill a block.
+    assert 2000 // 100 <= sum(flash.most_erases[24:]) - ring_erases <= 2000 // 50

@@ -19,8 +19,8 @@ HEAP = "1M"
 class BoardScript:
     """A running script; `wait(event)` gives the next event of that name, and fails with all that was printed."""
 
-    def __init__(self, micropython: Path, script: str, *arguments: object) -> None:
-        command = [str(micropython), "-X", f"heapsize={HEAP}", script, *map(str, arguments)]
+    def __init__(self, micropython: Path, script: str, *arguments: object, heap: str = HEAP) -> None:
+        command = [str(micropython), "-X", f"heapsize={heap}", script, *map(str, arguments)]
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,

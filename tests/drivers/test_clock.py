@@ -73,7 +73,7 @@ def test_answers_to_others_are_passed_over(micropython: Path) -> None:
         ({"b1": b"\x10"}, "does not know"),
         ({"b1": b"\x00", "b12": b"RATE"}, "RATE"),
         ({"b40": b"\x00\x00\x00\x00"}, "sent no time"),
-        ({"b40": (NOW - 1 + FROM_1900).to_bytes(4, "big")}, "before the board was provisioned"),
+        ({"b40": (NOW - 1 + FROM_1900).to_bytes(4, "big")}, "when it was provisioned or last ran"),
     ],
 )
 def test_wrong_answers_set_nothing(micropython: Path, changes: dict[str, bytes], reason: str) -> None:
@@ -95,10 +95,18 @@ def test_a_silent_server_is_given_up_after_three_seconds(mpy: Path) -> None:
 def test_what_is_refused(mpy: Path) -> None:
     with BoardScript(mpy, SCRIPT, "refuses", 0, 3_999_999_999) as script:
         assert script.wait("is_set") == [False, True]
-        assert "before the board was provisioned" in script.wait("failed")[0]
+        assert "when it was provisioned or last ran" in script.wait("failed")[0]
         assert "not a numeric" in script.wait("failed")[0]
 
 
 def test_uptime_does_not_wrap(mpy: Path) -> None:
     with BoardScript(mpy, SCRIPT, "wraps", 0, 60) as script:
         assert script.wait("uptime_ms") == [60 * 86_400_000]
+
+
+def test_a_clock_that_jumps_is_no_time(mpy: Path) -> None:
+    """By more than two seconds against the uptime, either way: no time until it is set, after a restart too."""
+    with BoardScript(mpy, SCRIPT, "jumps", 0, 0) as script:
+        for by, believed in ((1, True), (0, True), (3600, False), (-3600, False), (86400 * 400, False)):
+            assert script.wait("after") == [by, believed, not believed]  # and the RTC forgets it
+        assert script.wait("later") == [True]

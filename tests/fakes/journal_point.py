@@ -29,6 +29,7 @@ class JournalPoint:
         self.stored = 0
         self.asked: list[tuple[int, int]] = []
         self.answers_resend = True
+        self.ahead_s = 0  # of its clock
         self._chance = random.Random(f"{seed}/{site}/{point}")
         self.epoch = f"{self._chance.getrandbits(64):016x}"
         self._open: dict[int, dict[str, Any]] = {}
@@ -160,6 +161,10 @@ class JournalPoint:
             self._resend(body)
 
     def _resend(self, command: dict[str, Any]) -> None:
+        if command.get("expires") is not None and command["expires"] < time.time() + self.ahead_s:
+            reply = {"id": command["id"], "ok": False, "error": "expired"}
+            self._client.publish(self._topic("reply"), json.dumps(reply), 1)
+            return
         first, last = command["from"], command["to"]
         assert 1 <= first <= last < first + 200
         with self._lock:

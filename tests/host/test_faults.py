@@ -164,5 +164,5 @@ def test_killed_again_and_again(tmp_path: Path, new_db: Any, seed: int) -> None:
         chaos.run(kills=7)
         chaos.settle()
     assert chaos.problems() == []
-    assert chaos.survived["collector kills"] >= 4
-    assert chaos.survived["broker kills"] >= 1
+    assert chaos.survived["collector_kill"] >= 4
+    assert chaos.survived["broker_kill"] >= 1

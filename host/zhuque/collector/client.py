@@ -52,7 +52,6 @@ _FLUSH_S = 2.0
 _WAITING_MAX = 20_000
 # A missing record may still be on its way for so long.
 GAP_AGE_S = 60.0
-_RESEND_EXPIRES_S = 300
 
 
 class Collector:
@@ -326,7 +325,9 @@ class Collector:
                 continue
             id = new_id()
             command = {"id": id, "op": "resend", "epoch": epoch, "from": due.first, "to": due.last}
-            command |= {"actor": "collector", "expires": int(time.time()) + _RESEND_EXPIRES_S}
+            command["actor"] = (
+                "collector"  # and no `expires`: a point whose clock is ahead must send all the same
+            )
             self._client.publish(topics.topic(site, point, "command"), messages.dump(command), qos=1)
             self._gaps.asked(due, id, now)
 

@@ -16,7 +16,21 @@ _RESUME_S = 1200  # an outage, and what is then waited for a clock and before a 
 _AFTER_S = 120
 _METER = ("meter_frozen", "meter_reset", "meter_corrupt", "meter_register", "meter_silent")
 _CLOCK = ("clock_jump", "time_server")
-_OPENING = ("relay_dead", "mains", "leak", "smoke", "emergency_stop", "residual_current", "heat", *_METER)
+_CUTS = ("power_cut", "breaker")
+_GONE_S = 15  # until a board is sure that a bike was unplugged
+_UNKNOWN_S = 240  # for so long a board waits for a clock that tells how long it was dark
+_SUSPENDING = (*_CUTS, "mains", *_METER)
+_OPENING = (
+    "power_cut",
+    "relay_dead",
+    "mains",
+    "leak",
+    "smoke",
+    "emergency_stop",
+    "residual_current",
+    "heat",
+    *_METER,
+)
 
 
 class Faults:
@@ -56,14 +70,48 @@ class Faults:
         lived = {"started": started - _AFTER_S, "ended": ended}
         return _say(self._during(lived, _OPENING, _AFTER_S), "nothing could flow")
 
+    def of_exchange(self, before: Row, truth: Row) -> str | None:
+        """Why a session that was suspended could go on with another bike, or without one."""
+        if before["ended"] is None:
+            return None
+        dark = {"started": before["started"], "ended": truth["started"]}
+        return _say(self._during(dark, _SUSPENDING), "a bike that is exchanged in the dark is not noticed")
+
+    def of_duration(self, truth: Row, off_s: float) -> str | None:
+        """Charge time: a cut may lose that since the last checkpoint; a welded contact stays closed."""
+        welded = self._during(truth, ("relay_stuck",))
+        if welded and off_s < 0:
+            return _say(welded, "the contact stayed closed after the session had ended")
+        cuts = self._during(truth, _CUTS)
+        if off_s < 0 and -off_s <= _CHECKPOINT_S * len(cuts) + END_S:
+            return _say(cuts, "the time since the last checkpoint may be lost")
+        return None
+
+    def _dark_until(self, before: float) -> float:
+        """When the last power cut that began before then was over; outages follow one another."""
+        cuts = [fault for fault in self._faults if fault["fault"] in _CUTS and fault["began"] <= before]
+        return max((float(cut["ended"] or before) for cut in cuts), default=0.0)
+
+    def of_span(self, truth: Row, record: Row, off_s: float) -> str | None:
+        """Charged and suspended time against the clock: less by outages that nobody could measure in time."""
+        cuts = self._during({**truth, "ended": record["ended_at"]}, _CUTS)
+        dark_s = sum((cut["ended"] or cut["began"]) - cut["began"] + _UNKNOWN_S for cut in cuts)
+        if off_s < 0 and -off_s <= dark_s + END_S:
+            return _say(cuts, "how long it was dark was not known in time")
+        lied = self._during(truth, ("time_server",), 86400)
+        return _say(lied, "the time server lied") if abs(off_s) <= _told(lied) + END_S else None
+
     def of_start(self, truth: Row, apart_s: float) -> str | None:
         """A clock that was wrong by as much."""
         return self._of_clock(truth, apart_s)
 
     def _of_clock(self, truth: Row, apart_s: float) -> str | None:
         found = self._during(truth, _CLOCK, 86400)
-        jumped = sum(abs(float(fault["detail"] or 0)) for fault in found)
-        return _say(found, "the board's clock was wrong") if found and apart_s <= jumped + START_S else None
+        return (
+            _say(found, "the board's clock was wrong")
+            if found and apart_s <= _told(found) + START_S
+            else None
+        )
 
     def of_open(self, truth: Row) -> str | None:
         """The record of the end could not come through."""
@@ -84,13 +132,12 @@ class Faults:
             return _say(welded, "the contact stayed closed after the session had ended")
         cuts = [
             fault
-            for fault in self._during(truth, ("power_cut", "breaker"))
+            for fault in self._during(truth, _CUTS)
             if fault["ended"] is not None
-            and abs(fault["began"] - ended) <= 5
+            and -5 <= fault["began"] - ended <= _GONE_S
             and record["ended_at"] - fault["began"] >= -_CHECKPOINT_S - END_S
-            and record["ended_at"] - fault["ended"] <= _RESUME_S
         ]
-        if cuts:
+        if cuts and record["ended_at"] - self._dark_until(record["ended_at"]) <= _RESUME_S:
             return _say(cuts, "the session was ended once the board was up and knew the time again")
         return self._of_clock(truth, abs(record["ended_at"] - ended)) if truth["ended"] is not None else None
 
@@ -100,7 +147,7 @@ class Faults:
         if welded and off_mwh < 0:
             return _say(welded, "what flowed after the session had ended is not in it")
         ended = truth["ended"] if truth["ended"] is not None else truth["started"]
-        power_mw = 3600 * truth["energy_mwh"] / max(60, ended - truth["started"])
+        power_mw = 3600 * truth["energy_mwh"] / max(60, truth.get("closed_s", ended - truth["started"]))
         cuts = self._during(truth, ("power_cut",)) or self._during(truth, ("breaker",))
         meter = self._during(truth, _METER)
         seconds = _CHECKPOINT_S * len(cuts)
@@ -111,6 +158,11 @@ class Faults:
         ) + 1.5 * power_mw * seconds / 3600:
             return _say(cuts + meter, f"at most {seconds:.0f} s of charging may be lost")
         return None
+
+
+def _told(faults: list[Row]) -> float:
+    """By how many seconds these faults of the clock can have moved a time."""
+    return sum(abs(float(fault["detail"] or 0)) for fault in faults)
 
 
 def _say(faults: list[Row], why: str) -> str | None:

@@ -4,11 +4,14 @@ explained.
 Sessions are paired by socket and start; what finds no partner within two minutes is paired by overlap or by energy, and
 then its times were altered. What is left of the truth is missing; what is left of the records is doubled, when a
 session that has its partner already began then, or extra. Paired sessions agree in energy (1 % or 1 Wh, whichever is
-larger), start, end and account.
+larger), start, end, charge time and account; no time is negative.
 
 A fault of the truth excuses what it must lead to and no more (excuses.py): after a power cut at most 60 s of charging
 may be lost, a welded relay charges on after the record has ended, a clock that jumped moves times by as much. An
 excused difference is told with its reason and is not wrong.
+
+A socket sees no bike: one that is exchanged for another while the session is suspended, or that leaves without one,
+is not noticed, and the session goes on. What was lived then is one session too, and its energy must be the sum.
 """
 
 from __future__ import annotations
@@ -24,7 +27,10 @@ _NEAR_S = 120
 
 @dataclass(frozen=True)
 class Difference:
-    """`kind`: missing, doubled, extra, energy, start, end, open, account. `reason`: what excuses it, or None."""
+    """`kind`: missing, doubled, extra, energy, start, end, duration, open, account, exchange.
+
+    `reason`: what excuses it, or None.
+    """
 
     kind: str
     place: str
@@ -102,6 +108,8 @@ def _concerns(fault: Row, place: tuple[str, str, int]) -> bool:
 
 def _socket(lived: list[Row], records: list[Row], faults: Faults) -> Iterator[Difference]:
     """Every difference of one socket."""
+    lived, exchanged = _joined(lived, records, faults)
+    yield from exchanged
     pairs = _pair(lived, records)
     for truth, record in pairs:
         yield from _judge(truth, record, faults)
@@ -121,6 +129,25 @@ def _socket(lived: list[Row], records: list[Row], faults: Faults) -> Iterator[Di
             yield Difference("doubled", _name(record), f"{what}, is there as {twin['session']} already")
         else:
             yield Difference("extra", _name(record), f"nobody lived {what}", faults.of_extra(record))
+
+
+def _joined(lived: list[Row], records: list[Row], faults: Faults) -> tuple[list[Row], list[Difference]]:
+    """Sessions that nobody could tell apart, because the bike was exchanged in the dark, as one."""
+    joined: list[Row] = []
+    found: list[Difference] = []
+    for truth in sorted(lived, key=lambda row: float(row["started"])):
+        reason = faults.of_exchange(joined[-1], truth) if joined else None
+        if reason is None or any(_apart(truth, record) <= _NEAR_S for record in records):
+            joined.append(truth)
+            continue
+        found.append(
+            Difference("exchange", _name(truth), f"{_text(truth)} goes on with the one before", reason)
+        )
+        whole = {**joined[-1], "ended": truth["ended"]}
+        for key in ("energy_mwh", "closings", "closed_s"):
+            whole[key] = joined[-1].get(key, 0) + truth.get(key, 0)
+        joined[-1] = whole
+    return joined, found
 
 
 def _pair(lived: list[Row], records: list[Row]) -> list[tuple[Row, Row]]:
@@ -175,6 +202,7 @@ def _judge(truth: Row, record: Row, faults: Faults) -> Iterator[Difference]:
         text = f"{shown} is for {record.get('account')!r}, it was {truth.get('account')!r} who charged"
         yield Difference("account", place, text)
     yield from _judge_end(truth, record, faults, place, shown)
+    yield from _judge_durations(truth, record, faults, place, shown)
     yield from _judge_energy(truth, record, faults, place, shown)
 
 
@@ -195,6 +223,26 @@ def _judge_end(truth: Row, record: Row, faults: Faults, place: str, shown: str) 
     elif abs(record["ended_at"] - truth["ended"]) > END_S:
         text = f"{shown} is recorded to end {when(record['ended_at'])}, it did {when(truth['ended'])}"
         yield Difference("end", place, text, faults.of_end(truth, record))
+
+
+def _judge_durations(truth: Row, record: Row, faults: Faults, place: str, shown: str) -> Iterator[Difference]:
+    charged, suspended = record.get("duration_s"), record.get("suspended_s")
+    if min(charged or 0, suspended or 0) < 0:
+        yield Difference(
+            "duration", place, f"{shown} has a negative time: {charged} s, suspended {suspended} s"
+        )
+    closed = truth.get("closed_s")
+    if charged is None or closed is None or record["end_reason"] is None or truth["ended"] is None:
+        return
+    if abs(charged - closed) > END_S:
+        text = f"{shown} is recorded with {charged} s of charging, its contact was closed for {closed} s"
+        yield Difference("duration", place, text, faults.of_duration(truth, charged - closed))
+    began, ended = record["started_at"], record["ended_at"]
+    if began is not None and ended is not None and suspended is not None:
+        off = charged + suspended - (ended - began)
+        if abs(off) > END_S:
+            text = f"{shown} lasted {ended - began} s, and {charged} s and {suspended} s suspended are in it"
+            yield Difference("duration", place, text, faults.of_span(truth, record, off))
 
 
 def _judge_energy(truth: Row, record: Row, faults: Faults, place: str, shown: str) -> Iterator[Difference]:

@@ -74,7 +74,48 @@ async def wraps(_port, steps):
     tell("uptime_ms", clock.uptime_ms())
 
 
-CASES = {"sntp": sntp, "name": name, "refuses": refuses, "wraps": wraps}
+async def jumps(_port, _argument):
+    """The RTC goes on as it should, then jumps by so much, then is set again; what the clock says each time."""
+    now = [900_000_000, 0]  # seconds since this port's epoch, milliseconds of uptime
+
+    class Time:
+        gmtime = time.gmtime
+        ticks_diff = time.ticks_diff
+
+        @staticmethod
+        def time():
+            return now[0]
+
+        @staticmethod
+        def ticks_ms():
+            return now[1]
+
+    class Remembering:
+        year = 0
+
+        def datetime(self, value):
+            self.year = value[0]
+
+    module.time = Time
+    rtc = Remembering()
+    clock = Clock(rtc, 0)
+    unix = clock.unix()
+    for by in (1, 0, 3600, -3600, 86400 * 400):
+        for _ in range(100):
+            now[0] += 1
+            now[1] += 1000
+            assert clock.unix() is not None
+        now[0] += by
+        told = clock.unix()
+        tell("after", by, told is not None, rtc.year == 2000)
+        now[0] -= by
+        clock.set_unix(unix + now[1] // 1000)  # what the time server says
+        assert clock.unix() is not None
+    clock.believe_from(clock.unix() + 1)
+    tell("later", clock.unix() is None)
+
+
+CASES = {"jumps": jumps, "sntp": sntp, "name": name, "refuses": refuses, "wraps": wraps}
 
 if __name__ == "__main__":
     asyncio.run(CASES[sys.argv[1]](int(sys.argv[2]), sys.argv[3]))

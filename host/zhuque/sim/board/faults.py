@@ -122,14 +122,14 @@ class Faults:
             self.cut_power(for_us)
         elif during in esp32.OPERATIONS:
             self.tell("power_cut_awaits", during=during)
-            esp32.cut_during(during, lambda: self.cut_power(for_us))
+            esp32.cut_during(during, lambda: self.cut_power(for_us, during))
         else:
             raise EventError("during must be one of {}".format(", ".join(esp32.OPERATIONS)))
 
-    def cut_power(self, for_us):
-        """The supply of the whole point goes now, for so long. Does not return."""
+    def cut_power(self, for_us, during=None):
+        """The supply of the whole point goes now, for so long, in an operation of the flash or not. Does not return."""
         now = clock.read()
-        self.tell("power_cut", for_s=for_us // 1000000)
+        self.tell("power_cut", for_s=for_us // 1000000, during=during)
         self.truth.fault("power_cut", None, True, now, for_us / 1000000)
         self.truth.fault("power_cut", None, False, now + for_us)
         self._power_cut(for_us)

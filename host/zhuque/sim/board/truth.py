@@ -2,7 +2,8 @@
 
 A session begins when the contact closes after somebody asked for power, and ends when the bike is pulled out or when
 the contact opens. A contact that closes again with the same bike and without a new request continues the same session.
-Energy is what went through the contact, in double precision. Faults are kept with their beginning and their end.
+Energy is what went through the contact, in double precision; `closed_s` is how long it was closed. Faults are kept with
+their beginning and their end.
 """
 
 _MOST_FAULTS = 2000  # what comes on top is counted, not kept
@@ -14,7 +15,8 @@ class Truth:
     def __init__(self, physics, start_unix):
         self._physics = physics
         self._start_unix = start_unix
-        # [socket, started_us, ended_us or -1, joules at the start, joules in it, account, how it ended, closings]
+        # [socket, started_us, ended_us or -1, joules at the start, joules in it, account, how it ended, closings,
+        # microseconds closed before the last closing, when that was]
         self.sessions = []
         self._last = [-1] * physics.count  # index of the session that may go on
         self._account = [None] * physics.count
@@ -51,13 +53,16 @@ class Truth:
         last = self._last[i]
         if last < 0:
             self._last[i] = len(self.sessions)
-            self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1])
+            self.sessions.append([i, now_us, -1, joules, 0.0, self._account[i], None, 1, 0, now_us])
         else:
             session = self.sessions[last]
+            if session[2] < 0:
+                return  # it never opened: a bike was plugged into a live socket
             session[2] = -1
             session[6] = None
             session[7] += 1
             session[3] = joules - session[4]
+            session[9] = now_us
 
     def opened(self, i, now_us):
         """The contact opened."""
@@ -75,6 +80,7 @@ class Truth:
             session[2] = now_us
             session[6] = how
             session[4] = self._physics.energy_j(i) - session[3]
+            session[8] += now_us - session[9]
 
     def report(self):
         """`sockets`, `sessions`, `faults`: energies in mWh, times in Unix seconds, null for what goes on."""
@@ -99,9 +105,10 @@ class Truth:
         }
 
     def _row(self, session):
-        i, started, ended, base, joules, account, how, closings = session
+        i, started, ended, base, joules, account, how, closings, closed_us, since_us = session
         if ended < 0:
             joules = self._physics.energy_j(i) - base
+            closed_us += self._physics.now_us - since_us
         return {
             "socket": i + 1,
             "started": self.unix(started),
@@ -110,6 +117,7 @@ class Truth:
             "account": account,
             "ended_by": how,
             "closings": closings,
+            "closed_s": closed_us // 1000000,
         }
 
     def save(self):
