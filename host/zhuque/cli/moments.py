@@ -1,10 +1,11 @@
 """Times as people give them: local to a zone, and refused where its clocks never showed them, or showed them twice.
 
-The zone is that of --zone (ZHUQUE_ZONE), else this computer's.
+The zone is that of --zone (ZHUQUE_ZONE), else that of --site, which is this process's then, else this computer's.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import date, datetime, tzinfo
 from typing import Any, TypeVar
@@ -44,7 +45,7 @@ def zone_option(command: F) -> F:
         "--zone",
         type=Zone(),
         envvar="ZHUQUE_ZONE",
-        help="The site's time zone, for times given and shown; also ZHUQUE_ZONE. Default: this computer's.",
+        help="Of times given and shown; also ZHUQUE_ZONE. Default: that of --site, else this computer's.",
     )(command)
 
 
@@ -64,7 +65,7 @@ def unix(text: str | None, zone: tzinfo | None) -> int | None:
         found = _readings(given, zone)
     except (ValueError, OverflowError, OSError):
         raise UsageError(f"{text!r} is no ISO 8601 time {_EXAMPLE}") from None
-    where = zone or "this computer's zone"
+    where = zone or os.environ.get("TZ") or "this computer's zone"
     if not found:
         raise UsageError(
             f"{text} does not exist in {where}: its clocks were put forward then;"

@@ -8,7 +8,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -45,23 +44,6 @@ class Name(ParamType):
         return value
 
 
-class Moment(ParamType):
-    """An ISO 8601 date or time, local unless it says otherwise; gives Unix seconds."""
-
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Unix seconds."""
-        if isinstance(value, int):
-            return value
-        try:
-            return int(datetime.fromisoformat(value).astimezone().timestamp())
-        except (ValueError, OverflowError, OSError):
-            self.fail(
-                f"{value!r} is no ISO 8601 time such as 2026-11-01 or 2026-11-01T08:00+08:00", param, ctx
-            )
-
-
 class Age(ParamType):
     """A number of s, min, h or d; gives seconds."""
 
@@ -80,7 +62,6 @@ class Age(ParamType):
 
 
 NAME = Name()
-MOMENT = Moment()
 AGE = Age()
 
 
