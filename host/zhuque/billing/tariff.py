@@ -1,6 +1,6 @@
 """A site's tariffs: what a kilowatt-hour, an hour and a session cost, from which day on.
 
-They stand in `site.toml`, one table a version; a version once used is never edited, its successor begins on a later day:
+They stand in `site.toml`, one table a version; one that was used is never edited, its successor begins on a later day:
 
     [[tariff]]
     version = "2026-10"                 # named on every bill
