@@ -56,9 +56,10 @@ class Closed:
     cost: StoredCost | None
 
 
-_COLUMNS = ("site", "point", "session", "socket", "account", "started_at", "ended_at")
-_FIGURES = ("duration_s", "energy_mwh", "peak_mw")
-_MORE = ("end_reason", "start_epoch", "end_epoch", "end_seq")
+_COLUMNS = (
+    *("site", "point", "session", "socket", "account", "started_at", "ended_at", "duration_s", "energy_mwh"),
+    *("peak_mw", "end_reason", "start_epoch", "end_epoch", "end_seq"),
+)
 _SAVE = Insert(
     schema.costs,
     update=newer("tariff", "digest", "energy_mwh", "electricity_fen", "service_fen", "priced_at"),
@@ -83,9 +84,8 @@ def closed_sessions(
     joined = schema.sessions.outerjoin(
         schema.costs, and_(k.site == c.site, k.point == c.point, k.session == c.session)
     )
-    names = (*_COLUMNS, *_FIGURES, *_MORE)
     query = (
-        select(*(c[name] for name in names), *(column.label("cost_" + column.name) for column in k))
+        select(*(c[name] for name in _COLUMNS), *(column.label("cost_" + column.name) for column in k))
         .select_from(joined)
         .where(c.site == site, c.end_reason.is_not(None))
         .order_by(c.point, c.ended_at.nulls_first(), c.session)
@@ -107,14 +107,21 @@ def _with_moments(db: Connection, site: str, rows: list[Row[Any]]) -> Iterator[C
     moments = _moments(db, site, rows)
     for row in rows:
         known = row._mapping
-        figures = (known[name] or 0 for name in _FIGURES)
         cost = [known["cost_" + column.name] for column in schema.costs.c]
         yield Closed(
-            *(known[name] for name in _COLUMNS),
-            *figures,
-            end_reason=row.end_reason,
-            moments=tuple(moments[row.session]),
-            cost=None if cost[0] is None else StoredCost(*cost),
+            row.site,
+            row.point,
+            row.session,
+            row.socket,
+            row.account,
+            row.started_at,
+            row.ended_at,
+            row.duration_s or 0,
+            row.energy_mwh or 0,
+            row.peak_mw or 0,
+            row.end_reason,
+            tuple(moments[row.session]),
+            None if cost[0] is None else StoredCost(*cost),
         )
 
 

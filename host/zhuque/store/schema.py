@@ -139,8 +139,8 @@ sessions = Table(
 )
 
 # What a report asks of a month without walking through the records.
-_RARE = text("kind IN ('trip', 'reset') OR (kind = 'session_checkpoint' AND session IS NULL)")
-Index("ix_records_rare", records.c.site, records.c.kind, records.c.time, sqlite_where=_RARE)
+RARE = text("kind IN ('trip', 'reset') OR (kind = 'session_checkpoint' AND session IS NULL)")
+Index("ix_records_rare", records.c.site, records.c.kind, records.c.time, sqlite_where=RARE)
 Index("ix_sessions_ended", sessions.c.site, sessions.c.ended_at)
 # As in the lists. SQLite, whose nulls stand first anyhow, has them without saying so.
 _STARTED = sessions.c.started_at.nulls_first()
