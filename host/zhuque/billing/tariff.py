@@ -249,3 +249,12 @@ def _digest(table: dict[str, Any]) -> str:
     """Names what a version says: a version that was edited after it was used is found by it."""
     text = json.dumps(table, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def spans(tariff: Tariff) -> Iterator[tuple[str, str]]:
+    """The day as (hours, period), in order."""
+    begin = 0
+    for slot in range(1, SLOTS + 1):
+        if slot == SLOTS or tariff.day[slot] != tariff.day[begin]:
+            yield f"{_clock(begin)}-{_clock(slot)}", tariff.day[begin]
+            begin = slot

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.engine import Engine
 
 from zhuque.errors import UsageError
+from zhuque.report.figures import kwh_text
 from zhuque.store.costs import Closed, closed_sessions
 from zhuque.store.month import HOUR_S, Events, events
 
@@ -115,6 +116,25 @@ def month(reader: Engine, site: str, name: str, zone: ZoneInfo) -> Month:
         _sort(group)
     _sort(found.sockets)
     return found
+
+
+def notes(month: Month) -> list[str]:
+    """What a reader of the totals must know, a sentence each."""
+    e = month.events
+    said = []
+    if month.total.unpriced:
+        said.append(f"{month.total.unpriced} sessions have no price and are not in the money.")
+    if e.open_sessions:
+        said.append(
+            f"{e.open_sessions} sessions have no end yet ({kwh_text(e.open_mwh)} kWh so far): not in the sums."
+        )
+    if lost := sum(e.lost_records.values()):
+        said.append(f"{lost} journal records are lost: what they told is not in the sums.")
+    if stray := sum(e.stray_mwh.values()):
+        said.append(
+            f"{kwh_text(stray)} kWh passed outside any session (a welded relay): nobody is billed for it."
+        )
+    return said
 
 
 def _count(found: Month, session: Closed) -> None:

@@ -23,7 +23,7 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
 
 from zhuque.report.figures import duration_text, kwh_text, yuan_text
-from zhuque.report.month import Line, Month
+from zhuque.report.month import Line, Month, notes
 
 _FONT = "Helvetica"
 _BOLD = "Helvetica-Bold"
@@ -73,25 +73,6 @@ def _pages(month: Month, now: int, title: str | None) -> Sequence[Flowable]:
         _table("socket", month.sockets, lambda key: f"{key[0]}/{key[1]}", total),
     ]
     return story
-
-
-def notes(month: Month) -> list[str]:
-    """What a reader of the totals must know, a sentence each."""
-    e = month.events
-    said = []
-    if month.total.unpriced:
-        said.append(f"{month.total.unpriced} sessions have no price and are not in the money.")
-    if e.open_sessions:
-        said.append(
-            f"{e.open_sessions} sessions have no end yet ({kwh_text(e.open_mwh)} kWh so far): not in the sums."
-        )
-    if lost := sum(e.lost_records.values()):
-        said.append(f"{lost} journal records are lost: what they told is not in the sums.")
-    if stray := sum(e.stray_mwh.values()):
-        said.append(
-            f"{kwh_text(stray)} kWh passed outside any session (a welded relay): nobody is billed for it."
-        )
-    return said
 
 
 def _days(month: Month) -> Drawing:
