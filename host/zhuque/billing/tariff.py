@@ -99,6 +99,12 @@ def at(tariffs: Sequence[Tariff], unix: int, zone: ZoneInfo) -> Tariff | None:
     return max((tariff for tariff in tariffs if tariff.begins <= day), key=lambda t: t.begins, default=None)
 
 
+def fits(tariff: Tariff, zone: ZoneInfo) -> bool:
+    """True where the zone's half hours are UTC's, in which points count energy; a day with one price fits any zone."""
+    midnight = datetime(tariff.begins.year, tariff.begins.month, tariff.begins.day, tzinfo=zone)
+    return len(set(tariff.day)) == 1 or int(midnight.timestamp()) % SLOT_S == 0
+
+
 def parse(tables: object) -> tuple[Tariff, ...]:
     """The `tariff` tables of a site.toml, oldest first. Raises TariffError with every fault."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):

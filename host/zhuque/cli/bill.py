@@ -6,8 +6,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zhuque.cli.options import db_option, json_option, need_db, need_site, print_json, print_table
-from zhuque.errors import NotFoundError, UsageError, ZhuqueError
+from zhuque.cli.options import (
+    db_option,
+    json_option,
+    need_db,
+    need_site,
+    print_json,
+    print_table,
+    site_option,
+)
+from zhuque.errors import NotFoundError, ZhuqueError
 from zhuque.report import figures
 
 if TYPE_CHECKING:
@@ -90,6 +98,7 @@ def check(month: str, db: str | None, as_json: bool) -> None:
 
 
 @command.command()
+@site_option
 @json_option
 def tariff(as_json: bool) -> None:
     """The tariffs of the site: which price when.
@@ -123,18 +132,14 @@ def the_terms() -> Terms:
     """What the bills of --site are made by. Raises UsageError, NotFoundError where the site has no tariff."""
     from zoneinfo import ZoneInfo
 
-    from zhuque.billing.tariff import TariffError, parse
     from zhuque.report.bills import Terms
 
     site = need_site()
-    if not site.tariff:
+    if not site.tariffs:
         raise NotFoundError(
             f"{site.folder}/site.toml has no tariff: add [[tariff]] tables as host/README.md shows them"
         )
-    try:
-        return Terms(site.name, parse(site.tariff), ZoneInfo(site.time_zone))
-    except TariffError as error:
-        raise UsageError(f"{site.folder}/site.toml:\n  " + "\n  ".join(error.problems)) from error
+    return Terms(site.name, site.tariffs, ZoneInfo(site.time_zone))
 
 
 def _difference(found: Difference) -> dict[str, object]:
@@ -153,5 +158,9 @@ def _difference(found: Difference) -> dict[str, object]:
 
 def _sentence(found: Difference) -> str:
     fen = found.stored.electricity_fen + found.stored.service_fen
-    now = "no price" if found.made is None else figures.yuan_text(found.made.electricity_fen + found.made.service_fen)
+    now = (
+        "no price"
+        if found.made is None
+        else figures.yuan_text(found.made.electricity_fen + found.made.service_fen)
+    )
     return f"{found.stored.point} {found.stored.session}: {figures.yuan_text(fen)} is {now} now: {found.why}"

@@ -10,7 +10,7 @@ import click
 
 from zhuque.cli.bill import MONTH
 from zhuque.cli.options import db_option, json_option, json_text, need_db, need_site, print_table
-from zhuque.errors import UsageError, ZhuqueError
+from zhuque.errors import UsageError
 from zhuque.report import figures
 
 if TYPE_CHECKING:
@@ -39,9 +39,13 @@ def command() -> None:
 @db_option
 @json_option
 @click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write a CSV file.")
-@click.option("--pdf", "pdf_file", type=click.Path(dir_okay=False, path_type=Path), help="Write pages to print.")
+@click.option(
+    "--pdf", "pdf_file", type=click.Path(dir_okay=False, path_type=Path), help="Write pages to print."
+)
 @click.option("--title", help="At the head of the pages, in place of the site's name.")
-@click.option("--by", type=click.Choice(GROUPS), help="Show this group alone; without it accounts and points.")
+@click.option(
+    "--by", type=click.Choice(GROUPS), help="Show this group alone; without it accounts and points."
+)
 def month(
     month: str,
     db: str | None,
@@ -148,7 +152,8 @@ def _public(found: Month, now: int) -> dict[str, Any]:
         "total": _public_line(found.total),
         **{
             f"by_{name.replace(' ', '_')}": [
-                {name.replace(" ", "_"): _label(name, key), **_public_line(line)} for key, line in group.items()
+                {name.replace(" ", "_"): _label(name, key), **_public_line(line)}
+                for key, line in group.items()
             ]
             for name, group in found.groups().items()
         },
@@ -171,26 +176,24 @@ def _public(found: Month, now: int) -> dict[str, Any]:
 
 def _write_csv(found: Month, file: Path) -> None:
     import csv
+    import io
 
-    from zhuque.report.files import replacing
+    from zhuque.report.files import whole_file
 
-    with replacing(file) as out:
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(CSV_COLUMNS)
-        for name, group in found.groups().items():
-            for key, line in group.items():
-                writer.writerow((found.name, name, _label(name, key), *_public_line(line).values()))
-        writer.writerow((found.name, "all", "all", *_public_line(found.total).values()))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+    for name, group in found.groups().items():
+        for key, line in group.items():
+            writer.writerow((found.name, name, _label(name, key), *_public_line(line).values()))
+    writer.writerow((found.name, "all", "all", *_public_line(found.total).values()))
+    with whole_file(file) as out:
+        out.write(text.getvalue().encode())
 
 
 def _write_pdf(found: Month, file: Path, now: int, title: str | None) -> None:
+    from zhuque.report.files import whole_file
     from zhuque.report.month_pdf import write_pdf
 
-    part = file.with_name(file.name + ".part")
-    try:
-        write_pdf(found, part, now, title)
-        part.replace(file)
-    except OSError as error:
-        raise ZhuqueError(f"{file} cannot be written: {error}; nothing is left of it") from error
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(file) as out:
+        write_pdf(found, out, now, title)

@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from reportlab.graphics.charts.barcharts import HorizontalBarChart, VerticalBarChart
 from reportlab.graphics.shapes import Drawing, String
@@ -35,11 +34,11 @@ _WIDTH = A4[0] - 36 * mm
 _HEAD = ("sessions", "kWh", "charged", "electricity", "service", "total")
 
 
-def write_pdf(month: Month, file: Path, now: int, title: str | None = None) -> None:
-    """The pages, into that file. Raises OSError."""
+def write_pdf(month: Month, file: BinaryIO, now: int, title: str | None = None) -> None:
+    """The pages, into that file."""
     pdfmetrics.registerFont(UnicodeCIDFont(_CHINESE))
     document = SimpleDocTemplate(
-        str(file),
+        file,
         pagesize=A4,
         leftMargin=18 * mm,
         rightMargin=18 * mm,

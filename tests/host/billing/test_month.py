@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import random
 from collections import Counter
 from dataclasses import dataclass
@@ -208,7 +209,8 @@ def test_the_pages_hold_the_sums(tmp_path: Path) -> None:
     truth = fill(where, 5, 2)
     found = month(open_reader(where), SITE, f"{YEAR}-06", SHANGHAI)
     file = tmp_path / "month.pdf"
-    write_pdf(found, file, found.until, "河畔 & Co")
+    with file.open("wb") as out:
+        write_pdf(found, out, found.until, "河畔 & Co")
     document = pypdfium2.PdfDocument(file)
     text = "\n".join(page.get_textpage().get_text_bounded() for page in document)
     document.close()
@@ -217,6 +219,6 @@ def test_the_pages_hold_the_sums(tmp_path: Path) -> None:
     assert f"{of_month.sessions} sessions" in text
     assert f"{Decimal(of_month.energy_mwh).scaleb(-6):.3f} kWh" in text
     assert f"{Decimal(of_month.fen).scaleb(-2):.2f} yuan" in text
-    first = file.read_bytes()
-    write_pdf(found, file, found.until, "河畔 & Co")
-    assert file.read_bytes() == first
+    again = io.BytesIO()
+    write_pdf(found, again, found.until, "河畔 & Co")
+    assert file.read_bytes() == again.getvalue()
