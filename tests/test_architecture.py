@@ -53,15 +53,27 @@ BOARD_RULES = {
 
 # What each part of the host may import of zhuque besides itself, `errors` and `wire`.
 HOST_RULES = {
+    "billing": {"wire"},
     "boards": {"wire"},
     "store": {"wire"},
-    "report": {"store", "wire"},
+    "report": {"billing", "store", "wire"},
     "collector": {"store", "wire"},
     "device": {"store", "wire", "boards"},
-    "site": {"store", "wire", "boards"},
+    "site": {"billing", "store", "wire", "boards"},
     "sim": {"boards", "wire", "store", "report", "collector", "cli"},
-    "cli": {"store", "report", "collector", "device", "site", "sim", "boards", "board_code", "wire"}
-    | {"calibration"},
+    "cli": {
+        "billing",
+        "calibration",
+        "store",
+        "report",
+        "collector",
+        "device",
+        "site",
+        "sim",
+        "boards",
+        "board_code",
+        "wire",
+    },
 }
 
 

@@ -18,6 +18,7 @@ from zhuque.wire.version import VERSION, WIRE
 # noun -> what `zhuque --help` says of it, so that it need not import it
 NOUNS = {
     "account": "Whom sessions are for.",
+    "bill": "What sessions cost.",
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
@@ -25,6 +26,7 @@ NOUNS = {
     "log": "The journals of the charge points.",
     "meter": "Meters and their bytes.",
     "point": "Charge points and the boards that they are.",
+    "report": "Figures for the office.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",
     "site": "A garage: its settings, keys, people and broker.",

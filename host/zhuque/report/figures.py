@@ -37,6 +37,11 @@ def watt_text(power_mw: int | None) -> str:
     return DASH if power_mw is None else f"{Decimal(power_mw).scaleb(-3):.1f}"
 
 
+def yuan_text(fen: int | None) -> str:
+    """Yuan with two decimals: exact."""
+    return DASH if fen is None else f"{Decimal(fen).scaleb(-2):.2f}"
+
+
 def duration_text(duration_s: int | None) -> str:
     """H:MM:SS."""
     if duration_s is None:

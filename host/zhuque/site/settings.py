@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from zhuque.billing import tariff as tariffs
+from zhuque.billing.tariff import Tariff, TariffError
 from zhuque.errors import NotFoundError, ZhuqueError
 from zhuque.wire.topics import is_name
 
@@ -41,7 +43,7 @@ KEYS: dict[str, tuple[type, int, int, bool]] = {
     "labels.host": (str, 1, 120, False),
 }
 # Read by whoever they are for.
-OPEN_TABLES = ("places", "tariff")
+OPEN_TABLES = ("places",)
 _TABLES = {path.split(".")[0] for path in KEYS if "." in path} | set(OPEN_TABLES)
 PLACE_LONGEST = 20
 SOCKETS_MOST = 16
@@ -74,7 +76,7 @@ class Settings:
     limits: dict[str, int] = field(default_factory=dict)
     session: dict[str, int] = field(default_factory=dict)
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
-    tariff: dict[str, Any] = field(default_factory=dict)
+    tariffs: tuple[Tariff, ...] = ()
 
     @property
     def broker_url(self) -> str:
@@ -149,7 +151,7 @@ def _settings(data: dict[str, Any], folder: Path) -> Settings:
         dict(data.get("limits", {})),
         dict(data.get("session", {})),
         {place: _socket(where) for place, where in data.get("places", {}).items()},
-        dict(data.get("tariff", {})),
+        tariffs.parse(data["tariff"]) if "tariff" in data else (),
     )
 
 
@@ -162,7 +164,7 @@ def _socket(text: str) -> tuple[str, int]:
 
 
 def _problems(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    known = {path.split(".")[0] for path in KEYS} | _TABLES
+    known = {path.split(".")[0] for path in KEYS} | _TABLES | {"tariff"}
     for key, value in data.items():
         if key not in known:
             yield key, f"{key} is unknown{_like(key, known)}; take it out or mend its name"
@@ -178,6 +180,8 @@ def _problems(data: dict[str, Any]) -> Iterator[tuple[str, str]]:
     places = data.get("places", {})
     if isinstance(places, dict):
         yield from _judge_places(places)
+    if "tariff" in data:
+        yield from _judge_tariffs(data["tariff"], data.get("time_zone"))
 
 
 def _judge(path: str, data: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -227,6 +231,23 @@ def _judge_places(places: dict[str, Any]) -> Iterator[tuple[str, str]]:
             other = taken[f"{point}/{number}"]
             yield path, f"place {place!r} leads to {where}, as place {other!r} does: take one of them out"
         taken.setdefault(f"{point}/{number}", place)
+
+
+def _judge_tariffs(tables: object, time_zone: object) -> Iterator[tuple[str, str]]:
+    from zoneinfo import ZoneInfo
+
+    try:
+        found = tariffs.parse(tables)
+    except TariffError as error:
+        yield from (("tariff", problem) for problem in error.problems)
+        return
+    if not isinstance(time_zone, str) or _zone(time_zone):
+        return  # that has been said
+    if not all(tariffs.fits(tariff, ZoneInfo(time_zone)) for tariff in found):
+        yield (
+            "tariff",
+            f"the clocks of {time_zone} are not whole half hours from UTC, as a tariff by half hours needs it",
+        )
 
 
 def _name(value: str) -> str:
@@ -285,8 +306,8 @@ def _like(name: str, known: set[str]) -> str:
 
 def _line(text: str, path: str) -> int:
     """The line of a key; that of its table, or the first, where it is not in the text."""
-    table, _, key = path.partition(".") if path.split(".")[0] in _TABLES else ("", "", path)
-    here, found = "", 1
+    table, _, key = path.partition(".") if path.split(".")[0] in {*_TABLES, "tariff"} else ("", "", path)
+    here, found = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         head = re.match(r"\s*\[+\s*([\w-]+)", line)
         if head:
@@ -298,4 +319,4 @@ def _line(text: str, path: str) -> int:
             return number
         if said and not here and table in said.groups():
             return number
-    return found
+    return found or 1

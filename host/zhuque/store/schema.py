@@ -8,6 +8,7 @@ other tables but `dead_letters`, `accounts` and `cards` can be made again from i
     records       the journals as they came
     clocks        the first `clock` record of each boot: dates back what had no time
     sessions      derived from records
+    costs         what closed sessions cost, and by which tariff
     alarms        what boards raised, and what the collector noticed itself (`seq` null)
     telemetry     as it came, later one row a minute, then one an hour
     thinned       how far that is done
@@ -38,7 +39,7 @@ from sqlalchemy import (
 )
 
 # The newest migration: what a database must be at to be used.
-REVISION = "0004"
+REVISION = "0005"
 
 metadata = MetaData()
 
@@ -137,6 +138,10 @@ sessions = Table(
     sqlite_with_rowid=False,
 )
 
+# What a report asks of a month without walking through the records.
+RARE = text("kind IN ('trip', 'reset') OR (kind = 'session_checkpoint' AND session IS NULL)")
+Index("ix_records_rare", records.c.site, records.c.kind, records.c.time, sqlite_where=RARE)
+Index("ix_sessions_ended", sessions.c.site, sessions.c.ended_at)
 # As in the lists. SQLite, whose nulls stand first anyhow, has them without saying so.
 _STARTED = sessions.c.started_at.nulls_first()
 Index("ix_sessions_started_at", _STARTED)
@@ -160,6 +165,20 @@ Index(
     sessions.c.point,
     sessions.c.end_boot,
     sqlite_where=_UNDATED_END,
+)
+
+costs = Table(
+    "costs",
+    metadata,
+    Column("site", String(32), primary_key=True),
+    Column("point", String(32), primary_key=True),
+    Column("session", String(36), primary_key=True),
+    Column("tariff", String(32), nullable=False),
+    Column("digest", String(16), nullable=False),
+    Column("energy_mwh", BigInteger, nullable=False),
+    Column("electricity_fen", BigInteger, nullable=False),
+    Column("service_fen", BigInteger, nullable=False),
+    Column("priced_at", BigInteger, nullable=False),
 )
 
 alarms = Table(

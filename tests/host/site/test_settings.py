@@ -29,8 +29,12 @@ rated_ma = 4000
 "A-1" = "p01/1"
 "A-2" = "p01/2"
 
-[tariff]
-anything = [1, 2]
+[[tariff]]
+version = "first"
+from = 2026-10-01
+[tariff.periods.all]
+fen_per_kwh = 60
+hours = ["00:00-24:00"]
 """
 
 
@@ -41,7 +45,15 @@ def test_a_good_one(tmp_path: Path) -> None:
     assert site.database == str(tmp_path / "site.db")
     assert site.places == {"A-1": ("p01", 1), "A-2": ("p01", 2)}
     assert site.points == ["p01"] and site.limits == {"rated_ma": 4000}
-    assert site.tariff == {"anything": [1, 2]}
+    assert [tariff.version for tariff in site.tariffs] == ["first"]
+
+
+def test_a_tariff_by_half_hours_needs_a_zone_of_half_hours(tmp_path: Path) -> None:
+    zone = GOOD.replace("Asia/Shanghai", "Asia/Kathmandu")
+    assert len(parse(zone, tmp_path).tariffs) == 1  # one price all day
+    night = '[tariff.periods.night]\nfen_per_kwh = 30\nhours = ["22:00-24:00"]\n'
+    with pytest.raises(SiteError, match="not whole half hours"):
+        parse(zone.replace("00:00-24:00", "00:00-22:00") + night, tmp_path)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
@@ -58,6 +70,8 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     ("old", "new", "line", "said"),
     [
         ('name = "riverside"', 'name = "River Side"', 1, "1 to 32 of a-z"),
+        ('"00:00-24:00"', '"00:00-23:00"', 19, "no period holds 23:00-24:00"),
+        ("[[tariff]]", "[tariff]", 19, "write each version as a table of its own, [[tariff]]"),
         ('name = "riverside"', "name = 7", 1, "must be a text in quotes"),
         ('name = "riverside"\n', "", 1, "name is missing"),
         ('id = "0123456789abcdef"', 'id = "0123456789abcdeg"', 2, "put back what was there"),
