@@ -306,13 +306,13 @@ def _like(name: str, known: set[str]) -> str:
 
 def _line(text: str, path: str) -> int:
     """The line of a key; that of its table, or the first, where it is not in the text."""
-    table, _, key = path.partition(".") if path.split(".")[0] in {*_TABLES, "tariff"} else ("", "", path)
+    table, _, key = path.partition(".") if path.split(".")[0] in _TABLES else ("", "", path)
     here, found = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         head = re.match(r"\s*\[+\s*([\w-]+)", line)
         if head:
             here = head[1]
-            if here in (table, path):
+            if here in (table, path) and not found:
                 found = number
         said = re.match(r"""\s*(?:([\w-]+)|"([^"]*)"|'([^']*)')\s*=""", line)
         if said and here == table and key in said.groups():
