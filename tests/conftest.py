@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +12,18 @@ import pytest
 from zhuque.sim.broker import Broker
 from zhuque.sim.broker import free_port as find_free_port
 from zhuque.sim.tools import ToolMissingError, find_micropython
+
+
+@pytest.fixture(autouse=True)
+def own_time_zone() -> Iterator[None]:
+    """A command given --site tells times in that site's zone, for the whole process: not for the next test."""
+    before = os.environ.get("TZ")
+    yield
+    if os.environ.get("TZ") != before:
+        os.environ.pop("TZ", None)
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
 
 
 @pytest.fixture(scope="session")
