@@ -6,7 +6,6 @@ the board then runs with every relay open.
 """
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -28,10 +27,13 @@ from core.point import Point
 from core.protection import Protection
 from core.reading import Reading
 from core.supply import UNKNOWN_DC
+from drivers import memory
 from drivers.clock import Clock
 from drivers.flash_store import FlashStore
 from drivers.mqtt import MqttClient
+from drivers.temperature import PERIOD_MS as THERMOMETER_MS
 from drivers.wifi import Wifi
+from tasks.announce import announce
 from tasks.command import CommandTask
 from tasks.protect import APPEND, ERASE, ProtectTask
 from tasks.publish import Publisher
@@ -298,6 +300,7 @@ class Board:
             record_loop(self.point, self.clock, self.protect, machine.reset),
             self.meter_loop(),
             self.forget_crashes(),
+            announce(self.point),
         ]
         if self.temperature is not None:
             loops.append(self.temperature_loop())
@@ -311,7 +314,7 @@ class Board:
             await self.temperature.read_once()
             dc = self.temperature.temperature_dc
             self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
-            await asyncio.sleep_ms(drivers.temperature.PERIOD_MS)
+            await asyncio.sleep_ms(THERMOMETER_MS)
 
     def uplink(self, obeyed):
         """The publish task, with the command task behind it."""
@@ -367,7 +370,7 @@ class PointView:
         message["blind_ms"] = max(blind_ms.values())
         message["blind"] = blind_ms
         message["tick_us"] = parts.protect.take_tick_us()
-        message["heap_free"] = gc.mem_free()
+        message.update(memory.figures())
         return message
 
     @property

@@ -33,7 +33,7 @@ BOARD_RULES = {
         "struct",
         "time",
     }
-    | {"ssl", "network", "random", "gc", "onewire"},
+    | {"ssl", "network", "random", "gc", "onewire", "esp32"},
     "tasks": {
         "array",
         "core",

@@ -22,6 +22,8 @@ NOUNS = {
     "board": "The boards that firmware runs on.",
     "collect": "Store what the charge points send.",
     "db": "Migrate, thin and check the database.",
+    "firmware": "MicroPython images for boards.",
+    "flash": "Write boards on USB.",
     "label": "Labels of sockets.",
     "log": "The journals of the charge points.",
     "meter": "Meters and their bytes.",

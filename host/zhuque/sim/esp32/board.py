@@ -218,7 +218,8 @@ class VirtualBoard:
             if not self.port.waits:
                 poller.register(application.output, select.POLLIN)
             poller.register(application.events, select.POLLIN)
-        ready = poller.poll(_LOOK_S * 1000)
+        wait_s = min(_LOOK_S, self._busy_until - now) if self._busy_until > now else _LOOK_S
+        ready = poller.poll(wait_s * 1000)
         while not self._orders.empty():  # before the bytes that came after them
             self._obey(self._orders.get())
         for number, _ in ready:

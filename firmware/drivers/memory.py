@@ -1,0 +1,17 @@
+"""How much memory is left: Python's heap, and what ESP-IDF has beside it, of which TLS takes its buffers."""
+
+import gc
+
+try:
+    from esp32 import HEAP_DATA, idf_heap_info
+except ImportError:  # a port without ESP-IDF
+    HEAP_DATA = 0
+    idf_heap_info = None
+
+
+def figures():
+    """`heap_free`, and on an ESP32 `idf_largest`, the largest free block of ESP-IDF, both in bytes."""
+    found = {"heap_free": gc.mem_free()}
+    if idf_heap_info is not None:
+        found["idf_largest"] = max([area[2] for area in idf_heap_info(HEAP_DATA)])
+    return found

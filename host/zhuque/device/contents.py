@@ -1,0 +1,38 @@
+"""What the flash of a board holds before it is written: nothing, Zhuque, or somebody else's program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from zhuque.device import layout, stock
+
+# From the partition table to behind the description of the application that most boards have at 0x10000.
+READ_AT = layout.TABLE_AT
+READ_SIZE = 0x8200
+_STOCK = tuple(p.label for p in layout.TABLE[:3])
+
+
+@dataclass(frozen=True)
+class Contents:
+    """`text` names it for a person; `foreign` is true where it is neither blank nor Zhuque."""
+
+    text: str
+    foreign: bool
+
+
+def of(data: bytes) -> Contents:
+    """What READ_SIZE bytes from READ_AT say."""
+    table = layout.parse(data)
+    if table == layout.TABLE:
+        return Contents("Zhuque", foreign=False)
+    if not data.strip(b"\xff"):
+        return Contents("nothing", foreign=False)
+    app = layout.first_app(table)
+    name = stock.application_name(data, app.offset - READ_AT) if app and app.offset >= READ_AT else ""
+    if not name:
+        return Contents("something that is no program of an ESP32", foreign=True)
+    labels = tuple(p.label for p in table)
+    # Its releases have called themselves `micropython`, or nothing.
+    if labels[:3] == _STOCK and name.startswith(("micropython", stock.NAMELESS)):
+        return Contents("MicroPython, perhaps with files of its own", foreign=True)
+    return Contents(name, foreign=True)

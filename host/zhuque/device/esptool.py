@@ -1,0 +1,240 @@
+"""esptool as a process of its own, and what it prints.
+
+esptool is GPL and its logger is global to a process, so it is never imported: one process a port, ended with us. What
+it says is read line by line: facts (chip, MAC, flash size), how far a write is, and, when it fails, why. Its
+sentences are no stable interface, so the major version is checked first and what is not understood is shown as it is.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+from zhuque.device import ports
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, ZhuqueError
+
+MAJOR = 5
+# Nothing of what we ask for is silent for this long, the slowest erase of a flash chip included.
+SILENCE_S = 90.0
+_CONNECT_ATTEMPTS = 4
+
+_FACTS = {
+    "chip": re.compile(r"^Chip type:\s+(.+)$"),
+    "mac": re.compile(r"^MAC:\s+([0-9a-f:]{17})$"),
+    "flash_size": re.compile(r"^(?:Auto-d|D)etected flash size: (\S+)$"),
+}
+_WRITING = re.compile(r"^Writing at (0x[0-9a-f]+)")
+_FAILED = re.compile(r"(?:ERROR: )?A (?:fatal|serial exception) error occurred: (.*)")
+
+
+class SlowerError(ZhuqueError):
+    """The line did not carry what was sent: a lower baud rate may."""
+
+
+@dataclass
+class Talk:
+    """What an esptool process said."""
+
+    facts: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    error: str = ""
+    skipped: int = 0  # files that were in the flash already
+
+
+class Esptool:
+    """esptool on one port. `run` may be called again and again; `stop` ends what runs, from any thread."""
+
+    def __init__(self, port: str, chip: str) -> None:
+        self.port = port
+        self.chip = chip
+        self.is_stopped = False
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def run(
+        self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None] = lambda at: None
+    ) -> Talk:
+        """One esptool command; `on_at` hears the flash address that a write has reached.
+
+        Raises ZhuqueError in one of its kinds: SlowerError where a lower baud rate may do.
+        """
+        talk = Talk()
+        if self.is_stopped:
+            raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
+        with self._start(baud, arguments) as process:
+            self._process = process
+            try:
+                assert process.stdout is not None
+                for line in _lines(process.stdout.fileno(), self.port):
+                    _hear(line, talk, on_at)
+                code = process.wait(SILENCE_S)
+            finally:
+                process.kill()
+        if self.is_stopped:
+            raise ZhuqueError(f"{self.port}: stopped; the board is not finished, run the command again")
+        if code or talk.error:
+            raise explain(self.port, talk)
+        return talk
+
+    def stop(self) -> None:
+        """Ends the process that runs, and those that would follow."""
+        self.is_stopped = True
+        if self._process is not None:
+            self._process.kill()
+
+    def _start(self, baud: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+        command = [
+            *(sys.executable, "-m", "esptool", "--chip", self.chip.lower().replace("-", "")),
+            *("--port", self.port, "--baud", str(baud), "--connect-attempts", str(_CONNECT_ATTEMPTS)),
+            *arguments,
+        ]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("ESPTOOL_")}
+        environment |= {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
+        environment |= {"ESPTOOL_OPEN_PORT_ATTEMPTS": "1"}
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            start_new_session=True,  # a Ctrl-C is for us: we end it in good order
+        )
+
+
+def _hear(line: str, talk: Talk, on_at: Callable[[int], None]) -> None:
+    """Takes from a line what is of use."""
+    talk.lines.append(line)
+    for name, pattern in _FACTS.items():
+        if found := pattern.match(line):
+            talk.facts[name] = found[1]
+    if found := _WRITING.match(line):
+        on_at(int(found[1], 16))
+    elif found := _FAILED.search(line):
+        talk.error = found[1]
+    elif talk.error:
+        talk.error += "\n" + line
+    elif "already in flash" in line:
+        talk.skipped += 1
+
+
+def _lines(descriptor: int, port: str) -> Iterator[str]:
+    """The lines of a pipe until its end. Raises NoAnswerError when nothing came for SILENCE_S."""
+    rest = b""
+    while True:
+        if not select.select([descriptor], [], [], SILENCE_S)[0]:
+            raise NoAnswerError(
+                f"{port}: esptool has said nothing for {SILENCE_S:.0f} s; unplug the board, plug it in again, and "
+                "run the command again: it goes on where it stopped"
+            )
+        data = os.read(descriptor, 65536)
+        *lines, rest = (rest + (data or b"\n")).split(b"\n")
+        for line in lines:
+            yield line.decode(errors="replace").strip()
+        if not data:
+            return
+
+
+def check_version() -> None:
+    """Raises ZhuqueError where esptool is missing, or of a major version whose words are not known."""
+    try:
+        found = metadata.version("esptool")
+    except metadata.PackageNotFoundError:
+        raise ZhuqueError(
+            f"esptool is not installed, and it is what writes boards; pip install 'esptool>={MAJOR},<{MAJOR + 1}'"
+        ) from None
+    if found.split(".")[0] != str(MAJOR):
+        raise ZhuqueError(
+            f"esptool {found} is installed, and Zhuque knows what version {MAJOR} says: nothing was written; "
+            f"pip install 'esptool>={MAJOR},<{MAJOR + 1}'"
+        )
+
+
+_AGAIN = "run the command again: it goes on where it stopped"
+_AWAY = "the board went away in the middle: the cable or its hub; plug it in again, and " + _AGAIN
+# (what esptool's words hold, the error, what it means and what to do); the first that fits is meant. {0} is group 1.
+_REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
+    (
+        r"could not open port.*No such file",
+        NotFoundError,
+        "the port is not there: is the cable in? Plug the board in again, and " + _AGAIN,
+    ),
+    (
+        r"Connection refused|Name or service not known|No route to host",
+        NoAnswerError,
+        "nobody serves this port there; start the server that shares the board, and " + _AGAIN,
+    ),
+    (
+        r"This chip is (\S+), not (\S+)\.",
+        RefusedError,
+        "this is an {0}, and the image is for another chip; nothing was written. Choose the board with --board",
+    ),
+    (
+        r"will not fit in (\d+) bytes of flash",
+        RefusedError,
+        "its flash holds {0} bytes, and Zhuque needs 4194304; nothing was written. Use a module with 4 MB or more",
+    ),
+    (
+        r"Wrong boot mode detected",
+        NoAnswerError,
+        "the chip answers, but runs its program instead of taking a new one: hold its BOOT button, press EN, let go, "
+        "and run the command again",
+    ),
+    (
+        r"Failed to connect",
+        NoAnswerError,
+        "no ESP32 answers here. Is it powered, is this its port, does the cable carry data? If so, hold its BOOT "
+        "button while the command says that it connects",
+    ),
+    (
+        r"device disconnected|Input/output error|No such device|Broken pipe|Connection lost|write failed|read failed"
+        r"|[Cc]onnection failed|Bad file descriptor|Attempting to use a port that is not open|socket disconnected",
+        NoAnswerError,
+        _AWAY,
+    ),
+    (
+        r"MD5 of file does not match|region is empty",
+        SlowerError,
+        "what is in the flash afterwards is not what was sent: bytes were damaged on the line, or its flash is worn "
+        "out; " + _AGAIN,
+    ),
+    (
+        r"Secure Boot|[Ff]lash encryption|Secure Download",
+        RefusedError,
+        "this chip was locked for ever to somebody's signed or encrypted firmware; it cannot be used",
+    ),
+    (r"No space left on device", ZhuqueError, "the disk is full; free some space and run the command again"),
+    (
+        r"[Tt]imed out|stopped|Invalid (?:head|SLIP)|Failed to (?:write|enter|erase|read|get|start)|[Cc]hecksum"
+        r"|Corrupt data|No serial data received|Response doesn't match|serial noise|Packet|No more data to read"
+        r"|Unable to verify flash chip connection",
+        SlowerError,
+        "the line loses bytes: a long or bad cable, a loaded hub, or an adapter that is not made for this speed; "
+        + _AGAIN,
+    ),
+)
+
+
+def explain(port: str, talk: Talk) -> ZhuqueError:
+    """The error for what esptool said when it failed: what happened, what it means, what to do."""
+    words = talk.error or " / ".join(talk.lines[-3:]) or "nothing"
+    if "mac" in talk.facts and not (ports.is_url(port) or Path(port).exists()):
+        return NoAnswerError(f"{port}: {_AWAY}")
+    if re.search(
+        r"exclusively lock|[Rr]esource (?:temporarily unavailable|busy)|[Dd]evice or resource busy", words
+    ):
+        return ports.in_use(port)
+    if "Permission denied" in words:
+        try:
+            ports.check(port)
+        except RefusedError as error:
+            return error
+    for pattern, kind, text in _REASONS:
+        if found := re.search(pattern, words):
+            return kind(f"{port}: {text.format(*found.groups())}")
+    return ZhuqueError(f"{port}: esptool failed, with words that Zhuque does not know: {words}; {_AGAIN}")

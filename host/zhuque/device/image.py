@@ -1,0 +1,93 @@
+"""Everything that a board gets, as regions of its flash: the same inputs give the same bytes.
+
+`nvs`, `phy_init` and `journal` are no region: what they hold stays. Regions are what esptool compares one by one, so
+each of them is what changes together: the stock image hardly ever, the file system with every release or identity.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from zhuque.boards import Board
+from zhuque.device import application, filesystem, layout
+from zhuque.device.stock import StockImage, UnfitImageError
+from zhuque.errors import UsageError
+from zhuque.wire.config import check_config
+
+
+@dataclass(frozen=True)
+class Region:
+    """Bytes and where they go."""
+
+    name: str
+    address: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class Image:
+    """What a board of that name gets; `files` are those of its file system, by path."""
+
+    board: str
+    stock: StockImage
+    files: dict[str, bytes]
+    regions: tuple[Region, ...]
+    provisioned: bool
+
+    def whole(self) -> bytes:
+        """One piece from layout.BOOTLOADER_AT on, blank between the regions: for other tools, and for blank boards."""
+        end = max(region.address + len(region.data) for region in self.regions)
+        flash = bytearray(b"\xff" * (end - layout.BOOTLOADER_AT))
+        for region in self.regions:
+            at = region.address - layout.BOOTLOADER_AT
+            flash[at : at + len(region.data)] = region.data
+        return bytes(flash)
+
+    def module_sizes(self) -> dict[str, int]:
+        """Bytes of each compiled module."""
+        return {path: len(data) for path, data in sorted(self.files.items()) if path.endswith(".mpy")}
+
+
+def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Image:
+    """The image of a board. `identity` is its config.json.
+
+    Raises UnfitImageError, UsageError, CompileError, FilesystemError.
+    """
+    chip = chip_of(board)
+    if stock.chip != chip:
+        raise UnfitImageError(
+            f"{stock.title} is for the {stock.chip}, and the board {board.name} has an {chip}; "
+            "choose another with --firmware"
+        )
+    files = application.build(board.data)
+    files["board.json"] = json.dumps(board.data, separators=(",", ":")).encode()
+    if identity is not None:
+        files["config.json"] = _checked(identity)
+    regions = (
+        Region("bootloader", layout.BOOTLOADER_AT, stock.bootloader),
+        Region("partition table", layout.TABLE_AT, layout.to_bytes()),
+        Region("MicroPython", layout.FACTORY.offset, stock.application),
+        Region("application", layout.VFS.offset, filesystem.build(files)),
+    )
+    return Image(board.name, stock, files, regions, identity is not None)
+
+
+def chip_of(board: Board) -> str:
+    """The chip in a board's module: `ESP32` of `ESP32-WROOM-32E`."""
+    module = str(board.data["mcu"])
+    return next(
+        (module[: module.index(f"-{kind}")] for kind in ("WROOM", "WROVER") if kind in module), module
+    )
+
+
+def _checked(identity: bytes) -> bytes:
+    """Refuse on the laptop what the board would refuse on the wall."""
+    try:
+        data = json.loads(identity)
+    except ValueError as error:
+        raise UsageError(f"the identity is no JSON ({error}); give a config.json") from error
+    problems = check_config(data) if isinstance(data, dict) else ["it is no object"]
+    if problems:
+        raise UsageError("the identity is no config.json: " + "; ".join(problems))
+    return identity

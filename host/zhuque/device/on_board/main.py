@@ -1,0 +1,5 @@
+"""What MicroPython runs second: the application."""
+
+import main
+
+main.main()

@@ -1,0 +1,136 @@
+"""Serial ports: which of them may have a board behind them, and why one cannot be used.
+
+A port is a path, or a URL of pyserial (`socket://HOST:PORT`, `rfc2217://HOST:PORT`) for boards on another machine's
+USB.
+"""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
+
+# What boards with an ESP32 have between USB and the chip, by USB vendor.
+BRIDGES = {0x10C4: "CP210x", 0x1A86: "CH340", 0x0403: "FTDI", 0x303A: "ESP32 native"}
+
+
+@dataclass(frozen=True)
+class Port:
+    """`name` is what a command takes; `bridge` what was found there, `serial` its serial number where it has one."""
+
+    name: str
+    bridge: str = ""
+    serial: str = ""
+
+
+def find() -> list[Port]:
+    """The ports whose USB id is that of a board's, by name."""
+    from serial.tools.list_ports import comports
+
+    found = [
+        Port(info.device, BRIDGES[info.vid], info.serial_number or "")
+        for info in comports()
+        if info.vid in BRIDGES
+    ]
+    return sorted(found, key=lambda port: port.name)
+
+
+def choose(names: tuple[str, ...], every: bool) -> list[Port]:
+    """The ports that are meant: those named, else all that were found, which must be one unless `every` is set.
+
+    Raises NotFoundError where there is none, UsageError where there are several.
+    """
+    if names:
+        return [Port(name) for name in dict.fromkeys(names)]
+    found = find()
+    if not found:
+        raise NotFoundError(
+            "no board is plugged in: no USB port is that of a CP210x, CH340, FTDI or native ESP32. Plug one in, with a "
+            "cable that carries data, or name its port: /dev/ttyUSB0, socket://HOST:PORT, rfc2217://HOST:PORT"
+        )
+    if len(found) > 1 and not every:
+        listed = ", ".join(f"{port.name} ({port.bridge})" for port in found)
+        raise UsageError(
+            f"{len(found)} boards are plugged in: {listed}; name the ports that are meant, or give --all"
+        )
+    return found
+
+
+def is_url(name: str) -> bool:
+    """True where the port is another machine's."""
+    return "://" in name
+
+
+def check(name: str) -> None:
+    """Whether the port is there and may be opened. Raises NotFoundError, RefusedError."""
+    if is_url(name):
+        return
+    path = Path(name)
+    if not path.exists():
+        there = ", ".join(port.name for port in find()) or "none with a board"
+        raise NotFoundError(
+            f"there is no port {name}; there is {there}: is the cable in, and does it carry data?"
+        )
+    if not path.is_char_device():
+        raise UsageError(f"{name} is no serial port; give one such as /dev/ttyUSB0")
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise _not_allowed(path)
+
+
+def _not_allowed(path: Path) -> RefusedError:
+    gid = path.stat().st_gid
+    group = _group_name(gid)
+    if gid in os.getgroups():
+        return RefusedError(
+            f"{path} may not be opened, although you are in its group {group}; look at `ls -l {path}`"
+        )
+    user = getpass.getuser()
+    if user in _members(gid):
+        return RefusedError(
+            f"{path} may not be opened: you were added to the group {group} after you logged in; log out and in again"
+        )
+    return RefusedError(
+        f"{path} may not be opened: it belongs to the group {group}, and you are not in it. "
+        f"`sudo usermod -aG {group} {user}`, then log out and in again"
+    )
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _members(gid: int) -> list[str]:
+    try:
+        return grp.getgrgid(gid).gr_mem
+    except KeyError:
+        return []
+
+
+def in_use(name: str) -> ZhuqueError:
+    """The port is open in another program: which one, where it can be seen."""
+    who = _who_has(name)
+    return NoAnswerError(
+        f"{name} is open in another program{f' ({who})' if who else ''}, so nobody can tell what comes from the board; "
+        "close the serial monitor or editor that has it, and try again"
+    )
+
+
+def _who_has(name: str) -> str:
+    """`name, process 123` of the program that has the port open; "" where it cannot be seen."""
+    target = os.path.realpath(name)
+    for folder in Path("/proc").glob("[0-9]*"):
+        if int(folder.name) == os.getpid():
+            continue
+        try:
+            if any(os.path.realpath(link) == target for link in (folder / "fd").iterdir()):
+                return f"{(folder / 'comm').read_text().strip()}, process {folder.name}"
+        except OSError:
+            continue  # it ended, or is another user's
+    return ""

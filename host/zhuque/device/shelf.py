@@ -1,0 +1,114 @@
+"""The stock images that were added, kept by hash in the user's data folder: `firmware/HASH.bin`.
+
+Strategy: the file is its own index. What an image is, is read from its bytes every time, so nothing can disagree with
+them, and a file that rots on the disk is noticed before it is flashed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from zhuque.device import private, stock
+from zhuque.device.stock import ImageError, StockImage
+from zhuque.errors import NotFoundError, UsageError
+
+_SHOWN = 12  # characters of a hash that people see and type
+
+
+class Shelf:
+    """The images in a folder; by default the user's own, which $XDG_DATA_HOME moves."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder or _users_folder()
+
+    def add(self, file: Path) -> StockImage:
+        """Keeps a copy of the file. Raises NotFoundError, ImageError, UnfitImageError, ZhuqueError."""
+        data = _read(file)
+        image = stock.read(data)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise private.cannot_write(self.folder, error) from error
+        place = self._place(image.sha256)
+        if not place.exists() or place.read_bytes() != data:
+            private.write(place, data)
+        return image
+
+    def images(self) -> list[StockImage]:
+        """All of them, newest version first. Raises ImageError where one was damaged."""
+        found = [self._load(file) for file in self.folder.glob("*.bin")]
+        return sorted(found, key=lambda image: (image.version, image.date, image.sha256), reverse=True)
+
+    def find(self, name: str) -> StockImage:
+        """An image by hash, by the beginning of one, or by version. Raises NotFoundError, UsageError."""
+        images = self.images()
+        named = [image for image in images if name in (image.release, image.sha256)]
+        if not named and len(name) >= 4:
+            named = [image for image in images if image.sha256.startswith(name.lower())]
+        if not named:
+            raise NotFoundError(
+                f"no firmware {name!r} was added; there is {_listed(images)}; `zhuque firmware add FILE` adds one"
+            )
+        return _only(named, f"{name!r} could be")
+
+    def newest(self) -> StockImage:
+        """The image of the highest version. Raises NotFoundError, UsageError where two could be meant."""
+        images = self.images()
+        if not images:
+            raise NotFoundError(
+                f"no MicroPython image was added yet: download the .bin file of {stock.WHERE_FROM}, then "
+                "`zhuque firmware add FILE`"
+            )
+        return _only([image for image in images if image.version == images[0].version], "the newest could be")
+
+    def _place(self, sha256: str) -> Path:
+        return self.folder / f"{sha256}.bin"
+
+    def _load(self, file: Path) -> StockImage:
+        data = _read(file)
+        if hashlib.sha256(data).hexdigest() != file.stem:
+            raise ImageError(
+                f"{file} changed since it was added: the disk may be failing; remove it and add it again"
+            )
+        return stock.read(data)
+
+
+def load(name: str | None, shelf: Shelf) -> StockImage:
+    """The image that a command names: a file, a hash or a version; None is the newest on the shelf."""
+    if name is None:
+        return shelf.newest()
+    if "/" in name or name.endswith(".bin"):
+        return stock.read(_read(Path(name)))
+    return shelf.find(name)
+
+
+def short(image: StockImage) -> str:
+    """As much of the hash as people see."""
+    return image.sha256[:_SHOWN]
+
+
+def _users_folder() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("zhuque") / "firmware"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as stream:
+            return stream.read(2 * stock.LARGEST)
+    except OSError as error:
+        raise NotFoundError(
+            f"{file} cannot be read: {error.strerror or error}; give the file that was downloaded"
+        ) from error
+
+
+def _only(images: list[StockImage], text: str) -> StockImage:
+    if len(images) > 1:
+        raise UsageError(f"{text} {_listed(images)}: name one by its hash")
+    return images[0]
+
+
+def _listed(images: list[StockImage]) -> str:
+    return " or ".join(f"{short(image)} ({image.title})" for image in images) or "none"

@@ -1,0 +1,292 @@
+"""`zhuque flash` with the stock esptool on virtual boards: from blank to PASS, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import esp32_image
+from zhuque import boards
+from zhuque.device import flasher, image, layout, stock
+from zhuque.device.flasher import Flasher, Progress, Result, Settings
+from zhuque.device.image import Image
+from zhuque.errors import ZhuqueError
+from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
+
+STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
+NewBoard = Callable[..., VirtualBoard]
+
+
+@pytest.fixture(scope="module")
+def zq10() -> Image:
+    return image.build(boards.load("zq10"), stock.read(STOCK))
+
+
+@pytest.fixture
+def new_board(tmp_path: Path) -> Iterator[NewBoard]:
+    """Makes virtual boards, which end with the test."""
+    with ExitStack() as stack:
+        count = iter(range(100))
+
+        def make(**options: Any) -> VirtualBoard:
+            number = next(count)
+            mac = bytes([0x24, 0x0A, 0xC4, 0, 0, number])
+            made = BoardOptions(flash=tmp_path / f"{number}.flash", mac=mac, **options)
+            return stack.enter_context(VirtualBoard(made))
+
+        yield make
+
+
+def flash(made: Image, *ports: str, steps: list[str] | None = None, **settings: Any) -> list[Result]:
+    def heard(progress: Progress) -> None:
+        if steps is not None and progress.step not in steps:
+            steps.append(progress.step)
+
+    with Flasher(made, Settings(**settings)) as running:
+        running.on_progress = heard
+        return running.flash(ports)
+
+
+def zhuque(folder: Path, *arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    (folder / "stock.bin").write_bytes(STOCK)
+    command = [
+        sys.executable,
+        "-m",
+        "zhuque",
+        "flash",
+        "--board",
+        "zq10",
+        "--firmware",
+        str(folder / "stock.bin"),
+    ]
+    more.setdefault("stdin", subprocess.DEVNULL)
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=100, **more)
+
+
+def held(board: VirtualBoard) -> bytes:
+    return board.options.flash.read_bytes()
+
+
+def write(board: VirtualBoard, address: int, data: bytes) -> None:
+    with board.options.flash.open("r+b") as file:
+        file.seek(address)
+        file.write(data)
+
+
+def plug(board: VirtualBoard) -> None:
+    board.order("plug")
+    until = time.monotonic() + 10
+    while board.state == "off" and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def test_a_blank_board_runs_and_what_it_keeps_is_kept(
+    zq10: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    board = new_board()
+    kept = {
+        0x9000: b"nvs" * 100,
+        0xF000: b"phy",
+        layout.JOURNAL.offset: b"journal" * 999,
+        0x3FF000: b"the end",
+    }
+    done = zhuque(tmp_path, board.address, "--json", "--yes")
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads(done.stdout)
+    assert row["result"] == "PASS" and row["mac"] == "24:0a:c4:00:00:00" and row["state"] == "misconfigured"
+    assert (row["board"], row["unchanged"]) == ("zq10", 0) and row["written"] > 0 and row["heap_free"] > 0
+    data = held(board)
+    for region in zq10.regions:
+        assert data[region.address : region.address + len(region.data)] == region.data
+    for address, text in kept.items():
+        write(board, address, text)
+    again = zhuque(tmp_path, board.address)
+    assert again.returncode == 0, again.stderr
+    assert again.stdout.startswith(
+        f"PASS  {board.address}  24:0a:c4:00:00:00  zq10 0.1.0, not provisioned yet, "
+    )
+    # the journal's own first blocks are the firmware's: it ran, without an identity, and keeps what is behind
+    data = held(board)
+    for address in (0x9000, 0xF000, 0x3FF000):
+        assert data[address : address + len(kept[address])] == kept[address]
+
+
+def test_only_what_changed_is_written(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    (first,) = flash(zq10, board.address)
+    (second,) = flash(zq10, board.address)
+    pieces = first.written
+    assert first.passed and first.skipped == 0
+    assert second.passed and (second.written, second.skipped) == (0, pieces)
+    write(board, layout.VFS.offset + 20, b"worn")
+    (third,) = flash(zq10, board.address)
+    assert third.passed and (third.written, third.skipped) == (1, pieces - 1)
+    (fourth,) = flash(zq10, board.address, everything=True)
+    assert fourth.passed and (fourth.written, fourth.skipped) == (pieces, 0)
+
+
+def test_what_runs_something_else_is_asked_about(new_board: NewBoard, tmp_path: Path) -> None:
+    board = new_board()
+    other = esp32_image.stock("v2.1", size=16384, project="sensor")
+    write(board, 0x1000, other)
+    refused = zhuque(tmp_path, board.address)
+    assert refused.returncode == 5
+    assert "it runs sensor v2.1, ESP-IDF v5.2.2; nothing was written. Give --yes" in refused.stderr
+    assert held(board)[0x1000 : 0x1000 + len(other)] == other
+    for answer, code in (("n", 5), ("y", 0)):
+        ours, theirs = os.openpty()
+        os.write(ours, f"{answer}\n".encode())
+        done = zhuque(tmp_path, board.address, stdin=theirs)
+        assert done.returncode == code, done.stderr
+        assert "Overwrite it? [y/N]" in done.stderr
+        os.close(ours)
+        os.close(theirs)
+    assert stock.read(STOCK).application in held(board)
+
+
+def test_yes_is_for_batches(zq10: Image, new_board: NewBoard, tmp_path: Path) -> None:
+    board = new_board()
+    write(board, 0x1000, esp32_image.stock("v1.20.0", size=16384))
+    with Flasher(zq10, Settings()) as looking:
+        found = looking.look([board.address])[board.address]
+    assert getattr(found, "foreign", None) and "MicroPython, perhaps with files" in found.text  # type: ignore[union-attr]
+    done = zhuque(tmp_path, board.address, "--yes")
+    assert done.returncode == 0 and done.stdout.startswith("PASS"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "fault", "code", "said"),
+    [
+        (
+            {"chip": "esp32s3"},
+            None,
+            5,
+            "this is an ESP32-S3, and the image is for another chip; nothing was written",
+        ),
+        (
+            {"size": 2 << 20},
+            None,
+            5,
+            "its flash holds 2097152 bytes, and Zhuque needs 4194304; nothing was written",
+        ),
+        ({}, "mute", 4, "no ESP32 answers here. Is it powered"),
+        ({}, "in_use", 4, "is open in another program"),
+    ],
+    ids=["chip", "flash", "mute", "in use"],
+)
+def test_boards_that_cannot_be_written(
+    new_board: NewBoard, tmp_path: Path, options: dict[str, Any], fault: str | None, code: int, said: str
+) -> None:
+    board = new_board(**options)
+    if fault:
+        board.order(fault)
+        time.sleep(0.2)
+    before = held(board)
+    done = zhuque(tmp_path, board.address, "--yes")
+    assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert held(board) == before
+
+
+def test_a_cable_that_was_pulled_goes_on_where_it_stopped(new_board: NewBoard, tmp_path: Path) -> None:
+    large = image.build(boards.load("zq10"), stock.read(esp32_image.stock("v1.26.1", size=1_200_000)))
+    board = new_board()
+    board.order(f"unplug at=50 region={0x10000 + 3 * flasher.PIECE:#x}")
+    (first,) = flash(large, board.address)
+    assert not first.passed and first.error is not None and first.error.exit_code == 4
+    assert "the board went away in the middle" in str(first.error) and "run the command again" in str(
+        first.error
+    )
+    plug(board)
+    (second,) = flash(large, board.address)
+    assert second.passed, second.error
+    assert second.skipped == 5  # bootloader, table and three pieces of MicroPython
+
+
+@pytest.mark.parametrize(("baud", "slower"), [(460800, 1), (115200, 2)])
+def test_an_adapter_that_is_too_slow(zq10: Image, new_board: NewBoard, baud: int, slower: int) -> None:
+    board = new_board()
+    board.order(f"max_baud baud={baud}")
+    steps: list[str] = []
+    (result,) = flash(zq10, board.address, steps=steps)
+    assert result.passed, result.error
+    assert [step for step in steps if step.startswith("slower")] == [
+        "slower than 921600 baud",
+        "slower than 460800 baud",
+    ][:slower]
+
+
+def test_damaged_bytes_on_the_line(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    board.order("corrupt count=3 every=9000")
+    (result,) = flash(zq10, board.address)
+    assert result.passed, result.error
+    assert all(held(board)[r.address : r.address + len(r.data)] == r.data for r in zq10.regions)
+
+
+def test_a_board_that_is_not_well_says_why(new_board: NewBoard, tmp_path: Path) -> None:
+    """The profile of another board: its meter does not answer."""
+    config = {
+        "wire": 1,
+        "site": "riverside",
+        "point": "p01",
+        "provisioned": 1_795_000_000,
+        "wifi": {"ssid": "garage", "password": "not-to-be-seen"},
+        "broker": {"host": "127.0.0.1", "port": 1, "tls": False},
+        "time": {"host": "127.0.0.1"},
+    }
+    made = image.build(boards.load("kc868-a8-pzem"), stock.read(STOCK), json.dumps(config).encode())
+    board = new_board(board="zq10")
+    (result,) = flash(made, board.address, wait_s=6)
+    assert not result.passed and result.hello is not None and result.error is None
+    assert result.hello.state == "meter_fault" and "meter" in result.wrong[0]
+
+
+def test_eight_at_once_and_one_is_pulled(zq10: Image, new_board: NewBoard) -> None:
+    made = [new_board() for _ in range(8)]
+    made[3].order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
+    results = flash(zq10, *(board.address for board in made))
+    assert [result.passed for result in results] == [i != 3 for i in range(8)], [r.error for r in results]
+    assert len({result.mac for result in results if result.passed}) == 7
+    assert results[3].error is not None and results[3].error.exit_code == 4
+    plug(made[3])
+    again = flash(zq10, *(board.address for board in made))
+    assert all(result.passed for result in again), [r.error for r in again]
+    assert [result.written > 0 for result in again] == [i == 3 for i in range(8)]
+
+
+def test_a_port_of_another_machine(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board(listen=("127.0.0.1", 0))
+    (result,) = flash(zq10, board.address.replace("rfc2217", "socket"))
+    assert result.passed, result.error
+
+
+def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: Path) -> None:
+    """A limit on the size of files stands for it: the kernel refuses the write in the same way."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    making = Flasher(zq10, Settings())
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(ZhuqueError, match="could not be written"), making:
+            pass
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert not Path(making._folder.name).exists()
+
+
+def test_stopping_ends_every_process(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board(paced=True)
+    with Flasher(zq10, Settings(everything=True)) as running:
+        threading.Timer(1.5, running.stop).start()
+        (result,) = running.flash([board.address])
+    assert result.error is not None and "stopped" in str(result.error)
