@@ -7,11 +7,11 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import garage, memory, sessions, startup, storm, throughput, trip, wear
+from tests.benchmarks import flash, garage, memory, sessions, startup, storm, throughput, trip, wear
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip", "storm", "wear")
+NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip", "storm", "wear", "flash")
 
 
 def bench_startup(quick: bool) -> None:
@@ -76,6 +76,12 @@ def bench_storm(quick: bool) -> None:
 def bench_wear(quick: bool) -> None:
     """How long the flash lasts."""
     for line in wear.run(quick):
+        print(line, flush=True)
+
+
+def bench_flash(quick: bool) -> None:
+    """Boards on USB: seconds each, against those that the bytes need on the line."""
+    for line in flash.run(quick):
         print(line, flush=True)
 
 
