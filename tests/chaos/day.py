@@ -96,6 +96,8 @@ def _faults(chance: random.Random, names: tuple[str, ...], loud_s: float) -> lis
                 if "for_s" in event:
                     event["for_s"] = round(min(event["for_s"], loud_s - at_s), 3)
                     at_s += event["for_s"]
+                if "during" in event:  # nobody knows yet when it begins
+                    event["until_s"] = loud_s
                 events.append(event)
     return events
 

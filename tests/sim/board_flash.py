@@ -88,12 +88,12 @@ def _raise():
 
 
 def _alive():
-    esp32._supply.update({"between": None, "cut": None, "during": None, "then": None, "dead": False})
+    esp32._supply.update({"between": None, "cut": None, "during": None, "until": -1, "then": None, "dead": False})
 
 
 def _torn(part, operation, do):
     """Whether the operation was torn; afterwards the flash takes writes again."""
-    esp32.cut_during(operation, _raise)
+    esp32.cut_during(operation, -1, _raise)
     try:
         do()
     except _Cut:
@@ -133,9 +133,21 @@ def test_a_torn_erase_leaves_any_bytes_in_its_block_alone(folder):
     assert _read(part, 0, 0, 17) == _read(part, 2, 0, 17) == b"\x00" * 16 + b"\xff"
 
 
+def test_a_cut_that_has_not_come_by_its_end_does_not_come(folder):
+    part = _partition(folder + "/late.bin")
+    for late, torn in ((0, False), (1, True)):
+        esp32.cut_during("program", clock.now_us + late, _raise)
+        try:
+            part.writeblocks(0, b"\x00", 100)
+            assert not torn
+        except _Cut:
+            assert torn
+    _alive()
+
+
 def test_nothing_reaches_the_flash_once_the_supply_failed(folder):
     part = _partition(folder + "/dead.bin")
-    esp32.cut_during("program", lambda: None)
+    esp32.cut_during("program", -1, lambda: None)
     part.writeblocks(0, b"\x00", 100)
     part.writeblocks(0, b"\x00", 200)
     part.ioctl(6, 0)

@@ -113,6 +113,11 @@ PLUG = '[[event]]\nat_s = 10\ndo = "plug"\nsocket = 3\n'
         ),
         ('[[event]]\nat_s = 1\ndo = "network_up"', "1: event 1", "ends before it starts"),
         (
+            '[[event]]\nat_s = 9\ndo = "power_cut"\nfor_s = 1\nduring = "erase"\nuntil_s = 9',
+            "1: event 1",
+            "ends before it starts",
+        ),
+        (
             '[[event]]\nat_s = 1\ndo = "smoke"\nfor_s = 1\nuntil_s = 9',
             "1: event 1",
             "either for_s or until_s",

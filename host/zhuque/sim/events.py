@@ -158,7 +158,7 @@ def _span(name: str, event: Event) -> list[str]:
     until, at = event.get("until_s"), event.get("at_s", 0)
     if until is None or type(until) not in (int, float) or type(at) not in (int, float):
         return []
-    if "for_s" in event:
+    if "for_s" in event and "during" not in event:
         return ["either for_s or until_s, not both"]
     if until <= at:
         return [f"{name} ends before it starts: until_s is {until}, at_s is {at}"]

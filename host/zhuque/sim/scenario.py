@@ -104,11 +104,12 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _lasting(event: Event) -> Event:
-    """`until_s` as the board knows it: `for_s`."""
+    """`until_s` as the board knows it: `for_s`. When a cut during an operation begins, only the board knows."""
     if "until_s" not in event:
         return event
-    lasting = {key: value for key, value in event.items() if key != "until_s"}
-    lasting["for_s"] = event["until_s"] - event["at_s"]
+    lasting = {"for_s": event["until_s"] - event["at_s"], **event}
+    if "during" not in event:
+        del lasting["until_s"]
     return lasting
 
 

@@ -21,7 +21,7 @@ HEAP_DATA = 4
 HEAP_EXEC = 1
 
 _table = {}  # label: Partition
-_supply = {"between": None, "cut": None, "during": None, "then": None, "dead": False}
+_supply = {"between": None, "cut": None, "during": None, "until": -1, "then": None, "dead": False}
 
 
 def supply(between, cut):
@@ -29,16 +29,17 @@ def supply(between, cut):
     _supply["between"], _supply["cut"] = between, cut
 
 
-def cut_during(operation, then):
-    """The supply fails in the middle of the next program or erase: `then()`."""
-    _supply["during"], _supply["then"] = operation, then
+def cut_during(operation, until_us, then):
+    """The supply fails in the middle of the next program or erase, if one comes before `until_us` (< 0: ever): `then()`."""
+    _supply["during"], _supply["until"], _supply["then"] = operation, until_us, then
 
 
 def _failing(operation, us):
     """What ends the board in the middle of this operation, or None."""
     if _supply["during"] == operation:
         _supply["during"] = None
-        return _supply["then"]
+        if not 0 <= _supply["until"] <= clock.read():
+            return _supply["then"]
     between = _supply["between"]
     if between is None:
         return None

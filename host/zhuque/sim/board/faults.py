@@ -122,9 +122,14 @@ class Faults:
             self.cut_power(for_us)
         elif during in esp32.OPERATIONS:
             self.tell("power_cut_awaits", during=during)
-            esp32.cut_during(during, lambda: self.cut_power(for_us, during))
+            until_us = us(event, "until_s")
+            esp32.cut_during(during, until_us, lambda: self._cut_late(for_us, until_us, during))
         else:
             raise EventError("during must be one of {}".format(", ".join(esp32.OPERATIONS)))
+
+    def _cut_late(self, for_us, until_us, during):
+        """What was to come in an operation of the flash comes now, and is over by `until_us` (< 0: whenever)."""
+        self.cut_power(for_us if until_us < 0 else min(for_us, until_us - clock.read()), during)
 
     def cut_power(self, for_us, during=None):
         """The supply of the whole point goes now, for so long, in an operation of the flash or not. Does not return."""

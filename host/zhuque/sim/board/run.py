@@ -55,6 +55,7 @@ class Runner:
         self._saved = 0
         self._saved_changes = 0
         self._armed = 0
+        self._dark_until_us = 0
         self.ended = False
         before = load(folder + "world.json") or {"now_us": 0, "off_us": 0, "cause": machine.PWRON_RESET}
         soft = "soft" in before
@@ -94,6 +95,7 @@ class Runner:
     def _off(self, before):
         """The time without a supply, and that of the boot loader."""
         if "soft" not in before:
+            self._dark_until_us = before["now_us"] + before["off_us"]
             clock.sleep_us(before["off_us"] + self._settings.get("boot_us", _BOOT_US))
         clock.boot_us = clock.read()
 
@@ -110,9 +112,10 @@ class Runner:
         return self._start_unix * 1000000 + clock.now_us + self.world.time_error_us
 
     def power_cut(self, for_us):
-        """The supply goes, for so long."""
-        self.world.drop_relays(clock.read())
-        self._end(EXIT_POWER_CUT, machine.PWRON_RESET, for_us)
+        """The supply goes, for so long; where it was gone already, not for less than it would have been."""
+        now = clock.read()
+        self.world.drop_relays(now)
+        self._end(EXIT_POWER_CUT, machine.PWRON_RESET, max(for_us, self._dark_until_us - now))
 
     def reset(self, cause):
         """The CPU starts anew; the relays hold until nothing holds them."""
