@@ -115,7 +115,7 @@ class Commands:
         point = self.point
         # One without a time counts until the clock is known, and then from now on.
         if unix is not None:
-            resets = [(s, unix if t is None else t) for s, t in point.remote_resets]
+            resets = [(s, unix if t is None else min(t, unix)) for s, t in point.remote_resets]
             point.remote_resets = [(s, t) for s, t in resets if unix - t < _DAY_S]
         if len([s for s, _ in point.remote_resets if s == i]) >= RESETS_A_DAY:
             return "too_many_resets", "{} today: have somebody look at the socket".format(RESETS_A_DAY)

@@ -117,8 +117,11 @@ class Point:
     def _settle_outages(self, uptime_ms, unix):
         if unix is None and uptime_ms < OUTAGE_KNOWN_WITHIN_MS:
             return
-        known = unix is not None and self.outage_from is not None
-        outage_ms = max(0, 1000 * (unix - self.outage_from) - uptime_ms) if known else None
+        outage_ms = None
+        if unix is not None and self.outage_from is not None:
+            outage_ms = 1000 * (unix - self.outage_from) - uptime_ms
+            # Before the last sign of life: one of the two times is wrong, and nobody knows how long it was dark.
+            outage_ms = max(0, outage_ms) if outage_ms >= -1000 * _CLOCK_STEP_S else None
         for session in self.sessions:
             if session.outage_open:
                 session.outage(outage_ms)

@@ -3,7 +3,8 @@
 The only place where seconds since 2000 (the ESP32) and since 1970 (everybody else) are told apart. The RTC survives a
 reset of the CPU, so the clock may be right from the start. A time before the board was provisioned or before the
 journal's last is no time at all, and neither is one that moved otherwise than the uptime did: what has no time is dated
-back later, what has a wrong one never is.
+back later, what has a wrong one never is. But the journal's last may itself be wrong, where a time server once told the
+future: three answers in a row that agree, against the uptime, are believed against it.
 """
 
 import os
@@ -15,6 +16,7 @@ from .datagram import ask
 
 NTP_PORT = const(123)
 _STEP_S = const(2)
+_AGREEING = const(3)
 _TIMEOUT_MS = const(3000)
 _FROM_1900_S = 2208988800  # 1900-01-01 to 1970-01-01
 _ERA_S = 4294967296  # the 32 bits of NTP seconds begin anew in 2036
@@ -25,18 +27,20 @@ class SntpError(OSError):
 
 
 class Clock:
-    """`rtc` is machine.RTC or alike; `not_before` in Unix seconds, the earliest time that is believed."""
+    """`rtc` is machine.RTC or alike; `not_before` in Unix seconds, before which no time is ever believed."""
 
     def __init__(self, rtc, not_before):
         self._rtc = rtc
-        self._not_before = not_before
+        self._provisioned = self._not_before = not_before
         self._epoch_s = EPOCH_2000_S if time.gmtime(0)[0] == 2000 else 0
         self._ticks = time.ticks_ms()
         self._uptime_ms = 0
         self._offset_s = None  # Unix seconds less uptime, as last believed
+        self._told_s = None  # the same, as told against the journal's last, and how often in a row
+        self._told = 0
 
     def believe_from(self, t):
-        """No time before Unix seconds `t` is believed any more."""
+        """No time before Unix seconds `t`, the journal's last, is believed from the RTC; see `set_unix`."""
         self._not_before = max(self._not_before, t)
 
     @property
@@ -59,12 +63,24 @@ class Clock:
         return now
 
     def set_unix(self, t, us=0):
-        """Sets the RTC to Unix seconds and microseconds; ValueError before `not_before`."""
+        """Sets the RTC to Unix seconds and microseconds, of a time server.
+
+        ValueError before the board was provisioned, and before the journal's last time until it is told a third time.
+        """
+        offset = t - self.uptime_ms() // 1000
         if t < self._not_before:
-            raise ValueError(
-                "time {} is before {}, when it was provisioned or last ran".format(t, self._not_before)
-            )
-        self._offset_s = t - self.uptime_ms() // 1000
+            if self._told_s is None or abs(offset - self._told_s) > _STEP_S:
+                self._told = 0
+            self._told_s = offset
+            self._told += 1
+            if t < self._provisioned or self._told < _AGREEING:
+                raise ValueError(
+                    "time {} is before {}, when it was provisioned or last ran".format(t, self._not_before)
+                )
+            print("zhuque: time {} is told again and again: the journal's last was wrong".format(t))
+            self._not_before = t
+        self._told = 0
+        self._offset_s = offset
         year, month, day, hour, minute, second, weekday, _ = time.gmtime(t - self._epoch_s)[:8]
         self._rtc.datetime((year, month, day, weekday, hour, minute, second, us))
 

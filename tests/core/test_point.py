@@ -500,6 +500,14 @@ def test_an_outage_of_unknown_length_ends_it_after_three_minutes():
     assert after.records("session_end")[0]["reason"] == "power_loss"
 
 
+def test_a_time_before_the_journals_last_tells_no_outage():
+    """A time server once told the future, and now the truth: how long it was dark is not known, and it ends."""
+    wall, _ = after_cut(-86400)
+    wall.live(3)
+    assert wall.word == 0 and wall.records("session_end")[0]["reason"] == "power_loss"
+    assert wall.records("session_end")[0]["suspended_s"] < 10
+
+
 def test_a_fault_that_took_the_supply_down_is_not_met_again():
     wall = charging(seconds=20)  # no checkpoint since the relay closed
     died = wall.clock

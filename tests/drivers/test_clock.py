@@ -104,6 +104,32 @@ def test_uptime_does_not_wrap(mpy: Path) -> None:
         assert script.wait("uptime_ms") == [60 * 86_400_000]
 
 
+@pytest.mark.parametrize(
+    ("told", "believed"),
+    [
+        ("1800000000@0 1800000000@60 1800000001@120", "..x"),  # three agree: the journal's last was wrong
+        (
+            "1800000000@0 1800000000@60 1800000000@120 1790000000@180",
+            "..x.",
+        ),  # which is the bound from then on
+        (
+            "1800000000@0 1800000000@60 1800000003@120 1800000003@180",
+            "....",
+        ),  # one that does not agree begins anew
+        ("1800000000@0 1800000000@60 1800000003@120 1800000003@180 1800000003@240", "....x"),
+        ("1800000000@0 1800000000@60 2000000000@120 1800000000@180", "..x."),  # and so does one that is later
+        ("1600000000@0 1600000000@60 1600000000@120 1600000000@180", "...."),  # before provisioning: never
+    ],
+)
+def test_a_time_before_the_journals_last_must_be_told_three_times(
+    micropython: Path, told: str, believed: str
+) -> None:
+    """A server that once told the future must not keep a board without time, and without TLS, for good."""
+    with BoardScript(micropython, SCRIPT, "contradicts", 0, told) as script:
+        for step, expected in zip(told.split(), believed, strict=True):
+            assert script.wait("set" if expected == "x" else "refused") == [int(step.partition("@")[0])]
+
+
 def test_a_clock_that_jumps_is_no_time(mpy: Path) -> None:
     """By more than two seconds against the uptime, either way: no time until it is set, after a restart too."""
     with BoardScript(mpy, SCRIPT, "jumps", 0, 0) as script:

@@ -88,7 +88,9 @@ def _raise():
 
 
 def _alive():
-    esp32._supply.update({"between": None, "cut": None, "during": None, "until": -1, "then": None, "dead": False})
+    esp32._supply.update(
+        {"between": None, "cut": None, "during": None, "until": -1, "then": None, "dead": False}
+    )
 
 
 def _torn(part, operation, do):

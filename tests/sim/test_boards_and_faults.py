@@ -135,7 +135,7 @@ def test_a_torn_program_costs_no_session(tmp_path: Path, broker: Broker) -> None
 
 
 def test_a_power_cut_is_over_when_it_says(tmp_path: Path, broker: Broker) -> None:
-    """One that awaits a program has an end by the clock; another that comes in the dark does not bring light earlier."""
+    """One that awaits a program has an end by the clock; one that comes in the dark does not end that earlier."""
     awaits = {"at_s": 100, "do": "power_cut", "for_s": 500, "during": "program", "until_s": 200}
     cuts = [{"at_s": 400, "do": "power_cut", "for_s": 100}, {"at_s": 450, "do": "power_cut", "for_s": 10}]
     with Lived(tmp_path, broker, "zq10", awaits, *cuts) as lived:

@@ -115,7 +115,41 @@ async def jumps(_port, _argument):
     tell("later", clock.unix() is None)
 
 
-CASES = {"jumps": jumps, "sntp": sntp, "name": name, "refuses": refuses, "wraps": wraps}
+async def contradicts(_port, steps):
+    """A time server tells times before the journal's last: steps of OFFSET@SECOND; what is believed after each."""
+    now = [0]
+
+    class Time:
+        gmtime = time.gmtime
+        ticks_diff = time.ticks_diff
+        time = time.time
+
+        @staticmethod
+        def ticks_ms():
+            return now[0]
+
+    module.time = Time
+    clock = Clock(Rtc(), 1_700_000_000)
+    clock.believe_from(2_000_000_000)
+    for step in steps.split():
+        offset, second = map(int, step.split("@"))
+        now[0] = 1000 * second
+        try:
+            clock.set_unix(offset + second)
+        except ValueError:
+            tell("refused", offset)
+        else:
+            tell("set", offset)
+
+
+CASES = {
+    "contradicts": contradicts,
+    "jumps": jumps,
+    "sntp": sntp,
+    "name": name,
+    "refuses": refuses,
+    "wraps": wraps,
+}
 
 if __name__ == "__main__":
     asyncio.run(CASES[sys.argv[1]](int(sys.argv[2]), sys.argv[3]))

@@ -30,7 +30,7 @@ def supply(between, cut):
 
 
 def cut_during(operation, until_us, then):
-    """The supply fails in the middle of the next program or erase, if one comes before `until_us` (< 0: ever): `then()`."""
+    """The supply fails in the middle of the next program or erase, before `until_us` where that is >= 0: `then()`."""
     _supply["during"], _supply["until"], _supply["then"] = operation, until_us, then
 
 
