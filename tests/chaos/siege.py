@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 from tests.chaos import judge
@@ -24,6 +24,7 @@ from zhuque.sim.truth import Row
 BOARD = "zq10"
 START_UNIX = 1_780_000_000  # so that the same seed gives the same epochs and ids
 _SETTLE_S = 180.0
+_LINES = 40  # of what a point did last
 _COUNTED = ("power_cut", "network_down", "clock_jump")
 
 
@@ -42,6 +43,7 @@ class Siege:
         self._day = day
         self._office = office
         self._now_s = 0.0
+        self._said = {name: deque[str](maxlen=_LINES) for name in day.points}
         self._plan = Plan(
             SITE,
             day.points,
@@ -58,7 +60,7 @@ class Siege:
         address = BrokerAddress(self._office.broker.host, self._office.broker.port)
         strikes = list(self._day.strikes)
         with Garage(self._points, self._plan, address, self._on_event, lambda *_: None) as garage:
-            while not garage.is_over():
+            while not garage.is_over() or strikes:  # a busy office is late: the points may be through their day
                 if strikes and strikes[0].at_s <= self._now_s:
                     strike = strikes.pop(0)
                     self._office.strike(strike.kinds, strike.for_s)
@@ -69,6 +71,9 @@ class Siege:
 
     def _on_event(self, point: str, event: Event) -> None:
         kind = event["event"]
+        if kind not in ("time", "relay"):
+            at_s = event["time"] - self._plan.start_unix
+            self._said[point].append(f"{point} {at_s:>6} s  {kind} {event.get('line', '')}")
         if kind == "time":
             self._now_s = max(self._now_s, event["time"] - self._plan.start_unix)
         elif kind == "restart" and event["after"] != "power cut":
@@ -89,6 +94,8 @@ class Siege:
                 return
             if time.monotonic() > until:
                 said = self._office.where_it_hangs()
+                late = [name for name in self._day.points if name + " " in behind]
+                said += "".join("\n".join(("", *self._said[name])) for name in late[:5])
                 raise SiegeError(f"not stored {_SETTLE_S:.0f} s after the last fault: {behind}\n{said}")
             time.sleep(0.5)
 
