@@ -60,7 +60,9 @@ class Siege:
         address = BrokerAddress(self._office.broker.host, self._office.broker.port)
         strikes = list(self._day.strikes)
         with Garage(self._points, self._plan, address, self._on_event, lambda *_: None) as garage:
-            while not garage.is_over() or strikes:  # a busy office is late: the points may be through their day
+            while (
+                not garage.is_over() or strikes
+            ):  # a busy office is late: the points may be through their day
                 if strikes and strikes[0].at_s <= self._now_s:
                     strike = strikes.pop(0)
                     self._office.strike(strike.kinds, strike.for_s)

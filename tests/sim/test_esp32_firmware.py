@@ -16,6 +16,7 @@ from tests.fakes import esp32_image as images
 from tests.sim.test_esp32_tools import Bench
 from tests.sim.test_misconfigured import status_of
 from zhuque import boards
+from zhuque.device.application import modules
 from zhuque.sim.broker import Broker
 from zhuque.sim.esp32.flash import FlashFile
 
@@ -25,9 +26,9 @@ PLAIN = ("boot.py", "main.py")
 
 
 def put_firmware(folder: Path, compiled: bool) -> None:
-    """The application as it lies on a board."""
-    for source in (ROOT / "firmware").rglob("*.py"):
-        name = source.relative_to(ROOT / "firmware")
+    """The application as it lies on a board: the files of every board together do not fit."""
+    for name in map(Path, modules(boards.load("zq10").data)):
+        source = ROOT / "firmware" / name
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         if compiled and name.name not in PLAIN:
             target = (folder / name).with_suffix(".mpy")
