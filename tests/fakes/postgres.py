@@ -17,7 +17,7 @@ from signal import Signals
 from zhuque.sim.broker import free_port
 
 TOOLCHAIN = Path(__file__).resolve().parents[2] / "build" / "toolchain" / "bin"
-_START_S = 60.0
+_START_S = 90.0
 
 
 class PostgresMissingError(Exception):
@@ -73,8 +73,19 @@ class Postgres:
         """Returns once it takes connections."""
         import psycopg
 
-        if self._process is not None and self._process.poll() is None:
-            return self
+        if self._process is None or self._process.poll() is not None:
+            self._spawn()
+        until = time.monotonic() + _START_S
+        while True:
+            try:
+                psycopg.connect(self.url(), connect_timeout=2).close()
+                return self
+            except psycopg.OperationalError:
+                if time.monotonic() > until or self._process is None or self._process.poll() is not None:
+                    raise RuntimeError((self._folder / "log").read_text()[-2000:]) from None
+                time.sleep(0.05)
+
+    def _spawn(self) -> None:
         options = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "40"}
         arguments = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         with (self._folder / "log").open("ab") as log:
@@ -85,15 +96,6 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        until = time.monotonic() + _START_S
-        while True:
-            try:
-                psycopg.connect(self.url(), connect_timeout=2).close()
-                return self
-            except psycopg.OperationalError:
-                if time.monotonic() > until or self._process.poll() is not None:
-                    raise RuntimeError((self._folder / "log").read_text()[-2000:]) from None
-                time.sleep(0.05)
 
     def stop(self) -> None:
         """A fast shutdown: every connection is ended."""
