@@ -1,4 +1,4 @@
-"""Fixtures for all tests: the programs of the toolchain, a free port, a broker."""
+"""For all tests: the programs of the toolchain, a free port, a broker; and which tests share a process."""
 
 from __future__ import annotations
 
@@ -9,9 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from tests import safety
 from zhuque.sim.broker import Broker
 from zhuque.sim.broker import free_port as find_free_port
 from zhuque.sim.tools import ToolMissingError, find_micropython
+
+pytest_plugins = ["tests.branches"]
+# Their tests share nothing that is dear to make, and take long: each may go to another process.
+_APART = (
+    "test_on_micropython",
+    "test_hostile",
+    "test_flash",
+    "test_boards_and_faults",
+    "test_garage",
+    "test_point",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What pytest-xdist keeps together: a file, and all tests whose branches are counted."""
+    for item in items:
+        if safety.is_test(item.path):
+            item.add_marker(pytest.mark.xdist_group(safety.GROUP))
+        elif item.path.stem not in _APART:
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(safety.ROOT))))
 
 
 @pytest.fixture(autouse=True)

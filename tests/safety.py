@@ -1,4 +1,4 @@
-"""What is held to full branch coverage (tests/core/conftest.py) and to mutants (tests/mutation.py), and by which tests.
+"""What is held to full branch coverage (tests/branches.py) and to mutants (tests/mutation.py), and by which tests.
 
 The tests named here are run under `coverage` as part of the ordinary run; what each of them reached is kept in
 build/mutation/reached.json, so that a mutant is shown only to tests that pass its line.
@@ -52,6 +52,8 @@ TESTS = (
     "test_point",
     "test_point_branches",
 )
+# Where tests run in several processes, one of them runs all of these.
+GROUP = "safety"
 REACHED = ROOT / "build" / "mutation" / "reached.json"
 
 
@@ -61,6 +63,10 @@ def module_file(module: str) -> Path:
 
 def import_name(module: str) -> str:
     return module.replace("/", ".")
+
+
+def is_test(path: Path) -> bool:
+    return path.stem in TESTS and path.parent.name == "core"
 
 
 def test_file(test: str) -> Path:

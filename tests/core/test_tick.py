@@ -203,6 +203,16 @@ def test_safe_mode_outlives_every_fault_but_no_dead_event_loop():
         assert board.watchdog.calls == feeds
 
 
+def test_a_file_that_is_written_is_no_silence_of_the_meter():
+    for writing in (False, True):
+        board = TickBench()
+        if writing:
+            board.task.going_to_write()
+        board.tick(2500)
+        assert bool(board.guard.judge.stale[0]) is not writing
+        assert board.task.take_blind_ms()["erase" if writing else "quiet"] == 2500
+
+
 # What the restart that follows is told --------------------------------------------------------------------------------
 
 

@@ -62,24 +62,23 @@ def test_speed_is_a_limit(_folder):
 
 def test_speed_1_is_the_wall_clock(_folder):
     clock.set_speed(1)
-    began, began_virtual = utime.ticks_us(), time.ticks_us()
+    began = utime.ticks_us()
+    began_virtual = time.ticks_us()
     time.sleep_ms(120)
-    took, took_virtual = utime.ticks_us() - began, time.ticks_us() - began_virtual
-    assert took >= 119000
-    assert abs(took - took_virtual) < 20000
+    took_virtual = time.ticks_us() - began_virtual
+    assert 119000 <= took_virtual <= utime.ticks_us() - began
 
 
 def test_speed_1_delivers_late_ticks_in_a_burst_of_eight(_folder):
     clock.set_speed(1)
     seen = []
-    _timer(lambda _: seen.append(time.ticks_us()), period=20)
-    utime.sleep_ms(400)  # Python is busy: twenty ticks fall due, and nobody delivers them
+    _timer(lambda _: seen.append(time.ticks_us()), period=100)
+    utime.sleep_ms(2000)  # Python is busy: twenty ticks fall due, and nobody delivers them
     assert not seen
     time.sleep_ms(1)
-    assert len(seen) == 8, len(seen)
-    assert seen[-1] - seen[0] < 20000
-    time.sleep_ms(45)
-    assert 2 <= len(seen) - 8 <= 3, len(seen)
+    # On a machine that is busy itself the next one may be due by now: twelve came to nothing all the same.
+    assert 8 <= len(seen) <= 10, len(seen)
+    assert seen[7] - seen[0] < 100000
 
 
 def test_a_stall_at_speed_does_the_same(_folder):

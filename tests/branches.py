@@ -1,7 +1,8 @@
 """Every branch of the safety modules is taken by tests/core: a run of these tests that leaves one out fails.
 
 Coverage is measured while the tests of tests/safety.py run, and only in those modules: nothing runs twice. A run of
-some of the tests, or with a failure, proves nothing and is not judged.
+some of the tests, or with a failure, proves nothing and is not judged. Of several processes one runs them all
+(tests/conftest.py groups them), judges, and tells the one that reports.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import importlib.util
 import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import coverage
 import pytest
@@ -34,7 +36,7 @@ def _name(item: pytest.Item) -> str:
 
 
 def _is_ours(item: pytest.Item) -> bool:
-    return item.path.stem in safety.TESTS and item.path.parent.name == "core"
+    return safety.is_test(item.path)
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -63,7 +65,7 @@ def _run_definitions() -> None:
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     if report.when == "call" and report.passed:
-        file, name = report.nodeid.rsplit("::", 1)
+        file, name = report.nodeid.removesuffix(f"@{safety.GROUP}").rsplit("::", 1)
         folder, stem = file.removesuffix(".py").split("/")[-2:]
         if folder == "core" and stem in safety.TESTS:
             _ran[f"{stem}::{name}"] = report.duration
@@ -80,6 +82,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     files = {item.path.stem for item in ours}
     named = any("::" in str(argument) for argument in session.config.args)
     if _deselected or named or files != set(safety.TESTS) or len(_ran) != len(ours):
+        _fail_if_missing(session)
         return
     lines: dict[str, dict[int, list[str]]] = {}
     data = _cov.get_data()
@@ -90,6 +93,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     safety.save(_ran, lines)
     _missing.extend(_missed())
     _missing.extend(_unlocked(lines))
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told["missing"] = _missing
+    _fail_if_missing(session)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """In the process that reports: one of the others has ended."""
+    _missing.extend(getattr(node, "workeroutput", {}).get("missing", ()))
+
+
+def _fail_if_missing(session: pytest.Session) -> None:
     if _missing:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
