@@ -179,6 +179,17 @@ def test_age_does_not_count_while_we_are_away_or_behind() -> None:
     assert len(made.take(560.0)) == 1
 
 
+def test_who_is_always_behind_asks_at_last() -> None:
+    made = gaps()
+    made.standing(JOURNAL, Standing(1, 3, 8), 0.0)
+    asked = [now for now in range(1, 1500) if made.behind(float(now)) or made.take(float(now))]
+    assert asked[0] == 1 + 600 + 60, "ten ages from the first time, and then the age itself"
+    made.hold(1500.0)
+    assert made.take(1559.0) == [], "while nothing can be stored there is no use in asking"
+    made.behind(1700.0)
+    assert made.take(1759.0) == [] and made.take(1760.0), "after a quiet age its patience is whole again"
+
+
 def test_a_point_that_is_offline_is_not_asked() -> None:
     made = gaps()
     made.told(POINT, None, None, False)

@@ -296,7 +296,7 @@ class Collector:
     def _hear(self, done: Done, now: float) -> None:
         """What points said in a batch: how they are, and answers."""
         if done.behind and self._connected:
-            self._gaps.hold(now)
+            self._gaps.behind(now)
         for status in done.statuses:
             body = status.body if status.online else {}
             self._gaps.told(

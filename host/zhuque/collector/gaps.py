@@ -2,7 +2,9 @@
 
 A gap is asked for once it is `age_s` old, at most 200 records a request, in order, one request outstanding a point,
 spread by chance, and again with backoff. Age does not count while we are away from the broker or behind with storing:
-the missing record may be among what waits, and a status that the broker kept is read before the records it queued.
+the missing record may be among what waits, and a status that the broker kept is read before the records it queued. But
+who is always behind would never ask: after ten such ages in a row it counts all the same, and an answer too many is
+only a duplicate.
 
 Given up as lost is what the point says is gone (`first_seq` of its status or of its answer), what belongs to a journal
 that it no longer has, and what it did not send although it said yes three times: rotten on its flash. A record that
@@ -24,6 +26,7 @@ _SPREAD_S = 0.1  # between two requests to any points
 _ANSWER_S = 30.0
 _BACKOFF_MAX_S = 3600.0
 _TRIES = 3
+_PATIENCE = 10  # ages that being behind puts off at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,20 @@ class Gaps:
         self._told: dict[Point, _Told] = {}
         self._asked: dict[Point, tuple[str, Journal, float]] = {}
         self._quiet_since: float | None = None
+        self._behind_since = self._behind_at = float("-inf")
         self._next_ask = 0.0
 
     def hold(self, now: float) -> None:
-        """Connected just now, or behind with storing: ages begin anew."""
+        """Connected just now, or nothing can be stored: ages begin anew."""
         self._quiet_since = now
+
+    def behind(self, now: float) -> None:
+        """More waits than a batch holds: ages begin anew, but not for ever."""
+        if now > self._behind_at + self._age_s:
+            self._behind_since = now
+        self._behind_at = now
+        if now <= self._behind_since + _PATIENCE * self._age_s:
+            self._quiet_since = now
 
     def disconnected(self) -> None:
         """Nothing can be asked, and no answer will come."""
