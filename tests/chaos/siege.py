@@ -80,6 +80,7 @@ class Siege:
             self._now_s = max(self._now_s, event["time"] - self._plan.start_unix)
         elif kind == "restart" and event["after"] != "power cut":
             self.survived[f"restart after a {event['after']}"] += 1
+            print("\n".join(self._said[point]))  # nothing here asks for one: somebody has to look
         elif kind == "power_cut" and event["during"]:
             self.survived[f"power_cut in a flash {event['during']}"] += 1
         elif kind in _COUNTED:
