@@ -9,7 +9,7 @@ from wire.records import decode
 from wire.units import const
 
 from .checkpoints import Checkpoints
-from .frames import FRAME_MAX, HEADER, Window
+from .frames import HEADER, Window
 
 NONE = const(-1)
 
@@ -17,9 +17,9 @@ NONE = const(-1)
 class Ring:
     """The reading half of core/journal.Journal, which says what the attributes mean that are there for all.
 
-    For core/ring_recovery and the journal: `head` is the newest block (NONE before the first record), `offset` where its
-    next frame goes, `ahead` the erased block that follows, `erase_next` the one to erase when there is none, `firsts` the
-    first seq of each block (0: not a block of this journal), `seen_damage` a 1 for each whose damage was told.
+    For core/ring_recovery and the journal: `head` is the newest block (NONE before the first record), `offset` where
+    its next frame goes, `ahead` the erased block that follows, `erase_next` the one to erase when there is none,
+    `firsts` the first seq of each block (0: not a block of this journal), `seen_damage` a 1 where damage was told.
     """
 
     def __init__(self, store, new_epoch):

@@ -30,7 +30,7 @@ def recover(ring, new_epoch):
 
 
 def _read_headers(ring):
-    """(epoch, serial, place in the ring) of the newest block, None without any; fills the index with the blocks of its epoch."""
+    """(epoch, serial, place in the ring) of the newest block, None without any; `firsts` is filled."""
     newest = None
     epochs = []
     for n in range(ring.count):

@@ -1,4 +1,4 @@
-"""Opening a socket, and asking something by datagram. A socket is always non-blocking; drivers/waiting.py waits for it."""
+"""Opening a socket, which never blocks (drivers/waiting.py waits for it), and asking something by datagram."""
 
 import asyncio
 import socket

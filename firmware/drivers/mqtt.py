@@ -1,8 +1,8 @@
 """MQTT 3.1.1 for a board: QoS 0 and 1, clean session, retained last will, and no call that waits for the network.
 
-Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a fixed buffer and at once offers it to the socket; what the socket does not take, a
-task of its own delivers. `run` reads into a fixed buffer and handles packets where they lie. Two tasks live as long as
-the connection, none is made per message.
+Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a fixed buffer and at once offers it
+to the socket; what the socket does not take, a task of its own delivers. `run` reads into a fixed buffer and handles
+packets where they lie. Two tasks live as long as the connection, none is made per message.
 
 Rules: whatever ends a connection ends it in `_end`, with a reason, and `run` raises it. A peer that breaks the protocol
 is hung up on, never argued with. Keep-alive: a PINGREQ every half period; a peer not heard for a whole one is gone, so

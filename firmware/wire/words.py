@@ -1,4 +1,4 @@
-"""Stable names that only the wire carries, for whoever reads it: the board writes them where they arise, and loads none."""
+"""Stable names that only the wire carries, and no flash: the board says them where they arise, and loads none."""
 
 # Of a socket, in `telemetry`.
 STATES = ("idle", "armed", "charging", "suspended", "ended", "locked", "unavailable")
