@@ -58,6 +58,7 @@ def back_after_ms(chance: random.Random, outage_ms: int, power_cut: bool, monkey
     monkeypatch.setattr(publish, "asyncio", SimpleNamespace(sleep_ms=sleep_ms))
     monkeypatch.setattr(publish, "time", ticks)
     monkeypatch.setattr(publish, "os", SimpleNamespace(urandom=chance.randbytes))
+    monkeypatch.setattr(publish, "forget", lambda names: None)  # here it would cost a collection each
     mqtt = SimpleNamespace(connect=connect, close=lambda: None)
     clock = SimpleNamespace(is_set=True, uptime_ms=lambda: -1)
     words = (Config(site="g", point="p"), Wifi(), clock, lambda *_: mqtt, None, None, None, None)
