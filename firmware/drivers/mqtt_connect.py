@@ -67,13 +67,14 @@ async def _greet(sock, greeting):
         at += sock.write(greeting[at:]) or 0
         if at < len(greeting):
             await writable(sock)
-    answer = b""
-    while len(answer) < _CONNACK_LENGTH:
+    answer = bytearray(_CONNACK_LENGTH)
+    at = 0
+    while at < _CONNACK_LENGTH:
         await readable(sock)
-        got = sock.read(_CONNACK_LENGTH - len(answer))
-        if got == b"":
+        got = sock.readinto(memoryview(answer)[at:])
+        if got == 0:
             raise MqttError("the broker hung up before it accepted us")
-        answer += got or b""
+        at += got or 0
     why = refusal(answer)
     if why:
         raise MqttError(why)
