@@ -209,7 +209,7 @@ def main():
     for problem in board.problems:
         say(problem)
     obeyed = assembly.recover(board)
-    forget(assembly.LOADED)
+    forget(assembly.LOADED + ("boot",))
     drop_setup()
     del assembly
     point = board.point
