@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.sim.lived import Event, Heard, Lived
+from tests.sim.lived import Event, Heard, Lived, spoilt
+from zhuque import boards
 from zhuque.sim.broker import Broker
 
 
@@ -42,8 +43,26 @@ def test_identify_says_whether_the_board_has_an_led(tmp_path: Path, broker: Brok
         lived.until("console", lambda event: "identify: this is zq10, installer:wang asks" in event["line"])
 
 
+_TOLD_LED = """
+import machine
+
+class _Told(machine.Pin):
+    def value(self, level=None):
+        if self.id == 2:
+            print("led", level)
+        return self(level)
+
+machine.Pin = _Told
+"""
+
+
 def test_identify_blinks_the_led_and_charging_goes_on(tmp_path: Path, broker: Broker) -> None:
-    with Heard(broker) as heard, Lived(tmp_path, broker, "devkit-hlw8032") as lived:
+    board = {**boards.load("zq10").data, "led": {"pin": 2, "active_low": True}}
+    firmware = spoilt(tmp_path / "firmware", _TOLD_LED)
+    with Heard(broker) as heard, Lived(tmp_path, broker, board, firmware=firmware) as lived:
         assert lived.until("relay")["closed"]
         assert heard.ask(id="i1", op="identify", actor="installer:wang")["led"]
-        assert not [event for event in lived.after(60) if event["event"] in ("relay", "reset")]
+        seen = lived.after(60)
+    assert not [event for event in seen if event["event"] in ("relay", "reset")]
+    levels = [event["line"] for event in lived.seen if str(event.get("line")).startswith("led ")]
+    assert levels == ["led 0", "led 1"] * 20, "lit at 0, and dark at the end"
