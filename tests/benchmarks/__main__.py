@@ -86,7 +86,7 @@ def bench_flash(quick: bool) -> None:
 
 
 def bench_heap(quick: bool) -> None:
-    """How much of the firmware stays in a board's memory."""
+    """What the firmware weighs on a board."""
     for line in heap.run(quick):
         print(line, flush=True)
 
