@@ -62,6 +62,9 @@ def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
     )
 
 
+_common = order_options(3)
+
+
 @click.group(name="socket")
 def command() -> None:
     """Start, limit, stop and reset a socket.
@@ -73,7 +76,7 @@ def command() -> None:
 
 
 @command.command()
-@order_options(3)
+@_common
 @click.option(
     "--max-duration",
     "max_duration_s",
@@ -103,7 +106,7 @@ def start(
 
 
 @command.command()
-@order_options(3)
+@_common
 @click.option("--max-duration", "max_duration_s", type=DURATION, help="End it after so long, such as 4h.")
 @click.option("--max-energy", "max_energy_mwh", type=ENERGY, help="End it after so much, such as 500Wh.")
 def limit(place: Target, max_duration_s: int | None, max_energy_mwh: int | None, **rest: Any) -> None:
@@ -127,7 +130,7 @@ def limit(place: Target, max_duration_s: int | None, max_energy_mwh: int | None,
 
 
 @command.command()
-@order_options(3)
+@_common
 def stop(place: Target, **rest: Any) -> None:
     """End the session.
 
@@ -139,7 +142,7 @@ def stop(place: Target, **rest: Any) -> None:
 
 
 @command.command()
-@order_options(3)
+@_common
 def reset(place: Target, **rest: Any) -> None:
     """Clear a lockout, after its cause was removed.
 
