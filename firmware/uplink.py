@@ -24,6 +24,7 @@ def build(board, view, obeyed):
     outbox = Outbox(board.journal)
     commands = Commands(board.point, obeyed, outbox)
     commands.configure = board.configure
+    commands.identify = board.identify
     tls = None
     if config["broker.tls"]:
         from drivers import tls as tls_driver
