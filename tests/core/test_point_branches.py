@@ -162,6 +162,19 @@ def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
         assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
 
 
+def test_a_load_that_has_just_come_is_no_frozen_counter():
+    energy = Energy(1, 3600, 1)  # 8 counts are 28.8 J
+    assert not energy.frozen(0, 0, 500)
+    assert not energy.frozen(0, 1_000_000, 500), "it may have come a moment ago"
+    assert energy.frozen(0, 1_000_000, 500), "500 J without a count"
+    energy.frozen(0, 1_000_000, 500)
+    assert not energy.frozen(0, 5_000, 500) and not energy.frozen(0, 1_000_000, 500), (
+        "at the lower of the two"
+    )
+    assert not energy.frozen(0, 47_600, 500), "28.8 J in all"
+    assert energy.frozen(0, 1, 2)
+
+
 def test_a_reader_a_ring_behind_takes_the_last_thirty_two():
     trips = Trips()
     for n in range(33):
