@@ -17,9 +17,8 @@ KEPT_IDS = const(64)
 class Commands:
     """Obeys for one point; `obeyed` are the ids of the commands obeyed before a restart, oldest first."""
 
-    def __init__(self, point, obeyed, outbox):
+    def __init__(self, point, obeyed):
         self.point = point
-        self.outbox = outbox
         self.configure = None  # called with (self, command, uptime_ms, unix): what changes config.json
         self.identify = None  # alike: what shows which board this is
         self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
@@ -30,20 +29,26 @@ class Commands:
             "ping": self._ping,
         }
 
-    def execute(self, payload, uptime_ms, unix):
-        """The reply to a raw command; never raises for what the sender did."""
+    def execute(self, payload, uptime_ms, unix, line):
+        """The reply to a raw command; never raises for what the sender did.
+
+        `line` is the way that it came: `is_local` where that is the point itself, `resend` what sends records there.
+        """
         try:
             command = messages.command(payload)
+            command["line"] = line
         except WireError as e:
             return reply(e.id, e.code, e.detail)
         known = self._known(command["id"])
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
-        # What a configuration is, is not kept for each time that somebody asked.
-        self._answers.append((command["id"], None if "config" in answer else answer))
-        if len(self._answers) > KEPT_IDS:
-            self._answers.pop(0)
+        # What changes nothing may be asked twice: a long pull must not push out the ids of what was obeyed. And what a
+        # configuration is, is not kept for each time that somebody asked.
+        if command["op"] not in ("resend", "ping"):
+            self._answers.append((command["id"], None if "config" in answer else answer))
+            if len(self._answers) > KEPT_IDS:
+                self._answers.pop(0)
         return answer
 
     def _known(self, id):
@@ -101,7 +106,7 @@ class Commands:
             or self.point.start(
                 i,
                 command["account"],
-                "remote",
+                "button" if command["line"].is_local else "remote",
                 command["max_duration_s"],
                 command["max_energy_mwh"],
                 uptime_ms,
@@ -110,15 +115,17 @@ class Commands:
         )
 
     def _stop(self, command, i, uptime_ms, unix):
-        return self.journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
+        return self.journal(command, uptime_ms, unix) or self.point.stop(
+            i, "stopped_local" if command["line"].is_local else "stopped_remote"
+        )
 
     def _resend(self, command, i, uptime_ms, unix):
-        """Ask the outbox for records again; what is no longer in the journal is said with the first that is."""
+        """Have records sent again; what is no longer in the journal is said with the first that is."""
         journal = self.point.journal
         if command["epoch"] != journal.epoch:
             return "gone", "this journal's epoch is " + journal.epoch
         try:
-            count = self.outbox.resend(command["epoch"], command["from"], command["to"])
+            count = command["line"].resend(command["epoch"], command["from"], command["to"])
         except ValueError as e:
             return "bad_field", str(e)
         if not count or command["from"] < journal.first_seq:
