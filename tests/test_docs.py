@@ -9,7 +9,7 @@ import pytest
 
 from core import causes, session
 from wire import codes, records
-from zhuque.wire import messages
+from zhuque.wire import commands
 
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = (ROOT / "firmware" / "README.md").read_text()
@@ -79,7 +79,7 @@ def test_every_record_kind_lists_its_keys() -> None:
 def test_every_op_that_is_implemented_is_described() -> None:
     described = {name for row in rows(WIRE, "| op | keys beside") for name in names(row[0])}
     assert described == set(codes.OPS)
-    assert set(messages._COMMAND_FIELDS) == set(codes.OPS)
+    assert set(commands._COMMAND_FIELDS) == set(codes.OPS)
 
 
 READMES = [

@@ -5,7 +5,6 @@ returns a reply. A command that changes something is in the journal before its e
 restart its id is known; one that cannot be journalled is refused.
 """
 
-from wire import messages
 from wire.messages import WireError, reply
 from wire.units import const
 
@@ -35,7 +34,9 @@ class Commands:
         `line` is the way that it came: `is_local` where that is the point itself, `resend` what sends records there.
         """
         try:
-            command = messages.command(payload)
+            from wire.commands import command as checked
+
+            command = checked(payload)
             command["line"] = line
         except WireError as e:
             return reply(e.id, e.code, e.detail)

@@ -4,8 +4,9 @@ import sys
 
 from .forget import forget
 
-# What a rare command loads.
+# What a command loads, and a rare one more.
 _LOADED = (
+    "wire.commands",
     "core.rare_commands",
     "tasks.configure",
     "tasks.identify",
@@ -32,6 +33,5 @@ class CommandTask:
             self._commands.point.protection.fail()
             return
         finally:
-            if _LOADED[0] in sys.modules:
-                forget(_LOADED)
+            forget(_LOADED)
         self._reply(answer)

@@ -1,12 +1,10 @@
 """JSON messages: what a valid one looks like, and how to write one.
 
 `WireError` carries a name from `codes.REPLY_ERRORS` and a detail for a person. Unknown keys are ignored everywhere,
-so that a newer peer of the same major version is understood.
+so that a newer peer of the same major version is understood. Commands are in wire/commands.py.
 """
 
 import json
-
-from .codes import OPS
 
 MAX_MESSAGE = 4096
 
@@ -16,27 +14,6 @@ _INT_MAX = (1 << 53) - 1
 MAX_ID = 36
 MAX_ACTOR = 40
 MAX_ACCOUNT = 32
-
-# The keys of a command beyond `id` and `op`: (name, type, required). "int?" may be null.
-_COMMAND_FIELDS = {
-    "start": (
-        ("socket", "int", True),
-        ("max_duration_s", "int?", False),
-        ("max_energy_mwh", "int?", False),
-        ("account", "str?", False),
-        ("source", "str?", False),
-    ),
-    "stop": (("socket", "int", True),),
-    "reset": (("socket", "int?", False),),  # without a socket: the whole point
-    "limit": (("socket", "int", True), ("max_duration_s", "int?", False), ("max_energy_mwh", "int?", False)),
-    "resend": (("epoch", "str", True), ("from", "int", True), ("to", "int", True)),
-    "reboot": (),
-    "identify": (),
-    "config": (("config", "dict", True),),
-    "maintenance": (),
-    "ping": (),
-}
-_COMMON_FIELDS = (("actor", "str?", False), ("expires", "int?", False))
 
 _MAX_LENGTH = {"id": MAX_ID, "actor": MAX_ACTOR, "account": MAX_ACCOUNT, "epoch": 16, "source": 8}
 
@@ -99,26 +76,6 @@ def field(message: dict, name: str, kind: str, required: bool = True):
     if want == "str" and any(c < " " for c in value):
         raise WireError("bad_field", name + " has control characters")
     return value
-
-
-def command(payload: "bytes | bytearray | memoryview") -> dict:
-    """A command with every known key present (None where absent); WireError with the command's id where readable."""
-    message = load(payload)
-    id = None
-    try:
-        id = field(message, "id", "str")
-        op = field(message, "op", "str")
-        if not id:
-            raise WireError("bad_field", "id is empty")
-        if op not in OPS:
-            raise WireError("unknown_op", str(op))
-        out = {"id": id, "op": op}
-        for name, kind, required in _COMMAND_FIELDS[op] + _COMMON_FIELDS:
-            out[name] = field(message, name, kind, required)
-    except WireError as e:
-        e.id = id
-        raise
-    return out
 
 
 def reply(id: "str | None", error: "str | None" = None, detail: "str | None" = None) -> dict:

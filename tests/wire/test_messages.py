@@ -4,7 +4,7 @@ import json
 
 from both import raises, vectors
 
-from wire import messages
+from wire import commands, messages
 from wire.messages import MAX_MESSAGE, WireError
 
 
@@ -12,27 +12,27 @@ def test_every_vector():
     for case in vectors("messages"):
         payload = case["payload"].encode() if "payload" in case else bytes.fromhex(case["hex"])
         if "error" in case:
-            error = raises(WireError, messages.command, payload)
+            error = raises(WireError, commands.command, payload)
             assert error.code == case["error"], (case, error.code)
             assert case["detail"] in error.detail, (case, error.detail)
             assert error.id == case.get("id"), (case, error.id)
         else:
-            assert messages.command(payload) == case["command"], case
+            assert commands.command(payload) == case["command"], case
 
 
 def test_a_command_may_come_as_a_memoryview():
     payload = b'{"id":"1","op":"ping"}'
-    assert messages.command(memoryview(payload))["op"] == "ping"
+    assert commands.command(memoryview(payload))["op"] == "ping"
 
 
 def test_too_large():
     payload = b'{"id":"1","op":"ping","x":"' + MAX_MESSAGE * b"x" + b'"}'
-    assert raises(WireError, messages.command, payload).code == "too_large"
+    assert raises(WireError, commands.command, payload).code == "too_large"
     raises(ValueError, messages.dump, {"x": MAX_MESSAGE * "x"})
 
 
 def test_a_bool_is_no_integer():
-    error = raises(WireError, messages.command, b'{"id":"1","op":"stop","socket":true}')
+    error = raises(WireError, commands.command, b'{"id":"1","op":"stop","socket":true}')
     assert error.code == "bad_field" and "socket must be int, is bool" in error.detail
 
 
