@@ -27,6 +27,7 @@ class Energy:
         self._rest = [0] * sockets
         # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved.
         self._unmoved_uws = [0] * sockets
+        self._before_mw = [0] * sockets
         self._frozen_uws = 1000 * FROZEN_COUNTS * num // den
         self.resets = 0  # counters that fell
 
@@ -53,11 +54,17 @@ class Energy:
         return mwh
 
     def frozen(self, socket, power_mw, dt_ms):
-        """After each `take`: True once the chip's own power should have moved its counter FROZEN_COUNTS on."""
+        """After each `take`: True once the chip's own power should have moved its counter FROZEN_COUNTS on.
+
+        `power_mw` is 0 where no load is watched. Of a step counts what flowed all the while, at the lower of the powers
+        at its two ends: a load that has just come is no counter that stands still.
+        """
+        flowed_mw = min(power_mw, self._before_mw[socket])
+        self._before_mw[socket] = power_mw
         if self._unmoved_uws[socket] is None:  # it moved since the last call
             self._unmoved_uws[socket] = 0
             return False
-        self._unmoved_uws[socket] += max(0, power_mw) * dt_ms
+        self._unmoved_uws[socket] += max(0, flowed_mw) * dt_ms
         if self._unmoved_uws[socket] <= self._frozen_uws:
             return False
         self._unmoved_uws[socket] = None  # said once; what follows is counted anew

@@ -41,6 +41,7 @@ class Point:
         self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
         self.remote_resets = []  # (socket index, Unix seconds or None), of the last day
         self.restart_asked = False
+        self.maintenance = False  # this boot is one that the op `maintenance` asked for
         self.locked_since = [None] * (n + 1)  # the last is the whole point's
         self._anomalous = [None] * n
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
@@ -174,7 +175,8 @@ class Point:
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
         what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
-        if heard and session.state == CHARGING and self.energy.frozen(i, self.reading.power_mw[i], dt_ms):
+        watched_mw = self.reading.power_mw[i] if session.state == CHARGING else 0
+        if heard and self.energy.frozen(i, watched_mw, dt_ms):
             self.protection.distrust(i)
         if session.anomaly and not self._anomalous[i]:
             self.record(

@@ -1,4 +1,4 @@
-"""`zhuque point`: charge points, which board each of them is, and how its meters are calibrated."""
+"""`zhuque point`: charge points: which board is which, calibration, what a whole point is asked to do."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ import click
 
 from zhuque.cli.point_calibrate import calibrate
 from zhuque.cli.point_inventory import COMMANDS
+from zhuque.cli.point_orders import COMMANDS as ORDERS
 
 
 @click.group(name="point")
 def command() -> None:
-    """Charge points: which board is which, where it hangs, what was issued to it; calibration.
+    """Charge points: which board is which, where it hangs, what was issued to it; what it is asked to do.
 
     \b
     Example:
       zhuque point list --site riverside
       zhuque point replace p07 --site riverside
       zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
+      zhuque point identify riverside/p01 --site riverside
     """
 
 
-for _command in (*COMMANDS, calibrate):
+for _command in (*COMMANDS, calibrate, *ORDERS):
     command.add_command(_command)

@@ -1,4 +1,4 @@
-"""`zhuque socket`: start, stop, reset. A socket is SITE/POINT/SOCKET, as on its label."""
+"""`zhuque socket`: start, limit, stop, reset. A socket is SITE/POINT/SOCKET, as on its label."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REFUSED = {
 }
 _FAILED = {
     "socket_busy": "stop the session first, or take another socket",
-    "no_session": "there is nothing to stop",
+    "no_session": "no session is open there",
     "not_locked": "there is nothing to reset",
     "expired": "the clocks of this computer and of the point differ: set them",
     "journal": "try again in a few seconds",
@@ -35,9 +35,19 @@ _FAILED = {
 }
 
 
-def _common(command: F) -> F:
-    """The socket, the broker or the USB port, and how long to wait."""
-    for option in (
+def order_options(parts: int) -> Callable[[F], F]:
+    """The socket (3 parts) or point (2), the broker or the USB port, and how long to wait."""
+
+    def with_options(command: F) -> F:
+        for option in _options(parts):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
+    return (
         json_option,
         click.option(
             "--timeout",
@@ -49,15 +59,16 @@ def _common(command: F) -> F:
         ),
         click.option("--port", help="The USB port that the point is at, instead of a broker."),
         broker_options,
-        click.argument("place", type=TargetType(least=3)),
-    ):
-        command = option(command)
-    return command
+        click.argument("place", type=TargetType(least=parts, most=parts)),
+    )
+
+
+_common = order_options(3)
 
 
 @click.group(name="socket")
 def command() -> None:
-    """Start, stop and reset a socket.
+    """Start, limit, stop and reset a socket.
 
     \b
     Example:
@@ -100,7 +111,31 @@ def start(
     if account is not None and db:
         _refuse_disabled(db, account)
     limits = {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh, "account": account}
-    _send(place, "start", "started", {"source": "remote", **limits}, **rest)
+    send(place, "start", "started", {"source": "remote", **limits}, **rest)
+
+
+@command.command()
+@_common
+@click.option("--max-duration", "max_duration_s", type=DURATION, help="End it after so long, such as 4h.")
+@click.option("--max-energy", "max_energy_mwh", type=ENERGY, help="End it after so much, such as 500Wh.")
+def limit(place: Target, max_duration_s: int | None, max_energy_mwh: int | None, **rest: Any) -> None:
+    """Give the session other limits; what is left out stays as it is.
+
+    Both count from the session's start. No session gets longer than the point's own longest.
+
+    \b
+    Example:
+      zhuque socket limit riverside/p01/3 --max-energy 800Wh --broker mqtt://127.0.0.1:1883
+    """
+    if max_duration_s is None and max_energy_mwh is None:
+        raise UsageError("give --max-duration or --max-energy, or both")
+    send(
+        place,
+        "limit",
+        "limited",
+        {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh},
+        **rest,
+    )
 
 
 def _refuse_disabled(db: str, account: str) -> None:
@@ -129,7 +164,7 @@ def stop(place: Target, **rest: Any) -> None:
     Example:
       zhuque socket stop riverside/p01/3 --broker mqtt://127.0.0.1:1883
     """
-    _send(place, "stop", "stopped", {}, **rest)
+    send(place, "stop", "stopped", {}, **rest)
 
 
 @command.command()
@@ -142,10 +177,10 @@ def reset(place: Target, **rest: Any) -> None:
       zhuque socket reset riverside/p01/3 --broker mqtt://127.0.0.1:1883
       zhuque socket reset riverside/p01/3 --port /dev/ttyUSB0
     """
-    _send(place, "reset", "reset", {}, **rest)
+    send(place, "reset", "reset", {}, **rest)
 
 
-def _send(
+def send(
     place: Target,
     op: str,
     done: str,
@@ -157,7 +192,8 @@ def _send(
     ca: Path | None,
     timeout_s: float,
     as_json: bool,
-) -> None:
+) -> dict[str, Any]:
+    """Sends an order to a point and prints that it is done; returns the reply. Raises what `refusal` makes of a no."""
     message = {"op": op, "socket": place.socket, **fields}
     known = {name: value for name, value in message.items() if value is not None}
     if port:
@@ -176,6 +212,7 @@ def _send(
         raise refusal(place, op, str(answer.get("error")), answer.get("detail"))
     if not as_json:
         click.echo(f"{place} {done}")
+    return answer
 
 
 def _at_port(port: str, place: Target, known: dict[str, Any], timeout_s: float) -> dict[str, Any]:
