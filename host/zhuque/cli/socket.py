@@ -21,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _REFUSED = {
     "socket_locked": "find the cause and remove it, then `zhuque socket reset`",
     "cause_present": "the cause is still there: remove it first",
-    "local_only": "this lockout is reset only at the point, by its button or over USB",
+    "local_only": "this lockout is reset only at the point, by its button or with --port at its USB port",
     "too_many_resets": "it has been reset too often today: have somebody look at it",
     "not_ready": "look at `zhuque status` for what the point says of itself",
 }
@@ -36,7 +36,7 @@ _FAILED = {
 
 
 def order_options(parts: int) -> Callable[[F], F]:
-    """The socket (3 parts) or point (2), the broker, and how long to wait."""
+    """The socket (3 parts) or point (2), the broker or the USB port, and how long to wait."""
 
     def with_options(command: F) -> F:
         for option in _options(parts):
@@ -57,6 +57,7 @@ def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
             show_default=True,
             help="Seconds to wait for the reply.",
         ),
+        click.option("--port", help="The USB port that the point is at, instead of a broker."),
         broker_options,
         click.argument("place", type=TargetType(least=parts, most=parts)),
     )
@@ -169,11 +170,12 @@ def stop(place: Target, **rest: Any) -> None:
 @command.command()
 @_common
 def reset(place: Target, **rest: Any) -> None:
-    """Clear a lockout, after its cause was removed.
+    """Clear a lockout, after its cause was removed; some only at the point, with --port.
 
     \b
     Example:
       zhuque socket reset riverside/p01/3 --broker mqtt://127.0.0.1:1883
+      zhuque socket reset riverside/p01/3 --port /dev/ttyUSB0
     """
     send(place, "reset", "reset", {}, **rest)
 
@@ -184,6 +186,7 @@ def send(
     done: str,
     fields: dict[str, Any],
     *,
+    port: str | None,
     broker: str | None,
     insecure: bool,
     ca: Path | None,
@@ -191,14 +194,18 @@ def send(
     as_json: bool,
 ) -> dict[str, Any]:
     """Sends an order to a point and prints that it is done; returns the reply. Raises what `refusal` makes of a no."""
-    address = need_broker(broker, insecure, ca)
-
-    from zhuque.collector import ask
-
-    message = {"op": op, "socket": place.socket, **fields, "actor": our_actor(broker)}
-    message["expires"] = int(time.time() + max(timeout_s, 60))
+    message = {"op": op, "socket": place.socket, **fields}
     known = {name: value for name, value in message.items() if value is not None}
-    answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
+    if port:
+        answer = _at_port(port, place, known, timeout_s)
+    else:
+        address = need_broker(broker, insecure, ca)
+
+        from zhuque.collector import ask
+
+        known["actor"] = our_actor(broker)
+        known["expires"] = int(time.time() + max(timeout_s, 60))
+        answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
@@ -206,6 +213,19 @@ def send(
     if not as_json:
         click.echo(f"{place} {done}")
     return answer
+
+
+def _at_port(port: str, place: Target, known: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+    """The reply of the board at a USB port, which must be that point."""
+    from zhuque.collector.ask import new_id
+    from zhuque.collector.pull_console import ConsoleSource
+    from zhuque.device.console_link import ConsoleLink
+
+    actor = our_actor(None)
+    known.pop("source", None)  # the board knows that it is here
+    with ConsoleLink(port, timeout_s) as link:
+        ConsoleSource(link, str(place.site), str(place.point), actor)
+        return link.ask({"id": new_id(), **known, "actor": actor})
 
 
 def refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:

@@ -72,7 +72,7 @@ class ConsoleLink:
         self, command: dict[str, Any], on_record: Callable[[bytes], None] = lambda raw: None
     ) -> dict[str, Any]:
         """The board's reply to a command with an `id`; `on_record` gets each record that comes before it, as JSON."""
-        payload = json.dumps(command, separators=(",", ":")).encode()
+        payload = json.dumps(command, ensure_ascii=False, separators=(",", ":")).encode()
         assert len(payload) <= MAX_COMMAND, payload
         self._send(payload + b"\n")
         while True:
