@@ -217,3 +217,11 @@ def test_a_wrong_line_and_nothing_is_imported(
     assert (result.exit_code, says in result.stderr) == (code, True), result.stderr
     assert [one["account"] for one in listed(db)] == ["r-8"]
     assert zhuque("account", "import", tmp_path / "none.csv", "--db", db).exit_code == 3
+
+
+def test_columns_stand_under_each_other_with_chinese_names(db: str) -> None:
+    add(db, "r-0412", "--name", "李伟", "--note", "pays")
+    add(db, "r-0500", "--name", "Wang Fang", "--note", "cash")
+    listed = zhuque("account", "list", "--db", db).output.splitlines()
+    ends = {len(line.encode("gb18030")) for line in listed}  # two bytes there, as two columns on a terminal
+    assert len(ends) == 1, listed

@@ -15,10 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import esp32_image
-from zhuque.device import private, stock
+from zhuque import files
+from zhuque.device import stock
 from zhuque.device.shelf import Shelf
 from zhuque.device.stock import ImageError, UnfitImageError
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
+from zhuque.files import FileError
 
 GOOD = esp32_image.stock("v1.26.1", size=48 * 1024)
 APP_AT = esp32_image.APP_OFFSET - esp32_image.boot_offset()
@@ -181,7 +183,7 @@ def test_a_disk_that_is_full_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
     try:
         with pytest.raises(ZhuqueError, match="could not be written"):
-            private.write(tmp_path / "image", GOOD)
+            files.write(tmp_path / "image", GOOD)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
@@ -190,14 +192,15 @@ def test_a_disk_that_is_full_is_said_and_leaves_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("number", "kind", "said"),
     [
-        (errno.ENOSPC, ZhuqueError, "the disk is full; nothing was changed, free some space"),
-        (errno.EDQUOT, ZhuqueError, "the disk is full"),
+        (errno.ENOSPC, FileError, "the disk is full; what was there is unchanged: free some space"),
+        (errno.EDQUOT, FileError, "the disk is full"),
         (errno.EROFS, RefusedError, "choose another folder"),
-        (errno.EIO, ZhuqueError, "choose another file or mend its folder"),
+        (errno.ENOENT, NotFoundError, "make it first"),
+        (errno.EIO, FileError, "choose another file or mend its folder"),
     ],
 )
 def test_why_a_file_cannot_be_written(number: int, kind: type[ZhuqueError], said: str) -> None:
-    error = private.cannot_write(Path("x"), OSError(number, os.strerror(number)))
+    error = files.cannot_write(Path("x"), OSError(number, os.strerror(number)))
     assert type(error) is kind and said in str(error)
 
 

@@ -216,7 +216,7 @@ def test_a_full_disk_leaves_no_half_file(db: str, out: Path, name: str) -> None:
 
     done = subprocess.run(command, capture_output=True, text=True, preexec_fn=little_room)
     assert done.returncode == 1, done.stderr
-    assert "is as it was before" in done.stderr
+    assert "what was there is unchanged" in done.stderr
     assert "Traceback" not in done.stderr
     assert files(out) == [name]
     assert (out / name).read_text() == "yesterday's"
@@ -231,7 +231,7 @@ def test_the_state_stays_when_the_export_fails(db: str, out: Path) -> None:
 def test_a_read_only_folder() -> None:
     """In a process of its own that gives away the rights of root, should it have them."""
     code = (
-        "import os, sys; from pathlib import Path; from zhuque.report.files import whole_file\n"
+        "import os, sys; from pathlib import Path; from zhuque.files import whole_file\n"
         "folder = Path(sys.argv[1])\n"
         "os.getuid() or os.setuid(65534)\n"
         "try:\n  with whole_file(folder / 'a.csv'): pass\n"

@@ -187,14 +187,14 @@ def export(account: str, path: Path, db: str | None) -> None:
     """
     where = need_db(db)
 
+    from zhuque.files import PRIVATE, whole_file
     from zhuque.report.export import write_json_lines
-    from zhuque.report.files import whole_file
     from zhuque.store import accounts
     from zhuque.store.queries import SessionFilter, session_rows
 
     with _reading(where) as engine:
         found = accounts.one(engine, account)
-        with whole_file(path, private=True) as file:
+        with whole_file(path, mode=PRIVATE) as file:
             head = _public(found) if found else {"account": account}
             file.write(json_text(head).encode() + b"\n")
             write_json_lines(session_rows(engine, SessionFilter(account=account)), file)

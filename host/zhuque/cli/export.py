@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from zhuque.errors import UsageError
+from zhuque.files import whole_file
 from zhuque.report import export, marks
-from zhuque.report.files import whole_file
 from zhuque.store.engine import open_reader, translate
 from zhuque.store.names import check_known
 from zhuque.store.queries import SessionFilter, count_sessions, session_rows

@@ -109,10 +109,11 @@ def _read(identity: Path | None) -> bytes | None:
 
 
 def _write_image(image: Image, file: Path, as_json: bool) -> None:
-    from zhuque.device import layout, private
+    from zhuque import files
+    from zhuque.device import layout
 
     data = image.whole()
-    private.write(file, data)
+    files.write(file, data)
     if as_json:
         print_json([{**_about(image), "file": str(file), "address": layout.BOOTLOADER_AT, "size": len(data)}])
         return

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 import time
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -309,13 +310,20 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], right: Se
         Console().print(table)
         return
     cells = [list(columns), *([printable(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    widths = [max(_wide(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
         parts = (
-            cell.rjust(width) if column in right else cell.ljust(width)
+            " " * (width - _wide(cell)) + cell if column in right else cell + " " * (width - _wide(cell))
             for cell, width, column in zip(row, widths, columns, strict=True)
         )
         click.echo("  ".join(parts).rstrip())
+
+
+def _wide(text: str) -> int:
+    """How many columns it takes: a Chinese character takes two."""
+    return sum(
+        2 if unicodedata.east_asian_width(c) in "WF" else 0 if unicodedata.combining(c) else 1 for c in text
+    )
 
 
 def printable(text: str) -> str:

@@ -193,7 +193,7 @@ def _write_csv(found: Month, file: Path) -> None:
     import csv
     import io
 
-    from zhuque.report.files import whole_file
+    from zhuque.files import whole_file
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -207,7 +207,7 @@ def _write_csv(found: Month, file: Path) -> None:
 
 
 def _write_pdf(found: Month, file: Path, now: int, title: str | None) -> None:
-    from zhuque.report.files import whole_file
+    from zhuque.files import whole_file
     from zhuque.report.month_pdf import write_pdf
 
     with whole_file(file) as out:

@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from zhuque.device import console, contents, ports, private
+from zhuque import files
+from zhuque.device import console, contents, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.esptool import Esptool, SlowerError, Talk
@@ -91,7 +92,7 @@ class Flasher:
                     self._keep(region.address + at, region.data[at : at + PIECE])
         except OSError as error:
             self._folder.cleanup()
-            raise private.cannot_write(Path(self._folder.name), error) from error
+            raise files.cannot_write(Path(self._folder.name), error) from error
         return self
 
     def _keep(self, address: int, piece: bytes) -> None:

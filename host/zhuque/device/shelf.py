@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from zhuque.device import private, stock
+from zhuque import files
+from zhuque.device import stock
 from zhuque.device.stock import ImageError, StockImage
 from zhuque.errors import NotFoundError, UsageError
 
@@ -29,10 +30,10 @@ class Shelf:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
-            raise private.cannot_write(self.folder, error) from error
+            raise files.cannot_write(self.folder, error) from error
         place = self._place(image.sha256)
         if not place.exists() or place.read_bytes() != data:
-            private.write(place, data)
+            files.write(place, data)
         return image
 
     def images(self) -> list[StockImage]:

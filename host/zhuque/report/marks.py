@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from zhuque.errors import UsageError
-from zhuque.report.files import FileError, whole_file
+from zhuque.files import FileError, whole_file
 from zhuque.store.journals import Journal
 from zhuque.store.since import Seen
 

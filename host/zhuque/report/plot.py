@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from zhuque.errors import UsageError
+from zhuque.files import whole_file
 from zhuque.report import curve, figures
-from zhuque.report.files import whole_file
 from zhuque.report.story import suspensions, trips
 from zhuque.store.dossier import Dossier
 

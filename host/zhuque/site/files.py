@@ -1,7 +1,6 @@
-"""How the files of a site are written: whole or not at all, and for nobody else to read.
+"""The files of a site: secret ones have mode 0600 and their folders 0700, the others 0644 at most.
 
-A file is written beside its place, with its mode from the beginning, made durable and renamed: a full disk leaves what
-was there. `secret` files have mode 0600 and their folders 0700; the others are 0644 at most.
+They are written by `zhuque.files`, whole or not at all.
 """
 
 from __future__ import annotations
@@ -13,33 +12,12 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+from zhuque.files import PRIVATE as SECRET
+from zhuque.files import PUBLIC as PUBLIC
+from zhuque.files import write as write
 from zhuque.site.settings import SiteError
 
-SECRET = 0o600
-PUBLIC = 0o644
 PRIVATE_FOLDER = 0o700
-
-
-def write(path: Path, content: str | bytes, mode: int = SECRET) -> None:
-    """Raises SiteError where it cannot be written; what was there before is then still there."""
-    data = content.encode() if isinstance(content, str) else content
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        file = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
-        try:
-            os.fchmod(file, mode)  # whatever the umask says
-            _write_all(file, data)
-            os.fsync(file)
-        finally:
-            os.close(file)
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise SiteError(
-            f"{path} cannot be written: {error.strerror}; what was there is unchanged:"
-            " free some space or mend the folder's mode, and repeat the command"
-        ) from error
 
 
 def make_folder(path: Path, mode: int = PRIVATE_FOLDER) -> None:
@@ -73,9 +51,3 @@ def open_to_others(path: Path) -> int:
         return stat.S_IMODE(path.stat().st_mode) & 0o077
     except OSError:
         return 0
-
-
-def _write_all(file: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(file, view) :]
