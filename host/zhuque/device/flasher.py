@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -136,8 +136,9 @@ class Flasher:
         )
         try:
             ports.check(port)
-            self._run(Esptool(port, self.image.stock.chip), command)
-            return contents.of(file.read_bytes())
+            facts = self._run(Esptool(port, self.image.stock.chip), command).facts
+            found = contents.of(file.read_bytes())
+            return replace(found, mac=facts.get("mac", ""), chip=facts.get("chip", ""))
         except ZhuqueError as error:
             return error
         finally:
