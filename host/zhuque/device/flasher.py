@@ -110,9 +110,9 @@ class Flasher:
         for tool in list(self._tools):
             tool.stop()
 
-    def look(self, names: Sequence[str]) -> dict[str, Contents | ZhuqueError]:
-        """What each board runs now, or why that cannot be told."""
-        return self._each(names, self._look)
+    def look(self, names: Sequence[str], then_runs: bool = False) -> dict[str, Contents | ZhuqueError]:
+        """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
+        return self._each(names, lambda name: self._look(name, "hard-reset" if then_runs else "no-reset"))
 
     def flash(self, names: Sequence[str]) -> list[Result]:
         """Writes every board and waits for its word."""
@@ -127,11 +127,11 @@ class Flasher:
                 self.stop()
                 raise
 
-    def _look(self, port: str) -> Contents | ZhuqueError:
+    def _look(self, port: str, after: str) -> Contents | ZhuqueError:
         self.on_progress(Progress(port, "connecting"))
         file = Path(self._folder.name) / f"{port.replace('/', '_')}.read"
         command = (
-            *("--after", "no-reset", "read-flash", "--no-progress"),
+            *("--after", after, "read-flash", "--no-progress"),
             *(hex(contents.READ_AT), hex(contents.READ_SIZE), str(file)),
         )
         try:

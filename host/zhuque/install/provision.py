@@ -10,6 +10,7 @@ calibration is its own and is carried over. Nothing that was issued is kept or p
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -23,14 +24,17 @@ from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
 from zhuque.device.image import Image
-from zhuque.device.repl import Repl, ReplError
-from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
+from zhuque.device.repl import Repl
+from zhuque.errors import RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
 from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
 
 _CONFIG = "config.json"
+# A board that was found, not made: it may not run at all.
+_HELD_WAIT_S = 12.0
+_PATIENCE_S = 6.0
 _KEPT = "calibration"  # of the old config.json: it belongs to the board's meters, not to its point
 
 
@@ -121,6 +125,7 @@ class Provisioner:
         else:
             self._flash(port, meant)
             outcome.how = "flashed"
+            self._hear(port, self.wish.flash.wait_s)
         outcome.files = self._prove(port, meant)
         self._say(port, "starting", 1.0)
         outcome.hello = console.listen(port, self.wish.flash.wait_s, self._stopped.is_set)
@@ -130,7 +135,7 @@ class Provisioner:
 
     def _look(self, port: str) -> Contents:
         with self._flasher(self.base) as running:
-            found = running.look([port])[port]
+            found = running.look([port], then_runs=True)[port]
         if isinstance(found, ZhuqueError):
             raise found
         if found.foreign and not self.wish.yes:
@@ -140,14 +145,14 @@ class Provisioner:
         return found
 
     def _held(self, port: str) -> _Held | None:
-        """What a board of ours holds; None where its prompt is not reached: then everything is written anew."""
+        """What a board of ours holds, which then waits at its prompt, for at most ten minutes; None where its prompt is not reached: then everything is written anew."""
         self._say(port, "reading")
         try:
-            with Repl(port) as repl:
+            self._hear(port, _HELD_WAIT_S)
+            with Repl(port, _PATIENCE_S) as repl:
                 sums = repl.sums()
                 config = _parsed(repl.read("/" + _CONFIG)) if _CONFIG in sums else {}
-                repl.restart()
-        except (NoAnswerError, ReplError):
+        except ZhuqueError:
             ports.check(port)  # it is still there, so that another way is worth trying
             return None
         return _Held(sums, config)
@@ -192,6 +197,11 @@ class Provisioner:
                 "another board if it stays so"
             )
         return len(meant.files)
+
+    def _hear(self, port: str, wait_s: float) -> None:
+        """A board that starts is not to be disturbed; one that says nothing in that time may still have a prompt."""
+        with contextlib.suppress(console.Silent):
+            console.listen(port, wait_s, self._stopped.is_set)
 
     def _say(self, port: str, step: str, part: float | None = None) -> None:
         self.on_progress(Progress(port, step, part))

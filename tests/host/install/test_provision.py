@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from typing import Any
 
@@ -15,7 +16,7 @@ from zhuque.device.flasher import Flasher
 from zhuque.device.image import Image
 from zhuque.device.repl import Repl
 from zhuque.errors import UsageError
-from zhuque.install import provision
+from zhuque.install import batch, provision
 from zhuque.install.assign import Assigner
 from zhuque.install.provision import Outcome, Provisioner, Wish
 from zhuque.sim.esp32.board import VirtualBoard
@@ -199,3 +200,27 @@ def test_names() -> None:
     for wrong in ("p03..p01", "p01..q03", "p..p3"):
         with pytest.raises(UsageError, match=r"it looks like p01\.\.p30"):
             provision.names(wrong)
+
+
+def test_eight_at_once_as_they_are_plugged_in(site: Settings, base: Image, new_board: NewBoard) -> None:
+    """One is pulled half-way and comes back; the run goes on until every point has its board."""
+    made = [new_board() for _ in range(8)]
+    made[2].order(f"unplug at=40 region={layout.VFS.offset:#x}")
+    work = provisioner(site, base)
+    over = threading.Event()
+    looks = iter(range(10_000))
+
+    def find() -> list[str]:
+        """Four are there at first; the others follow."""
+        return [board.address for board in made[: 4 + next(looks)] if board.state != "off"]
+
+    outcomes = []
+    for outcome in batch.plugged(work, 8, over, find):
+        outcomes.append(outcome)
+        if not outcome.passed:
+            assert outcome.port == made[2].address
+            plug(made[2])
+    assert [outcome.passed for outcome in outcomes].count(False) == 1
+    assert sorted({outcome.point for outcome in outcomes if outcome.passed}) == ALL
+    assert {point.mac for point in points.listed(site)} == {mac(board) for board in made}
+    assert not provisioner(site, base).assigner.left()
