@@ -33,7 +33,7 @@ from zhuque.wire.version import VERSION
 
 _CONFIG = "config.json"
 # A board that was found, not made: it may not run at all.
-_HELD_WAIT_S = 12.0
+_HELD_WAIT_S = 5.0
 _PATIENCE_S = 6.0
 _KEPT = "calibration"  # of the old config.json: it belongs to the board's meters, not to its point
 
@@ -145,7 +145,10 @@ class Provisioner:
         return found
 
     def _held(self, port: str) -> _Held | None:
-        """What a board of ours holds, which then waits at its prompt, for at most ten minutes; None where its prompt is not reached: then everything is written anew."""
+        """What a board of ours holds, which then waits at its prompt, for at most ten minutes.
+
+        None where its prompt is not reached: then everything is written anew.
+        """
         self._say(port, "reading")
         try:
             self._hear(port, _HELD_WAIT_S)
