@@ -1,18 +1,17 @@
 """Commands as they come over the wire: checked, journalled, obeyed, answered; each id once.
 
-`execute` always returns a reply. A command that changes something is in the journal before its effect, so that after a
+What is asked for every day is here, the rest in core/rare_commands, which is loaded when it is wanted. `execute` always
+returns a reply. A command that changes something is in the journal before its effect, so that after a
 restart its id is known; one that cannot be journalled is refused.
 """
 
 from wire import messages
 from wire.messages import WireError, reply
+from wire.units import const
 
 from .protection import WHOLE
-from .recovery import KEPT_IDS
 
-# Remote resets of one socket within a day: beyond that somebody has to look at it.
-RESETS_A_DAY = 3
-_DAY_S = 86400
+KEPT_IDS = const(64)
 
 
 class Commands:
@@ -26,10 +25,7 @@ class Commands:
         self._ops = {
             "start": self._start,
             "stop": self._stop,
-            "reset": self._reset,
             "resend": self._resend,
-            "reboot": self._reboot,
-            "config": self._config,
             "ping": self._ping,
         }
 
@@ -58,14 +54,18 @@ class Commands:
     def _obey(self, command, uptime_ms, unix):
         id = command["id"]
         op = self._ops.get(command["op"])
-        if op is None:
-            return reply(id, "unknown_op", command["op"] + " is not implemented by this firmware")
         if command["expires"] is not None and unix is not None and unix > command["expires"]:
             return reply(id, "expired", "expired {} s ago".format(unix - command["expires"]))
         socket = command.get("socket")
         if socket is not None and not 1 <= socket <= len(self.point.sessions):
             return reply(id, "no_such_socket", "sockets are 1 to {}".format(len(self.point.sessions)))
-        refused = op(command, WHOLE if socket is None else socket - 1, uptime_ms, unix)
+        i = WHOLE if socket is None else socket - 1
+        if op:
+            refused = op(command, i, uptime_ms, unix)
+        else:
+            from . import rare_commands
+
+            refused = rare_commands.obey(self, command, i, uptime_ms, unix)
         if isinstance(refused, dict):
             answer = reply(id)
             answer.update(refused)
@@ -110,33 +110,6 @@ class Commands:
 
     def _stop(self, command, i, uptime_ms, unix):
         return self.journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
-
-    def _reset(self, command, i, uptime_ms, unix):
-        point = self.point
-        # One without a time counts until the clock is known, and then from now on.
-        if unix is not None:
-            resets = [(s, unix if t is None else min(t, unix)) for s, t in point.remote_resets]
-            point.remote_resets = [(s, t) for s, t in resets if unix - t < _DAY_S]
-        if len([s for s, _ in point.remote_resets if s == i]) >= RESETS_A_DAY:
-            return "too_many_resets", "{} today: have somebody look at the socket".format(RESETS_A_DAY)
-        refused = self.journal(command, uptime_ms, unix) or point.reset(
-            i, False, command["actor"], "remote", uptime_ms, unix
-        )
-        if not refused:
-            point.remote_resets.append((i, unix))
-        return refused
-
-    def _reboot(self, command, i, uptime_ms, unix):
-        """A restart that was asked for: open sessions go on after it, as after any short outage."""
-        refused = self.journal(command, uptime_ms, unix)
-        if not refused:
-            self.point.restart_asked = True
-        return refused
-
-    def _config(self, command, i, uptime_ms, unix):
-        if self.configure is None:
-            return "unknown_op", "config is not implemented by this firmware"
-        return self.configure(self, command, uptime_ms, unix)
 
     def _resend(self, command, i, uptime_ms, unix):
         """Ask the outbox for records again; what is no longer in the journal is said with the first that is."""

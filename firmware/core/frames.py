@@ -23,7 +23,7 @@ HEADER = const(24)
 FRAME = const(8)
 FRAME_MAX = const(128)  # FRAME + MAX_ENCODED, already a multiple of 4
 _MARK = const(0x5A)
-_MAGIC = b"ZR\x01\x00"
+MAGIC = b"ZR\x01\x00"
 # How far ahead of the expected seq a frame may be: more than fit in a block, whatever has rotted between.
 _AHEAD = const(512)
 _WINDOW = const(1536)
@@ -33,16 +33,8 @@ _ERASED = b"\xff" * 64
 
 def header(epoch, serial, first_seq):
     """The header of a ring block; epoch as 8 bytes, serial and first_seq below 2**32."""
-    raw = _MAGIC + epoch + struct.pack("<II", serial, first_seq)
+    raw = MAGIC + epoch + struct.pack("<II", serial, first_seq)
     return raw + struct.pack("<I", crc32(raw))
-
-
-def parse_header(raw):
-    """(epoch, serial, first_seq) of HEADER bytes, or None where they are no header."""
-    if bytes(raw[:4]) != _MAGIC or struct.unpack_from("<I", raw, 20)[0] != crc32(raw[:20]):
-        return None
-    serial, first_seq = struct.unpack_from("<II", raw, 12)
-    return bytes(raw[4:12]), serial, first_seq
 
 
 def frame(epoch, seq, payload):
@@ -98,11 +90,6 @@ class Window:
             for i in range(len(view)):
                 view[i] = 0
             self._block, self._from, self._to = block, start, end
-
-    def header(self, block):
-        """(epoch, serial, first_seq), or None; reads no more than the header."""
-        at = self.at(block, 0, HEADER, False)
-        return parse_header(self.view[at : at + HEADER])
 
     def last_used(self, block, offset=0):
         """The offset after the last byte from `offset` on that is not erased; `offset` where all are."""

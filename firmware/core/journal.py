@@ -67,9 +67,9 @@ class Journal(Ring):
 
     def ready(self, n):
         """True when n records of any size would be durable at once."""
-        room = max(0, self._size - self._offset) // FRAME_MAX
-        if self._ahead != NONE:
-            room += (self._size - HEADER) // FRAME_MAX
+        room = max(0, self.size - self.offset) // FRAME_MAX
+        if self.ahead != NONE:
+            room += (self.size - HEADER) // FRAME_MAX
         return not self._waiting and room >= n
 
     def _flush(self):
@@ -79,27 +79,27 @@ class Journal(Ring):
 
     def _write(self, payload):
         """Program the next record, into a new block where this one is full; False when there is no room."""
-        raw = frame(self._raw_epoch, self.last_seq + 1, payload)
-        if self._offset + len(raw) <= self._size:
-            if self._window.program(self._block(self._head), self._offset, raw):
-                self._offset += len(raw)
+        raw = frame(self.raw_epoch, self.last_seq + 1, payload)
+        if self.offset + len(raw) <= self.size:
+            if self.window.program(self.block(self.head), self.offset, raw):
+                self.offset += len(raw)
                 return True
-            self._offset = self._size
-        return self._ahead != NONE and self._open(raw)
+            self.offset = self.size
+        return self.ahead != NONE and self._open(raw)
 
     def _open(self, raw):
         """Begin the block ahead with its header and first frame, in one program."""
-        ring = self._ahead
-        self._ahead = NONE
-        self._erase_next = (ring + 1) % self._count
-        self._serial += 1
-        raw = header(self._raw_epoch, self._serial, self.last_seq + 1) + raw
-        if not self._window.program(self._block(ring), 0, raw):
+        ring = self.ahead
+        self.ahead = NONE
+        self.erase_next = (ring + 1) % self.count
+        self.serial += 1
+        raw = header(self.raw_epoch, self.serial, self.last_seq + 1) + raw
+        if not self.window.program(self.block(ring), 0, raw):
             return False  # a bad block: it is stepped over
-        self._head = ring
-        self._first[ring] = self.last_seq + 1
-        self._seen_damage[ring] = 0
-        self._offset = len(raw)
+        self.head = ring
+        self.firsts[ring] = self.last_seq + 1
+        self.seen_damage[ring] = 0
+        self.offset = len(raw)
         return True
 
     # Erasing --------------------------------------------------------------------------------------------------------
@@ -107,21 +107,21 @@ class Journal(Ring):
     @property
     def wants_erase(self):
         """True while `prepare` has something to erase."""
-        return self._ahead == NONE or self._checkpoints.wants_erase
+        return self.ahead == NONE or self.checkpoints.wants_erase
 
     def prepare(self):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
-        if self._ahead == NONE:
-            ring = self._erase_next
-            if ring == self._head:  # every other block is bad: go round once more
-                ring = (ring + 1) % self._count
-            self._forget_block(ring)
-            if self._window.erase(self._block(ring)):
-                self._ahead = ring
+        if self.ahead == NONE:
+            ring = self.erase_next
+            if ring == self.head:  # every other block is bad: go round once more
+                ring = (ring + 1) % self.count
+            self.forget_block(ring)
+            if self.window.erase(self.block(ring)):
+                self.ahead = ring
             else:
-                self._erase_next = (ring + 1) % self._count
-        elif self._checkpoints.wants_erase:
-            self._checkpoints.prepare()
+                self.erase_next = (ring + 1) % self.count
+        elif self.checkpoints.wants_erase:
+            self.checkpoints.prepare()
         self._flush()
 
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Journal(Ring):
         """
         if self._waiting:
             return False
-        return self._checkpoints.write(payload, self._raw_epoch, self.last_seq, self.stored_seq)
+        return self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
 
     def confirm(self, epoch, seq):
         """The collector holds every record up to seq. Returns False for another epoch or a seq that cannot be."""
@@ -141,7 +141,7 @@ class Journal(Ring):
             return False
         if seq > self.last_seq:
             # It holds records that rotted here. Go on after them, in a new block, so that no seq is given out twice.
-            self._jump(seq)
+            self.jump(seq)
             self.damaged += 1
         self.stored_seq = seq
         return True

@@ -8,7 +8,7 @@ before its effect: a start before the relay is asked for, a command before it is
 from wire.records import session_id
 from wire.units import const
 
-from . import causes, recovery
+from . import causes, snapshot
 from .protection import WHOLE
 from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
 
@@ -69,7 +69,7 @@ class Point:
         self._uptime_ms = uptime_ms
         self._watch_clock(uptime_ms, unix)
         self._settle_outages(uptime_ms, unix)
-        self._take_trips(uptime_ms, unix)
+        self.take_trips(uptime_ms, unix)
         for i in range(self.protection.sockets):
             self._update_socket(i, dt_ms, uptime_ms, unix)
         self._half_hours(uptime_ms, unix)
@@ -126,7 +126,8 @@ class Point:
             if session.outage_open:
                 session.outage(outage_ms)
 
-    def _take_trips(self, uptime_ms, unix):
+    def take_trips(self, uptime_ms, unix):
+        """Journal the trips that the tick left, and end the sessions that they hit."""
         event = self.protection.trips.take()
         while event:
             i, bits, current_ma, power_mw, voltage_mv = event
@@ -168,7 +169,7 @@ class Point:
         mwh = self.energy.take(i, self.reading.count[i]) if heard else 0
         if not session.is_open:
             self.stray_mwh[i] += mwh
-            self._rest(i, session)
+            self.rest(i, session)
             return
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
@@ -209,7 +210,7 @@ class Point:
             hold = hold or causes.name(protection.dropped[i]) or "meter_stale"
         return hold, latched
 
-    def _rest(self, i, session):
+    def rest(self, i, session):
         """A socket without a session: locked, unavailable or idle, as protection says."""
         held, locked = self.protection.against(i)
         usable = self.protection.ready and not held and not self.protection.fault
@@ -246,7 +247,7 @@ class Point:
         )
         session.end()
         self.energy.drop_rest(i)
-        self._rest(i, session)
+        self.rest(i, session)
 
     def _session_record(self, kind, i, uptime_ms, unix, **fields):
         session = self.sessions[i]
@@ -287,15 +288,20 @@ class Point:
             return
         if not self.is_charging and not self._dirty:
             return
-        self._take_trips(uptime_ms, unix)
+        self.take_trips(uptime_ms, unix)
         if unix is None and self._clock_offset_s is not None:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
-        if self.journal.write_checkpoint(recovery.pack(self, unix)):
+        if self.journal.write_checkpoint(snapshot.pack(self, unix)):
             self._checkpoint_ms = uptime_ms
             self._dirty = False
             for i, session in enumerate(self.sessions):
                 if self.protection.word >> i & 1:
                     session.proven = True
+
+    def checkpoint_soon(self):
+        """The next call of `update` writes one, if the flash has room: something changed that no record tells."""
+        self._checkpoint_ms -= CHECKPOINT_MS
+        self._dirty = True
 
     def _care_for_journal(self, uptime_ms, unix):
         """Erase ahead while nothing forbids it, and say what the journal lost."""
@@ -351,7 +357,7 @@ class Point:
         """(error, detail) when a session cannot start on socket i now, else None."""
         session = self.sessions[i]
         if not session.is_open:
-            self._rest(i, session)  # what the tick found since the last update
+            self.rest(i, session)  # what the tick found since the last update
         if self.problems or not self.protection.ready:
             return "not_ready", "; ".join(self.problems) or "the point is " + self.state
         if session.is_open:
@@ -377,24 +383,4 @@ class Point:
             return "no_session", "socket {} is {}".format(i + 1, session.state)
         session.stop(reason)
         self.protection.want(i, False)
-        return None
-
-    def reset(self, i, local, actor, source, uptime_ms, unix):
-        """Clear the lockouts of socket i or of the WHOLE point, and record by whom. None or (error, detail)."""
-        self._take_trips(
-            uptime_ms, unix
-        )  # a trip is journalled before its reset, and its session ends with it
-        bits = self.protection.latched[i]
-        socket = None if i == WHOLE else i + 1
-        error = self.protection.reset(i, local, self.reading)
-        if error:
-            return error, causes.name(bits) or "nothing is locked there"
-        cause = causes.name(bits)
-        self.record("reset", uptime_ms, unix, socket=socket, cause=cause, actor=actor, source=source)
-        if bits & causes.RELAY_WELDED:
-            self.record("alarm", uptime_ms, unix, alarm="relay_welded", state="cleared", socket=socket)
-        self.locked_since[i] = None
-        for n, session in enumerate(self.sessions):
-            if not session.is_open:
-                self._rest(n, session)
         return None

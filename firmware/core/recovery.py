@@ -1,4 +1,4 @@
-"""What a checkpoint holds, and how a point finds itself again after a restart.
+"""How a point finds itself again after a restart. Loaded for it.
 
 The newest checkpoint, then every record after it, then the lockouts that the tick left in RTC memory: together they
 are the sessions that were open, the lockouts, and the ids of commands already obeyed. Nothing here closes a relay:
@@ -8,33 +8,11 @@ a recovered session is suspended until the length of the outage is known.
 import json
 
 from . import causes
+from .commands import KEPT_IDS
 from .protection import WHOLE
 
 # How far back the journal is searched for commands already obeyed.
 _SEARCH = 300
-KEPT_IDS = 64
-
-
-def pack(point, unix):
-    """The checkpoint of a point as bytes: open sessions, lockouts and when they began, the time."""
-    protection = point.protection
-    sessions = []
-    locks = []
-    for i, session in enumerate(point.sessions):
-        if session.is_open:
-            sessions.append([i] + session.snapshot(protection.word >> i & 1))
-    for i in range(WHOLE, len(point.sessions)):
-        if protection.latched[i]:
-            locks.append([i, protection.latched[i], point.locked_since[i]])
-    state = {
-        "boot": point.boot,
-        "time": unix,
-        "sessions": sessions,
-        "locks": locks,
-        "stray": point.stray_mwh,
-        "resets": point.remote_resets,
-    }
-    return json.dumps(state, separators=(",", ":")).encode()
 
 
 def recover(point, reset_cause, firmware, uptime_ms, unix):
@@ -45,6 +23,7 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     journal = point.journal
     last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
     state = _unpack(journal.checkpoint)
+    journal.checkpoint = None
     found = _Found(point, state)
     for record in journal.replay():
         found.take(record)

@@ -16,8 +16,6 @@ from array import array
 
 from wire.units import const
 
-from . import i2c_bus
-
 SAMPLE_MS = const(40)
 
 NAMES = ("emergency_stop", "smoke", "residual_current")
@@ -122,6 +120,8 @@ def from_board(section, machine, bits):
             loops.append(_loop(section[name], machine, bits[name]))
     if "chip" not in section:
         return Inputs(loops)
+    from . import i2c_bus
+
     bus = i2c_bus.from_board(section["i2c"], machine)
     return Inputs(loops, Port(bus, section["address"], 2 if section["chip"] == "pcf8575" else 1))
 

@@ -1,8 +1,8 @@
 """MQTT 3.1.1 for a board: QoS 0 and 1, clean session, retained last will, and no call that waits for the network.
 
-Strategy: `publish` writes into a fixed buffer and at once offers it to the socket; what the socket does not take, a
-task of its own delivers. `run` reads into a fixed buffer and handles packets where they lie. Two tasks live as long as
-the connection, none is made per message.
+Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a fixed buffer and at once offers it
+to the socket; what the socket does not take, a task of its own delivers. `run` reads into a fixed buffer and handles
+packets where they lie. Two tasks live as long as the connection, none is made per message.
 
 Rules: whatever ends a connection ends it in `_end`, with a reason, and `run` raises it. A peer that breaks the protocol
 is hung up on, never argued with. Keep-alive: a PINGREQ every half period; a peer not heard for a whole one is gone, so
@@ -11,20 +11,17 @@ or the broker would send it for ever.
 """
 
 import asyncio
-import socket
 import time
-from errno import EINPROGRESS
 
 from wire.messages import MAX_MESSAGE
 from wire.units import const
 
 from . import mqtt_packet as packet
-from .datagram import open_socket, readable, writable
+from .waiting import readable, writable
 
 CONNECT_TIMEOUT_MS = const(15_000)
-_GATE_MS = const(200)
 RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD
-TRANSMIT_SIZE = const(8192)
+TRANSMIT_SIZE = const(5120)  # the longest message, and two records beside it
 
 
 class MqttError(OSError):
@@ -43,7 +40,7 @@ class MqttClient:
     """
 
     def __init__(self, client_id, user, password, keepalive_s, will, on_message, on_puback, on_oversize=None):
-        self._hello = packet.connect(client_id, user, password, keepalive_s, will)
+        self._login = client_id, user, password, keepalive_s, will
         self._half_ms = keepalive_s * 500
         self._on_message = on_message
         self._on_puback = on_puback
@@ -84,69 +81,12 @@ class MqttClient:
         `gate()` is asked until it is True right before the handshake, which blocks everything but the tick's timer.
         MqttError when the broker refuses or has not accepted us in time.
         """
+        from .mqtt_connect import connect
+
         self.close()
         self._forget()
-        sock, address = open_socket(host, port, socket.SOCK_STREAM)
-        try:
-            sock = await asyncio.wait_for_ms(self._open(sock, address, tls, name, gate), timeout_ms)
-        except asyncio.TimeoutError:
-            sock.close()
-            why = "{} port {} did not accept us within {} ms".format(host, port, timeout_ms)
-            raise MqttError(why) from None
-        except MqttError:
-            sock.close()
-            raise
-        except ValueError as e:  # how MicroPython says that a certificate failed its check
-            sock.close()
-            raise MqttError("the broker's certificate is not accepted: {}".format(e))
-        except OSError as e:
-            sock.close()
-            raise MqttError("no connection to {} port {}: {}".format(host, port, e))
-        except asyncio.CancelledError:
-            sock.close()
-            raise
-        self._sock = sock
+        self._sock = await connect(self._login, host, port, tls, name, gate, timeout_ms)
         self._heard = self._moved = time.ticks_ms()
-
-    async def _open(self, sock, address, tls, name, gate):
-        try:
-            sock.connect(address)
-        except OSError as e:
-            if e.errno != EINPROGRESS:
-                raise
-        await writable(sock)
-        if tls is not None:
-            while gate is not None and not gate():
-                await asyncio.sleep_ms(_GATE_MS)
-            sock = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
-        try:
-            await self._greet(sock)
-        except BaseException:
-            sock.close()  # with TLS the caller knows only the socket beneath
-            raise
-        return sock
-
-    async def _greet(self, sock):
-        hello = memoryview(self._hello)
-        at = 0
-        while at < len(hello):
-            at += sock.write(hello[at:]) or 0
-            if at < len(hello):
-                await writable(sock)
-        view = self._in_view
-        while self._in_end < packet.CONNACK_LENGTH:
-            await readable(sock)
-            got = sock.readinto(view[self._in_end : packet.CONNACK_LENGTH])
-            if got == 0:
-                raise MqttError("the broker hung up before it accepted us")
-            self._in_end += got or 0
-        self._in_end = 0
-        try:
-            why = packet.refusal(view)
-        except packet.Malformed as e:
-            why = str(e)
-        if why:
-            raise MqttError(why)
 
     def close(self, why="closed by us"):
         """Hangs up without a farewell, so that the broker publishes the will; `run` raises `why`."""

@@ -6,13 +6,11 @@ Nothing is taken for granted of a length: each is checked against what is there 
 
 from wire.units import const
 
-CONNACK_LENGTH = const(4)
 MAX_FIXED = const(5)
 # A topic of ours has at most 84 bytes; with it, the largest message must fit: fixed head, topic, packet id.
 MAX_TOPIC = const(120)
 MAX_HEAD = const(129)
 
-CONNACK = const(2)
 PUBLISH = const(3)
 PUBACK = const(4)
 SUBACK = const(9)
@@ -20,13 +18,6 @@ PINGRESP = const(13)
 
 PINGREQ = b"\xc0\x00"
 
-_REFUSALS = {
-    1: "it does not speak MQTT 3.1.1",
-    2: "it does not accept the client id",
-    3: "it is not available now",
-    4: "user name or password is wrong",
-    5: "not authorised",
-}
 # Lengths a body may have: (lowest, highest). A SUBACK's is checked against its SUBSCRIBE.
 _BODIES = {PUBLISH: (3, 268435455), PUBACK: (2, 2), SUBACK: (3, 10), PINGRESP: (0, 0)}
 
@@ -38,26 +29,6 @@ class Malformed(ValueError):
 # Ours -----------------------------------------------------------------------------------------------------------------
 
 
-def connect(client_id, user, password, keepalive_s, will):
-    """CONNECT with a clean session; an empty password is sent as none, for it needs no user either."""
-    flags = 0x02
-    texts = [client_id]
-    if will:
-        flags |= 0x2C  # will, QoS 1, retained
-        texts += will
-    if user and password:
-        flags |= 0xC0
-        texts += [user, password]
-    body = bytearray(b"\x00\x04MQTT\x04")
-    body.append(flags)
-    body += keepalive_s.to_bytes(2, "big")
-    for text in texts:
-        raw = text if isinstance(text, (bytes, bytearray)) else text.encode()
-        body += len(raw).to_bytes(2, "big")
-        body += raw
-    return _framed(0x10, body)
-
-
 def subscribe(pid, topics):
     """SUBSCRIBE to [(topic, qos)...]."""
     body = bytearray(pid.to_bytes(2, "big"))
@@ -66,7 +37,7 @@ def subscribe(pid, topics):
         body += len(raw).to_bytes(2, "big")
         body += raw
         body.append(qos)
-    return _framed(0x82, body)
+    return framed(0x82, body)
 
 
 def ack(pid):
@@ -99,7 +70,8 @@ def _put_length(buf, at, length):
     return at + 1
 
 
-def _framed(first, body):
+def framed(first, body):
+    """A packet of that first byte and body."""
     out = bytearray(MAX_FIXED + len(body))
     out[0] = first
     at = _put_length(out, 1, len(body))
@@ -108,18 +80,6 @@ def _framed(first, body):
 
 
 # The broker's ---------------------------------------------------------------------------------------------------------
-
-
-def refusal(buf):
-    """Why a CONNACK refuses, None where it accepts; Malformed where it is none."""
-    if buf[0] != CONNACK << 4 or buf[1] != 2 or buf[2] & 0xFE:
-        raise Malformed("what answers is no MQTT broker")
-    if buf[3]:
-        why = _REFUSALS.get(buf[3], "return code {}".format(buf[3]))
-        return "the broker refuses: {}".format(why)
-    if buf[2]:
-        raise Malformed("a session is present, but a clean one was asked for")
-    return None
 
 
 def head_length(buf, at, end):

@@ -1,25 +1,7 @@
 """The station interface: connect with a deadline, and what it is like.
 
-Rules: never a scan (it stops the board for three seconds); power saving off, the board hangs on the mains and a radio
-that sleeps answers late; the driver below is told to try again only by us, so that its state is always known.
+Rules: never a scan (it stops the board for three seconds); wifi_connect.py is loaded to connect.
 """
-
-import asyncio
-import time
-
-_POLL_MS = 250
-# Numbers of the ESP32 port, from ESP-IDF's reasons.
-_REASONS = {
-    200: "the access point went silent",
-    201: "no access point of that name is heard",
-    202: "the password is wrong",
-    203: "the access point refuses the association",
-    204: "the handshake did not finish: the password may be wrong",
-}
-
-
-class WifiError(OSError):
-    """No connection: the text says why."""
 
 
 class Wifi:
@@ -52,18 +34,7 @@ class Wifi:
 
     async def connect(self, timeout_ms=20_000):
         """Returns once connected; WifiError with the reason when it is not in time."""
-        if self.connected:
-            return
-        wlan = self._wlan
-        wlan.active(True)
-        wlan.config(pm=0, reconnects=0)
-        wlan.connect(self._ssid, self._password)
-        started = time.ticks_ms()
-        while not wlan.isconnected():
-            reason = _REASONS.get(wlan.status())
-            if reason is None and time.ticks_diff(time.ticks_ms(), started) >= timeout_ms:
-                reason = "no answer in {} s".format(timeout_ms // 1000)
-            if reason is not None:
-                wlan.disconnect()
-                raise WifiError("Wi-Fi {}: {}".format(repr(self._ssid), reason))
-            await asyncio.sleep_ms(_POLL_MS)
+        if not self.connected:
+            from .wifi_connect import connect
+
+            await connect(self._wlan, self._ssid, self._password, timeout_ms)

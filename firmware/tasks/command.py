@@ -2,6 +2,11 @@
 
 import sys
 
+from .forget import forget
+
+# What a rare command loads.
+_LOADED = ("core.rare_commands", "tasks.configure", "core.calibration", "wire.config")
+
 
 class CommandTask:
     """Call it with a command's payload; `reply(message)` queues the answer."""
@@ -18,4 +23,7 @@ class CommandTask:
             sys.print_exception(e)
             self._commands.point.protection.fail()
             return
+        finally:
+            if _LOADED[0] in sys.modules:
+                forget(_LOADED)
         self._reply(answer)

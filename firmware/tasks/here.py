@@ -3,6 +3,7 @@
 The prompt has ended the session loop, so every relay opens within seconds: the board is to be restarted afterwards.
 """
 
+from core import rare_commands
 from core.protection import WHOLE
 
 from . import record
@@ -13,6 +14,6 @@ def reset(socket, actor):
     point, clock, protect = record.running
     protect.going_to_restart()
     where = socket - 1 if socket else WHOLE
-    refused = point.reset(where, True, actor, "button", clock.uptime_ms(), clock.unix())
+    refused = rare_commands.reset(point, where, True, actor, "button", clock.uptime_ms(), clock.unix())
     print("zhuque: not reset: {}, {}".format(*refused) if refused else "zhuque: reset")
     return not refused

@@ -132,7 +132,7 @@ class ProtectTask:
     def going_to_write(self):
         """A file is about to be written, with every relay open: its erases are no fault of the tick."""
         self.protection.announce_gap()
-        self.blame(ERASE)
+        self.blame_erase()
 
     def forget_crashes(self):
         """The board has run well for long enough."""
@@ -154,9 +154,13 @@ class ProtectTask:
         except Exception:  # noqa: BLE001 - its bus is dead: the next tick tries again
             pass
 
-    def blame(self, stretch):
-        """What begins now may keep the tick waiting: the gap before the next tick is counted as its."""
-        self._during = stretch
+    def blame_append(self):
+        """A record is about to be programmed."""
+        self._during = APPEND
+
+    def blame_erase(self):
+        """A block of the flash is about to be erased."""
+        self._during = ERASE
 
     def take_blind_ms(self):
         """The longest time between two ticks since the last call, by stretch: a dict of the names in STRETCHES."""

@@ -13,10 +13,11 @@ import sys
 import time
 
 from drivers.mqtt import MqttError, MqttFull
-from drivers.resolver import resolve
 from wire import messages
 from wire.topics import topic
 from wire.units import const
+
+from .forget import forget
 
 _STEP_MS = const(500)
 _TELEMETRY_MS = const(10_000)
@@ -26,7 +27,6 @@ _FIRST_SPREAD_MS = const(5000)
 _BACKOFF_MS = const(1000)
 _BACKOFF_MAX_MS = const(120_000)
 _SETTLED_MS = const(60_000)
-_TIME_AGAIN_MS = const(6 * 3600_000)
 _TIME_RETRY_MS = const(60_000)
 _REPLIES = const(8)
 # Room in the client's buffer before a record is taken: no record is as long as JSON.
@@ -103,40 +103,41 @@ class Publisher:
             print("zhuque: uplink: {}; next try in {} s".format(why, (pause_ms + 999) // 1000))
             await asyncio.sleep_ms(pause_ms)
 
-    # Connecting ------------------------------------------------------------------------------------------------------
-
     async def _connect(self):
-        config = self._config
-        host, port = config["broker.host"], config["broker.port"]
-        if config["broker.tls"] and self._tls is None:
-            raise MqttError("broker.tls is set, but this board has no certificates: provision it again")
-        await self._wifi.connect()
-        await self._set_clock()
-        if self._spread_ms:
-            pause_ms, self._spread_ms = _random(self._spread_ms), 0
-            await asyncio.sleep_ms(pause_ms)
-        if config["broker.tls"]:
-            if not self._clock.is_set:
-                raise MqttError("the time is not known, and without it no certificate can be checked")
-        tls = self._tls if config["broker.tls"] else None
-        await self._mqtt.connect(await self._address(host), port, tls, host, self._gate)
-        print("zhuque: uplink: connected to {} port {} as {}".format(host, port, self._name))
+        """What connecting takes is loaded for it, and gone again when it is done."""
+        from . import connect
 
-    async def _address(self, host):
-        return await resolve(host, self._wifi.dns)
+        try:
+            await connect.connect(
+                self._config,
+                self._wifi,
+                self._clock,
+                self._set_clock,
+                self._hold_back,
+                self._mqtt,
+                self._tls,
+                self._gate,
+            )
+        finally:
+            forget(connect.LOADED)
+
+    async def _hold_back(self):
+        pause_ms, self._spread_ms = self._spread_ms, 0
+        if pause_ms:
+            await asyncio.sleep_ms(_random(pause_ms))
 
     async def _set_clock(self):
-        """Asks for the time when that is due; without an answer the board goes on with the time it has, or none."""
         uptime_ms = self._clock.uptime_ms()
         if self._clock.is_set and uptime_ms < self._time_due_ms:
             return
+        from . import connect
+
         self._time_due_ms = uptime_ms + _TIME_RETRY_MS
         try:
-            await self._clock.sntp(await self._address(self._config["time.host"]), self._config["time.port"])
-        except OSError as e:
-            print("zhuque: uplink: time not set: {}".format(e))
-        else:
-            self._time_due_ms = uptime_ms + _TIME_AGAIN_MS
+            again_ms = await connect.ask_time(self._config, self._wifi, self._clock)
+        finally:
+            forget(connect.LOADED)
+        self._time_due_ms = uptime_ms + again_ms
 
     # Serving ---------------------------------------------------------------------------------------------------------
 

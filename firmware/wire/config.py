@@ -72,6 +72,11 @@ class Settings:
         kind, low, high, _ = self._rows[path]
         return default if value is None or _judge(value, kind, low, high) else value
 
+    def plain(self) -> dict:
+        """{path: value or default} of every key that has one: all that a board keeps of the file."""
+        values = {path: self.get(path, row[3]) for path, row in self._rows.items()}
+        return {path: value for path, value in values.items() if value is not _NONE}
+
     def section(self, name: str) -> dict:
         """The nested dict of that name, empty where there is none."""
         value = self._data.get(name)

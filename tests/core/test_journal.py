@@ -290,7 +290,7 @@ def test_a_rotten_header_in_the_ring():
 def test_a_rotten_header_of_the_newest_block_loses_no_seq():
     flash = Flash()
     journal = filled(flash, 170)
-    newest = 2 + journal._head
+    newest = 2 + journal.head
     flash.rot(newest, 5)
     again, problems = opened(flash)
     assert [alarm for alarm, _ in problems] == ["journal_damaged"]
@@ -306,7 +306,7 @@ def test_a_rotten_tail_below_a_checkpoint_gives_no_seq_twice():
     flash = Flash()
     journal = filled(flash, 50)
     assert journal.write_checkpoint(b"state")
-    last = flash.data[2].find(bytes([50, 0]), journal._offset - 64)
+    last = flash.data[2].find(bytes([50, 0]), journal.offset - 64)
     flash.rot(2, last + 10)
     again, problems = opened(flash)
     assert [alarm for alarm, _ in problems] == ["journal_damaged"]
@@ -371,7 +371,7 @@ def test_a_program_that_does_not_take_is_repeated_in_the_next_block():
 def test_a_torn_opening_whose_record_happens_to_be_whole_is_dropped():
     flash = Flash()
     journal = filled(flash, 1)
-    while journal._head == 0:
+    while journal.head == 0:
         if journal.wants_erase:
             journal.prepare()
         journal.append(end_record(journal.next_seq))
@@ -401,10 +401,10 @@ def test_a_checkpoint_is_refused_while_records_wait():
 
 def test_reading_follows_when_a_block_is_used_again():
     journal = filled(Flash(10, 512), 100)
-    ring = (journal._head + 2) % 8
+    ring = (journal.head + 2) % 8
     assert journal.read(journal.first_seq + 5) is not None
     last = journal.last_seq
-    while journal._head != ring or journal.last_seq < last:
+    while journal.head != ring or journal.last_seq < last:
         while not journal.ready(1):
             journal.prepare()
         journal.append(end_record(journal.next_seq))

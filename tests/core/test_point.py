@@ -2,7 +2,7 @@
 
 from fakes.wall import NOON, Wall
 
-from core import causes, view
+from core import causes, rare_commands, view
 
 
 def charging(socket=3, watts=150, seconds=90, **more):
@@ -431,7 +431,10 @@ def test_the_whole_point_locks_and_is_reset_as_a_whole():
     wall = wall.restart()
     wall.live(6)
     assert wall.state(9) == "locked" and wall.start(1, id="c3")["error"] == "socket_locked"
-    assert wall.point.reset(-1, True, "installer:wang", "button", wall.uptime_ms, wall.clock) is None
+    assert (
+        rare_commands.reset(wall.point, -1, True, "installer:wang", "button", wall.uptime_ms, wall.clock)
+        is None
+    )
     assert wall.state(9) == "idle" and wall.records("reset")[0]["socket"] is None
     after = wall.restart()
     after.live(6)

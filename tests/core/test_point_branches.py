@@ -2,7 +2,7 @@
 
 from fakes.wall import NOON, Wall
 
-from core import causes, recovery
+from core import causes, rare_commands, recovery
 from core.energy import Energy
 from core.trips import Trips
 
@@ -98,7 +98,10 @@ def test_a_welded_relay_that_is_reset_clears_its_alarm():
     assert wall.state(2) == "locked"
     wall.welded[1] = 0
     wall.live(3)
-    assert wall.point.reset(1, True, "installer:wang", "button", wall.uptime_ms, wall.clock) is None
+    assert (
+        rare_commands.reset(wall.point, 1, True, "installer:wang", "button", wall.uptime_ms, wall.clock)
+        is None
+    )
     assert [(a["alarm"], a["state"]) for a in wall.records("alarm")] == [
         ("relay_welded", "raised"),
         ("relay_welded", "cleared"),

@@ -316,9 +316,9 @@ def test_blind_time_by_what_lay_between():
     board = TickBench()
     board.task.take_blind_ms()
     board.run(100)
-    board.task.blame(protect.APPEND)
+    board.task.blame_append()
     board.tick(140)
-    board.task.blame(protect.ERASE)
+    board.task.blame_erase()
     board.tick(410)
     board.tick(33)
     board.guard.announce_gap()
@@ -513,13 +513,14 @@ def test_what_somebody_at_the_port_resets():
     loop = Loop(0)
     loop.run(5)
     asked = []
-    loop.point.reset = lambda *fields: asked.append(fields)
+    commands = here.rare_commands = Said()
+    commands.reset = lambda point, *fields: asked.append(fields)
     said = here.print = Said()
     assert here.reset(3, "installer:wang") and here.reset(0, "installer:wang")
     assert asked == [(i, True, "installer:wang", "button", loop.ms, None) for i in (2, protection.WHOLE)]
     loop.board.tick()
     assert loop.board.memo()[1:] == (0, 1), "the restart that follows is no crash"
-    loop.point.reset = lambda *fields: ("cause_present", "smoke")
+    commands.reset = lambda point, *fields: ("cause_present", "smoke")
     assert not here.reset(0, "installer:wang")
     assert said.lines == ["zhuque: reset"] * 2 + ["zhuque: not reset: cause_present, smoke"]
 

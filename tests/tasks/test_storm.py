@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,10 +58,11 @@ def back_after_ms(chance: random.Random, outage_ms: int, power_cut: bool, monkey
     monkeypatch.setattr(publish, "asyncio", SimpleNamespace(sleep_ms=sleep_ms))
     monkeypatch.setattr(publish, "time", ticks)
     monkeypatch.setattr(publish, "os", SimpleNamespace(urandom=chance.randbytes))
+    monkeypatch.setattr(publish, "forget", lambda names: None)  # here it would cost a collection each
     mqtt = SimpleNamespace(connect=connect, close=lambda: None)
     clock = SimpleNamespace(is_set=True, uptime_ms=lambda: -1)
     words = (Config(site="g", point="p"), Wifi(), clock, lambda *_: mqtt, None, None, None, None)
-    spread_ms = main_constant("AFTER_POWER_CUT_MS") if power_cut else 0
+    spread_ms = uplink_constant("AFTER_POWER_CUT_MS") if power_cut else 0
     publisher = publish.Publisher(*words, spread_ms=spread_ms)
     publisher._serve = serve
     with pytest.raises(ConnectedError):
@@ -68,12 +70,10 @@ def back_after_ms(chance: random.Random, outage_ms: int, power_cut: bool, monkey
     return now[0] - (0 if power_cut else begins + outage_ms)
 
 
-def main_constant(name: str) -> int:
-    """Of the firmware's main.py, which cannot be imported here."""
-    (line,) = [
-        line for line in (ROOT / "firmware/main.py").read_text().splitlines() if line.startswith(f"{name} =")
-    ]
-    return int(line.split("=")[1])
+def uplink_constant(name: str) -> int:
+    """Of the firmware's uplink.py, which cannot be imported here."""
+    [value] = re.findall(rf"^{name} = const\(([\d_]+)\)$", (ROOT / "firmware/uplink.py").read_text(), re.M)
+    return int(value.replace("_", ""))
 
 
 @pytest.mark.parametrize(("outage_s", "power_cut"), [(120, False), (600, False), (0, True)], ids=str)

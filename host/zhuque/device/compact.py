@@ -66,7 +66,7 @@ def _constants(trees: Mapping[str, ast.Module]) -> dict[str, dict[str, int]]:
     while True:
         before = sum(map(len, known.values()))
         for name, tree in trees.items():
-            for node in tree.body:
+            for node in _imports_and_body(tree):
                 if isinstance(node, ast.ImportFrom):
                     source = known.get(_file(name, node), {})
                     for alias in node.names:
@@ -76,6 +76,12 @@ def _constants(trees: Mapping[str, ast.Module]) -> dict[str, dict[str, int]]:
                     _evaluate(assigned, known[name])
         if sum(map(len, known.values())) == before:
             return known
+
+
+def _imports_and_body(tree: ast.Module) -> Iterator[ast.stmt]:
+    """What may bring a constant into a file: its statements, and imports wherever in it they stand."""
+    yield from tree.body
+    yield from (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
 
 
 def _assigned_constant(node: ast.stmt) -> tuple[str, ast.expr] | None:

@@ -8,6 +8,7 @@ import time
 import drivers.clock as module
 from drivers.clock import Clock
 from drivers.resolver import resolve
+from drivers.sntp import sntp
 
 
 def tell(*event):
@@ -21,11 +22,11 @@ class Rtc:
         tell("rtc", *value)
 
 
-async def sntp(port, not_before):
+async def ask_time(port, not_before):
     clock = Clock(Rtc(), int(not_before))
     started = time.ticks_ms()
     try:
-        tell("time", await clock.sntp("127.0.0.1", port))
+        tell("time", await sntp(clock, "127.0.0.1", port))
     except OSError as e:
         tell("failed", str(e), time.ticks_diff(time.ticks_ms(), started))
 
@@ -47,7 +48,7 @@ async def refuses(_port, not_before):
     except ValueError as e:
         tell("failed", str(e))
     try:
-        await clock.sntp("localhost")
+        await sntp(clock, "localhost")
     except OSError as e:
         tell("failed", str(e))
 
@@ -145,7 +146,7 @@ async def contradicts(_port, steps):
 CASES = {
     "contradicts": contradicts,
     "jumps": jumps,
-    "sntp": sntp,
+    "sntp": ask_time,
     "name": name,
     "refuses": refuses,
     "wraps": wraps,

@@ -1,0 +1,205 @@
+"""Builds what board.json and config.json say that this board is. Loaded once, and dropped when the tick runs.
+
+A file that is missing or absurd is a problem that `status` and the console tell, never an exception.
+"""
+
+import json
+import sys
+
+import esp32
+import machine
+
+from core import causes, trip_memo
+from core.energy import Energy
+from core.journal import Journal
+from core.limits import Limits, intersect
+from core.point import Point
+from core.protection import Protection
+from core.reading import Reading
+from drivers.chance import epoch, roll
+from drivers.clock import Clock
+from drivers.flash_store import FlashStore
+from tasks.protect import ProtectTask
+from wire import config as wire_config
+from wire.units import const
+from wire.version import RELEASED, VERSION
+
+# Of no use once the board is built; drivers may name set-up modules of their own, by the end of their names.
+LOADED = (
+    "assembly",
+    "wire.config",
+    "core.limits",
+    "core.calibration",
+    "core.recovery",
+    "core.ring_recovery",
+    "core.checkpoint_recovery",
+)
+
+WATCHDOG_MS = const(4000)
+# A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
+_NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
+# Where board.json gives no usable limits nothing may close; these only keep the arithmetic defined.
+LOWEST_LIMITS = Limits(500, 50_000, 1000)
+_RESET_CAUSES = {
+    machine.PWRON_RESET: "power_on",
+    machine.HARD_RESET: "software",  # what the port says of machine.reset() and of a panic
+    machine.WDT_RESET: "watchdog",
+    machine.SOFT_RESET: "software",
+    machine.DEEPSLEEP_RESET: "deep_sleep",
+}
+
+
+class NoMeter:
+    """The traits of a meter where none could be built: nothing is ever read."""
+
+    window_ms = 20
+    stale_windows = 5
+    settle_ms = 0
+    floor_ma = 100
+    rms_floor_ma = 20
+    energy_mws_num = energy_mws_den = 1
+    wrong = 0
+    channels = 0
+
+
+class NoRelays:
+    """Where none could be built there is nothing to open: boot.py has said so."""
+
+    readback_ok = True
+
+    def write(self, word):
+        """Nothing to write to."""
+
+
+def read_json(name, check):
+    """(data, problems) of a file; the data are empty where it cannot be read."""
+    try:
+        with open(name) as file:
+            data = json.load(file)
+    except (OSError, ValueError) as e:
+        return {}, ["{} cannot be read ({}): provision the board again".format(name, e)]
+    return data if isinstance(data, dict) else {}, [name + ": " + problem for problem in check(data)]
+
+
+def driver(kind, section):
+    """The driver that board.json names, built by its `from_board`."""
+    module = __import__("drivers.{}_{}".format(kind, section["driver"]), None, None, ("from_board",))
+    return module.from_board(section, machine)
+
+
+def build(kind, section, problems, fallback):
+    """The driver of that kind, or the fallback and a problem."""
+    try:
+        return driver(kind, section)
+    except Exception as e:  # noqa: BLE001 - whatever a wrong board.json leads to: it is said, and nothing closes
+        problems.append("board.json: {} cannot be built: {}".format(kind, repr(e)))
+        return fallback()
+
+
+def limits_of(settings):
+    """The Limits in a settings file."""
+    return Limits(
+        settings["limits.rated_ma"], settings["limits.max_power_mw"], settings["limits.point_current_ma"]
+    )
+
+
+def assemble(board):
+    """Every part of the main.Board, as its attributes; then the tick runs."""
+    board_data, wrong_board = read_json("board.json", wire_config.check_board)
+    config_data, wrong_config = read_json("config.json", wire_config.check_config)
+    board.problems = problems = wrong_board + wrong_config
+    settings = wire_config.board(board_data)
+    board.config = config = wire_config.config(config_data).plain()
+    board.offline = not config_data or any(
+        [problem.split(": ", 1)[1].startswith(_NEEDED_ONLINE) for problem in wrong_config]
+    )
+    _build_drivers(board, settings, problems, wrong_board)
+    limits = LOWEST_LIMITS if problems else intersect(limits_of(settings), limits_of(config))
+    sockets = 0 if wrong_board else settings["sockets"]
+    board.reading = Reading(sockets)
+    board.protection = Protection(sockets, limits, board.meter, board.temperature is not None)
+    board.rtc = machine.RTC()
+    board.clock = Clock(board.rtc, config.get("provisioned", RELEASED))
+    partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
+    board.store = FlashStore(partition)
+    board.journal = Journal(board.store, epoch)
+    board.energy = energy = Energy(sockets, board.meter.energy_mws_num, board.meter.energy_mws_den)
+    if config_data.get("calibration") and not problems:
+        board.calibrate(config_data["calibration"])
+    board.point = Point(
+        settings.plain(), config, board.protection, board.reading, energy, board.journal, board.meter, roll
+    )
+    board.point.problems = problems
+    _start_tick(board)
+
+
+def _build_drivers(board, settings, problems, wrong_board):
+    board.meter = build("meter", settings.section("meter"), problems, NoMeter)
+    board.relays = build("relay", settings.section("relay"), problems, NoRelays)
+    board.contactor = board.inputs = board.temperature = None
+    if settings.section("contactor"):
+        board.contactor = build("relay", settings.section("contactor"), problems, NoRelays)
+    try:
+        if settings.section("inputs"):
+            from drivers import inputs
+
+            bits = {name: causes.bit(name) for name in inputs.NAMES}
+            board.inputs = inputs.from_board(settings.section("inputs"), machine, bits)
+        if settings.section("temperature"):
+            from drivers import temperature
+
+            board.temperature = temperature.from_board(settings.section("temperature"), machine)
+    except Exception as e:  # noqa: BLE001 - as in `build`
+        problems.append("board.json: inputs or temperature cannot be built: {}".format(repr(e)))
+    if not wrong_board and board.meter.channels != settings["sockets"]:
+        problems.append(
+            "board.json: {} sockets, but a meter of {}".format(settings["sockets"], board.meter.channels)
+        )
+        board.meter = NoMeter()
+
+
+def _start_tick(board):
+    """From here on the protection decides, every 20 ms; it closes nothing before the self-test."""
+    protection = board.protection
+    latched, crashes, own = trip_memo.unpack(bytes(board.rtc.memory()), len(protection.latched))
+    board.reset_cause = _RESET_CAUSES.get(machine.reset_cause(), "unknown")
+    if board.reset_cause in ("watchdog", "software") and not own:
+        crashes += 1  # nobody meant to restart: the watchdog, or a panic below us
+    board.crashes = crashes
+    for i, bits in enumerate(latched):
+        protection.restore(i, bits)
+    watchdog = machine.WDT(timeout=WATCHDOG_MS)
+    board.protect = protect = ProtectTask(
+        protection, board.reading, board.relays, watchdog, board.rtc, crashes
+    )
+    protect.inputs = board.inputs
+    protect.contactor = board.contactor
+    protection.has_contactor = board.contactor is not None
+    board.store.before_program = protect.blame_append
+    board.store.before_erase = protect.blame_erase
+    protect.start(machine.Timer(0))
+
+
+def recover(board):
+    """The journal and what was before; returns the ids of the commands that were obeyed.
+
+    A journal that cannot even be recovered must not end in a reboot loop, nor in a closed relay.
+    """
+    from core import recovery
+
+    point = board.point
+    try:
+        found = board.journal.recover()
+        now = board.clock.uptime_ms(), board.clock.unix()
+        ids = recovery.recover(point, board.reset_cause, VERSION, *now)
+        board.clock.believe_from(point.outage_from or 0)
+        for alarm, detail in found:
+            print("zhuque: journal:", detail)
+            point.alarm(alarm, now[0], now[1], detail)
+        return ids
+    except Exception as e:  # noqa: BLE001 - see above
+        sys.print_exception(e)
+        board.problems.append(
+            "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
+        )
+        return []

@@ -1,0 +1,27 @@
+"""What a checkpoint holds of a point; core/recovery takes it up again."""
+
+import json
+
+from .protection import WHOLE
+
+
+def pack(point, unix):
+    """The checkpoint of a point as bytes: open sessions, lockouts and when they began, the time."""
+    protection = point.protection
+    sessions = []
+    locks = []
+    for i, session in enumerate(point.sessions):
+        if session.is_open:
+            sessions.append([i] + session.snapshot(protection.word >> i & 1))
+    for i in range(WHOLE, len(point.sessions)):
+        if protection.latched[i]:
+            locks.append([i, protection.latched[i], point.locked_since[i]])
+    state = {
+        "boot": point.boot,
+        "time": unix,
+        "sessions": sessions,
+        "locks": locks,
+        "stray": point.stray_mwh,
+        "resets": point.remote_resets,
+    }
+    return json.dumps(state, separators=(",", ":")).encode()

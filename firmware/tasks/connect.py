@@ -1,0 +1,58 @@
+"""How the uplink comes up: Wi-Fi, time, broker. Loaded for it by tasks/publish, and forgotten until the next time."""
+
+from drivers.mqtt import MqttError
+from wire.units import const
+
+# What is loaded to connect, and of no use afterwards.
+LOADED = (
+    "tasks.connect",
+    "drivers.wifi_connect",
+    "drivers.resolver",
+    "drivers.sntp",
+    "drivers.datagram",
+    "drivers.mqtt_connect",
+)
+_TIME_AGAIN_MS = const(6 * 3600_000)
+_TIME_RETRY_MS = const(60_000)
+
+
+async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
+    """Until the broker has accepted us; OSError with the reason.
+
+    `set_clock()` asks for the time when it is due, `hold_back()` waits once after a power cut.
+    """
+    host, port = config["broker.host"], config["broker.port"]
+    if config["broker.tls"] and tls is None:
+        raise MqttError("broker.tls is set, but this board has no certificates: provision it again")
+    await wifi.connect()
+    await set_clock()
+    await hold_back()
+    if config["broker.tls"] and not clock.is_set:
+        raise MqttError("the time is not known, and without it no certificate can be checked")
+    address = await _address(wifi, host)
+    await mqtt.connect(address, port, tls if config["broker.tls"] else None, host, gate)
+    print(
+        "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
+    )
+
+
+async def ask_time(config, wifi, clock):
+    """Asks for the time; returns in how many ms to ask again. Without an answer the board goes on with what it has."""
+    from drivers.sntp import sntp
+
+    try:
+        await sntp(clock, await _address(wifi, config["time.host"]), config["time.port"])
+    except OSError as e:
+        print("zhuque: uplink: time not set: {}".format(e))
+        return _TIME_RETRY_MS
+    return _TIME_AGAIN_MS
+
+
+async def _address(wifi, host):
+    from drivers.datagram import is_numeric
+
+    if is_numeric(host):
+        return host
+    from drivers.resolver import resolve
+
+    return await resolve(host, wifi.dns)

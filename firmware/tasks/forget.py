@@ -1,0 +1,14 @@
+"""Modules that were loaded for a while give their heap back; whoever imports one again loads it anew."""
+
+import gc
+import sys
+
+
+def forget(names):
+    """Drop modules of ours by their full names, those of them that are loaded."""
+    for name in names:
+        if sys.modules.pop(name, None):
+            package, _, part = name.rpartition(".")
+            if package:
+                delattr(sys.modules[package], part)
+    gc.collect()

@@ -1,0 +1,45 @@
+"""Builds the uplink. Loaded when the board runs, and dropped when it is built."""
+
+import network
+
+from core.commands import Commands
+from core.outbox import Outbox
+from drivers.mqtt import MqttClient
+from drivers.wifi import Wifi
+from tasks.command import CommandTask
+from tasks.publish import Publisher
+from wire.units import const
+
+# Of no use once the uplink is built.
+LOADED = ("uplink", "drivers.tls")
+# After a power cut all points of a garage, and their access points, come back at once.
+AFTER_POWER_CUT_MS = const(90_000)
+
+
+def build(board, view, obeyed):
+    """The publish task of a main.Board, with the command task behind it; `view` is what it may ask of the point."""
+    config = board.config
+    wlan = network.WLAN(network.STA_IF)
+    wifi = Wifi(wlan, config["wifi.ssid"], config.get("wifi.password"))
+    outbox = Outbox(board.journal)
+    commands = Commands(board.point, obeyed, outbox)
+    commands.configure = board.configure
+    tls = None
+    if config["broker.tls"]:
+        from drivers import tls as tls_driver
+
+        tls = tls_driver.context()
+    publisher = Publisher(
+        config,
+        wifi,
+        board.clock,
+        MqttClient,
+        outbox,
+        view,
+        None,
+        board.may_shake_hands,
+        tls,
+        AFTER_POWER_CUT_MS if board.reset_cause == "power_on" and board.point.boot > 1 else 0,
+    )
+    publisher.on_command = CommandTask(commands, board.clock, publisher.reply)
+    return publisher
