@@ -26,7 +26,6 @@ class Commands:
             "start": self._start,
             "stop": self._stop,
             "resend": self._resend,
-            "ping": self._ping,
         }
 
     def execute(self, payload, uptime_ms, unix):
@@ -39,8 +38,9 @@ class Commands:
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
-        # What a configuration is, is not kept for each time that somebody asked.
-        self._answers.append((command["id"], None if "config" in answer else answer))
+        # What was only asked for is not kept for each time that somebody asked.
+        asked = "config" in answer or "inputs" in answer
+        self._answers.append((command["id"], None if asked else answer))
         if len(self._answers) > KEPT_IDS:
             self._answers.pop(0)
         return answer
@@ -122,7 +122,4 @@ class Commands:
             return "bad_field", str(e)
         if not count or command["from"] < journal.first_seq:
             return "gone", "the journal begins at {}".format(journal.first_seq)
-        return None
-
-    def _ping(self, command, i, uptime_ms, unix):
         return None

@@ -84,4 +84,20 @@ def _config(commands, command, i, uptime_ms, unix):
     return commands.configure(commands, command, uptime_ms, unix)
 
 
-_OPS = {"reset": _reset, "limit": _limit, "reboot": _reboot, "config": _config}
+def _ping(commands, command, i, uptime_ms, unix):
+    """What only the point itself knows of its clock and its inputs: `zhuque point test` asks."""
+    reading = commands.point.reading
+    return {
+        "time": unix,
+        "uptime_ms": uptime_ms,
+        "inputs": _inputs(reading.active),
+        "unread": _inputs(reading.unread),
+    }
+
+
+def _inputs(bits):
+    """The names of the inputs among these causes."""
+    return [causes.name(1 << n) for n in range(14) if bits & causes.INPUTS & 1 << n]
+
+
+_OPS = {"reset": _reset, "limit": _limit, "reboot": _reboot, "config": _config, "ping": _ping}
