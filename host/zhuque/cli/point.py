@@ -1,4 +1,4 @@
-"""`zhuque point`: charge points, which board each of them is, and how its meters are calibrated."""
+"""`zhuque point`: charge points, which board each of them is, how it is proven, and how its meters are calibrated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import click
 
 from zhuque.cli.point_calibrate import calibrate
 from zhuque.cli.point_inventory import COMMANDS
+from zhuque.cli.point_test import test
 
 
 @click.group(name="point")
@@ -15,10 +16,11 @@ def command() -> None:
     \b
     Example:
       zhuque point list --site riverside
+      zhuque point test p07 --site riverside
       zhuque point replace p07 --site riverside
       zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
     """
 
 
-for _command in (*COMMANDS, calibrate):
+for _command in (*COMMANDS, calibrate, test):
     command.add_command(_command)
