@@ -59,13 +59,13 @@ _REMEDIES = (
     (
         r"user name or password is wrong|not authorised",
         "broker",
-        "the broker does not take this board's password: `zhuque provision --again --points {point}` gives it a new one",
+        "the broker does not take its password: `zhuque provision --again --points {point}` gives it a new one",
     ),
     (
         r"no connection to|did not accept us|hung up|no answer from|cannot be resolved",
         "broker",
-        "is `zhuque site up` running, and are [broker] host and port of site.toml those that the point reaches? Look at "
-        "the firewall",
+        "is `zhuque site up` running, are [broker] host and port of site.toml what the point reaches, does a firewall "
+        "stand between them?",
     ),
 )
 

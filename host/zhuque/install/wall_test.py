@@ -173,7 +173,7 @@ class WallTest:
         self, sockets: Sequence[int], right: Callable[[list[Any]], bool]
     ) -> dict[int, list[Any] | None]:
         """For each socket None once it is right, else its last row."""
-        wrong: dict[int, list[Any] | None] = dict.fromkeys(sockets, [])
+        wrong: dict[int, list[Any] | None] = {n: [] for n in sockets}
         if not sockets:
             return wrong
         rows = self._wall.telemetry()
@@ -281,7 +281,9 @@ def _zero(rows: Sequence[list[Any]]) -> Line:
     wrong = [n for n, row in idle.items() if not _is_zero(row)]
     if wrong:
         shown = ", ".join(f"{n}: {idle[n][1]} mA, {idle[n][2] / 1000:.1f} W" for n in wrong)
-        remedy = "a relay is welded or bridged, or a wire passes the meter of another socket: do not use it before it is found"
+        remedy = (
+            "a relay is welded, or a wire passes the meter of another socket: find it before anybody uses it"
+        )
         return Line("meter at zero", "FAIL", f"with the relay open {shown}", remedy)
     return Line("meter at zero", "PASS", f"{len(idle)} sockets show nothing")
 
