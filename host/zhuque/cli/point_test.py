@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from zhuque.store.point_tests import Line, PointTest
 
 _REPLY_S = 15.0
-_ARRIVES_S = 20.0
 
 
 @click.command(name="test")
@@ -40,6 +39,14 @@ _ARRIVES_S = 20.0
 @click.option(
     "--reference-w", type=click.FloatRange(40, 4000), help="What a reference meter shows for it, in watts."
 )
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(0, 600),
+    default=60,
+    show_default=True,
+    help="Seconds for the point to connect.",
+)
 @broker_options
 @json_option
 def test(
@@ -47,6 +54,7 @@ def test(
     port: str | None,
     socket: int | None,
     reference_w: float | None,
+    wait_s: float,
     broker: str | None,
     insecure: bool,
     ca: Path | None,
@@ -74,7 +82,7 @@ def test(
     installed, _ = points.shown(site, name)
     reference = Reference(socket, reference_w) if socket and reference_w else None
     address = need_broker(broker, insecure, ca)
-    run = _Run(site, name, installed.board, address, our_actor(broker), reference)
+    run = _Run(site, name, installed.board, address, our_actor(broker), reference, wait_s)
     lines = []
     for line in run.lines(port):
         lines.append(line)
@@ -106,9 +114,11 @@ class _Run:
         address: BrokerAddress,
         actor: str,
         reference: Reference | None,
+        wait_s: float,
     ) -> None:
         self._site, self._point, self._board = site, point, board
         self._address, self._actor, self._reference = address, actor, reference
+        self._wait_s = wait_s
         self.firmware: str | None = None
 
     def lines(self, port: str | None) -> Iterator[Line]:
@@ -127,17 +137,20 @@ class _Run:
                 yield Line("USB", "FAIL", str(error), "plug the board in again and run the command again")
                 return
         try:
-            yield from self._wall(port is not None)
+            yield from self._wall()
         except ZhuqueError as error:
             yield Line("broker", "FAIL", str(error), "run the command again when that is mended")
 
-    def _wall(self, has_just_connected: bool) -> Iterator[Line]:
+    def _wall(self) -> Iterator[Line]:
         from zhuque import boards
         from zhuque.install.wall_test import WallTest
 
-        wall = _MqttWall(self._address, self._site.name, self._point, self._actor, has_just_connected)
+        wall = _MqttWall(self._address, self._site.name, self._point, self._actor, self._wait_s)
         named = f"{self._site.name}/{self._point}"
-        running = WallTest(wall, named, dict(boards.load(self._board).data), self._reference)
+        board: Any = boards.load(self._board).data
+        limit = board["limits"]["point_current_ma"]
+        limit = min(limit, self._site.limits.get("point_current_ma", limit))
+        running = WallTest(wall, named, board, limit, self._reference)
         yield from running.run()
         self.firmware = running.firmware
 
@@ -145,24 +158,35 @@ class _Run:
 class _MqttWall:
     """A point at the broker, as install.wall_test wants it."""
 
-    def __init__(self, address: BrokerAddress, site: str, point: str, actor: str, arrives: bool) -> None:
+    def __init__(self, address: BrokerAddress, site: str, point: str, actor: str, wait_s: float) -> None:
         self._address, self._site, self._point = address, site, point
-        self._actor, self._arrives = actor, arrives
+        self._actor, self._wait_s = actor, wait_s
 
     def status(self) -> dict[str, Any] | None:
-        """As the broker keeps it; a point that was just restarted is waited for."""
+        """As the broker keeps it; a point, and a broker, that were just started are waited for."""
+        until = time.monotonic() + self._wait_s
+        told = False
+        while True:
+            try:
+                status = self._kept()
+            except NoAnswerError:
+                if time.monotonic() >= until:
+                    raise
+                status = None
+            if status is not None or time.monotonic() >= until:
+                return status
+            if not told:
+                told = True
+                click.echo(f"waiting for {self._site}/{self._point} to connect", err=True)
+            time.sleep(1)
+
+    def _kept(self) -> dict[str, Any] | None:
         from zhuque.collector import ask
 
-        until = time.monotonic() + (_ARRIVES_S if self._arrives else 0)
-        while True:
-            found = ask.kept_status(self._address, self._site, self._point)
-            if found and found[0].problem:
-                raise NoAnswerError(f"{self._site}/{self._point} {found[0].problem}")
-            if found and found[0].online:
-                return found[0].status
-            if time.monotonic() >= until:
-                return None
-            time.sleep(1)
+        found = ask.kept_status(self._address, self._site, self._point)
+        if found and found[0].problem:
+            raise ZhuqueError(f"{self._site}/{self._point} {found[0].problem}")
+        return found[0].status if found and found[0].online else None
 
     def ask(self, op: str, **fields: Any) -> dict[str, Any]:
         """A command, as anybody's."""

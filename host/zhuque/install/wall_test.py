@@ -10,7 +10,7 @@ those of the design (sections 5 and 11), the measured ones with room for a busy 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Protocol
@@ -20,8 +20,9 @@ from zhuque.store.point_tests import Line
 _ACCOUNT = "point-test"
 _SESSION_S = 60  # ends by itself where we cannot stop it any more
 _OPEN = ("armed", "charging", "suspended")
-_BATCH = 4  # sockets at a time: a closed one counts 2 A against the point's limit for its first minute
-_ROWS = 4  # messages of telemetry until a relay must have moved; one comes every 5 s
+_CLOSED_MA = 2000  # a closed socket counts at least so much against the point's limit for its first minute
+_MOST_SHARE = 0.9  # of the limit, above which no socket starts
+_ROWS = 5  # messages of telemetry until a relay must have moved; one comes every 5 s
 _LOAD_ROWS = 6
 _VOLTAGE_MV = (187_000, 253_000)
 _ZERO_MA, _ZERO_MW = 100, 5000
@@ -65,21 +66,21 @@ class Reference:
 
 
 class WallTest:
-    """`board` is the board's own description; `now` gives Unix seconds; `named` is SITE/POINT, for remedies."""
+    """`board` is the board's own description; `point_current_ma` the limit in force; `named` is SITE/POINT."""
 
     def __init__(
         self,
         wall: Wall,
         named: str,
-        board: dict[str, Any],
+        board: Mapping[str, Any],
+        point_current_ma: int,
         reference: Reference | None = None,
-        now: Callable[[], float] = time.time,
     ) -> None:
         self._wall = wall
         self._named = named
         self._board = board
         self._reference = reference
-        self._now = now
+        self._point_current_ma = point_current_ma
         self.firmware: str | None = None
 
     def run(self) -> Iterator[Line]:
@@ -97,7 +98,7 @@ class WallTest:
         yield _state(status)
         yield _signal(status.get("rssi_dbm"))
         pong = self._wall.ask("ping")
-        yield _clock(pong.get("time"), self._now())
+        yield _clock(pong.get("time"), time.time())
         yield from self._inputs(pong)
         first = next(self._wall.telemetry())
         yield from self._quiet(first)
@@ -137,8 +138,10 @@ class WallTest:
         for n in busy:
             yield Line(f"relay {n}", "FAIL", "somebody charges there", _REFUSED["socket_busy"])
         free = [n for n in numbers if n not in busy]
-        for at in range(0, len(free), _BATCH):
-            yield from self._batch(free[at : at + _BATCH])
+        drawn_ma = sum(max(first["sockets"][n - 1][1] or 0, _CLOSED_MA) for n in busy)
+        at_once = max(1, int(_MOST_SHARE * self._point_current_ma - drawn_ma) // _CLOSED_MA)
+        for at in range(0, len(free), at_once):
+            yield from self._batch(free[at : at + at_once])
 
     def _batch(self, sockets: Sequence[int]) -> Iterator[Line]:
         started, refused = [], []
