@@ -104,27 +104,39 @@ class Board:
 
     async def run(self, obeyed):
         """Everything that runs beside the tick, for ever."""
+        from core.commands import Commands
+        from tasks.console import console_loop
         from tasks.record import record_loop
 
+        self.commands = Commands(self.point, obeyed)
+        self.commands.configure = self.configure
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
             self.meter_loop(),
             self.forget_crashes(),
             self.announce(),
+            console_loop(sys.stdin.buffer, self.take_line),
         ]
         if self.temperature is not None:
             loops.append(self.temperature_loop())
         if not self.offline:
-            loops.append(self.uplink(obeyed))
+            loops.append(self.uplink())
         await asyncio.gather(*loops)
 
-    def uplink(self, obeyed):
+    def uplink(self):
         """What runs the uplink."""
         import uplink
 
-        publisher = uplink.build(self, PointView(self), obeyed)
+        publisher = uplink.build(self, PointView(self))
         forget(uplink.LOADED)
         return publisher.run()
+
+    async def take_line(self, line):
+        """What somebody typed at the console, done and answered."""
+        from tasks import console_line
+
+        await console_line.answer(line, self, self.commands, PointView(self))
+        forget(("tasks.console_line",))
 
     async def announce(self):
         """How the board is, on the console, for some seconds."""
@@ -198,7 +210,7 @@ def main():
     for problem in board.problems:
         say(problem)
     obeyed = assembly.recover(board)
-    forget(assembly.LOADED)
+    forget(assembly.LOADED + ("boot",))
     drop_setup()
     del assembly
     point = board.point

@@ -2,7 +2,6 @@
 
 import network
 
-from core.commands import Commands
 from core.outbox import Outbox
 from drivers.mqtt import MqttClient
 from drivers.wifi import Wifi
@@ -16,14 +15,12 @@ LOADED = ("uplink", "drivers.tls")
 AFTER_POWER_CUT_MS = const(90_000)
 
 
-def build(board, view, obeyed):
+def build(board, view):
     """The publish task of a main.Board, with the command task behind it; `view` is what it may ask of the point."""
     config = board.config
     wlan = network.WLAN(network.STA_IF)
     wifi = Wifi(wlan, config["wifi.ssid"], config.get("wifi.password"))
     outbox = Outbox(board.journal)
-    commands = Commands(board.point, obeyed, outbox)
-    commands.configure = board.configure
     tls = None
     if config["broker.tls"]:
         from drivers import tls as tls_driver
@@ -41,5 +38,5 @@ def build(board, view, obeyed):
         tls,
         AFTER_POWER_CUT_MS if board.reset_cause == "power_on" and board.point.boot > 1 else 0,
     )
-    publisher.on_command = CommandTask(commands, board.clock, publisher.reply)
+    publisher.on_command = CommandTask(board.commands, board.clock, publisher.reply, outbox)
     return publisher

@@ -48,6 +48,7 @@ BOARD_RULES = {
         "sys",
         "time",
         "random",
+        "select",
     },
 }
 

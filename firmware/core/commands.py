@@ -17,9 +17,8 @@ KEPT_IDS = const(64)
 class Commands:
     """Obeys for one point; `obeyed` are the ids of the commands obeyed before a restart, oldest first."""
 
-    def __init__(self, point, obeyed, outbox):
+    def __init__(self, point, obeyed):
         self.point = point
-        self.outbox = outbox
         self.configure = None  # called with (self, command, uptime_ms, unix): what changes config.json
         self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
         self._ops = {
@@ -28,10 +27,14 @@ class Commands:
             "resend": self._resend,
         }
 
-    def execute(self, payload, uptime_ms, unix):
-        """The reply to a raw command; never raises for what the sender did."""
+    def execute(self, payload, uptime_ms, unix, line):
+        """The reply to a raw command; never raises for what the sender did.
+
+        `line` is the way that it came: `is_local` where that is the point itself, `resend` what sends records there.
+        """
         try:
             command = messages.command(payload)
+            command["line"] = line
         except WireError as e:
             return reply(e.id, e.code, e.detail)
         known = self._known(command["id"])
@@ -100,7 +103,7 @@ class Commands:
             or self.point.start(
                 i,
                 command["account"],
-                "remote",
+                "button" if command["line"].is_local else "remote",
                 command["max_duration_s"],
                 command["max_energy_mwh"],
                 uptime_ms,
@@ -109,15 +112,17 @@ class Commands:
         )
 
     def _stop(self, command, i, uptime_ms, unix):
-        return self.journal(command, uptime_ms, unix) or self.point.stop(i, "stopped_remote")
+        return self.journal(command, uptime_ms, unix) or self.point.stop(
+            i, "stopped_local" if command["line"].is_local else "stopped_remote"
+        )
 
     def _resend(self, command, i, uptime_ms, unix):
-        """Ask the outbox for records again; what is no longer in the journal is said with the first that is."""
+        """Have records sent again; what is no longer in the journal is said with the first that is."""
         journal = self.point.journal
         if command["epoch"] != journal.epoch:
             return "gone", "this journal's epoch is " + journal.epoch
         try:
-            count = self.outbox.resend(command["epoch"], command["from"], command["to"])
+            count = command["line"].resend(command["epoch"], command["from"], command["to"])
         except ValueError as e:
             return "bad_field", str(e)
         if not count or command["from"] < journal.first_seq:

@@ -13,8 +13,22 @@ MAX_RESEND = const(200)
 _MAX_RANGES = const(4)
 
 
+def within(journal, epoch, first, last):
+    """[first, last] of the records first..last that the journal still has, None: all gone.
+
+    ValueError where the range is none or longer than MAX_RESEND.
+    """
+    if not 0 < first <= last < first + MAX_RESEND:
+        raise ValueError("records {} to {}: from 1 to {} can be sent again".format(first, last, MAX_RESEND))
+    first = max(first, journal.first_seq)
+    last = min(last, journal.last_seq)
+    return None if epoch != journal.epoch or first > last else [first, last]
+
+
 class Outbox:
     """`journal` gives read_from, first_seq, last_seq, stored_seq, epoch; at most `window` records are on their way."""
+
+    is_local = False
 
     def __init__(self, journal, window=16):
         self._journal = journal
@@ -71,23 +85,14 @@ class Outbox:
         return True
 
     def resend(self, epoch, first, last):
-        """Send the records first..last again, before all others; how many are still there, 0: all gone.
-
-        ValueError where the range is none or longer than MAX_RESEND.
-        """
-        if not 0 < first <= last < first + MAX_RESEND:
-            raise ValueError(
-                "records {} to {}: from 1 to {} can be sent again".format(first, last, MAX_RESEND)
-            )
-        journal = self._journal
-        first = max(first, journal.first_seq)
-        last = min(last, journal.last_seq)
-        if epoch != journal.epoch or first > last:
+        """Send the records first..last again, before all others; as `within`, how many are still there."""
+        asked = within(self._journal, epoch, first, last)
+        if asked is None:
             return 0
-        if [first, last] not in self._asked:
+        if asked not in self._asked:
             self._taken = None
-            self._asked = (self._asked + [[first, last]])[-_MAX_RANGES:]
-        return last - first + 1
+            self._asked = (self._asked + [asked])[-_MAX_RANGES:]
+        return asked[1] - asked[0] + 1
 
     def _from_asked(self):
         """The next of the records asked for; looks in one place a call, so that a rotten stretch blocks nobody."""

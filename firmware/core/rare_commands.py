@@ -18,6 +18,10 @@ def obey(commands, command, i, uptime_ms, unix):
 
 def _reset(commands, command, i, uptime_ms, unix):
     point = commands.point
+    if command["line"].is_local:
+        return commands.journal(command, uptime_ms, unix) or reset(
+            point, i, True, command["actor"], "button", uptime_ms, unix
+        )
     # One without a time counts until the clock is known, and then from now on.
     if unix is not None:
         resets = [(s, unix if t is None else min(t, unix)) for s, t in point.remote_resets]

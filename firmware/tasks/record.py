@@ -9,13 +9,10 @@ import sys
 PERIOD_MS = 500
 # After an internal fault: time to journal the trip and end the sessions before the restart.
 _RESTART_AFTER_MS = 2000
-running = None  # (point, clock, protect), for tasks/here
 
 
 async def record_loop(point, clock, protect, restart):
     """Runs for ever; `restart()` is machine.reset. In safe mode no fault restarts the board again."""
-    global running
-    running = point, clock, protect
     protection = point.protection
     fault_ms = 0
     while True:

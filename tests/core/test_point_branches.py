@@ -22,7 +22,7 @@ def no_room(wall):
 
 def test_a_payload_that_is_no_command_is_answered():
     wall = Wall()
-    answer = wall.commands.execute(b"{", 0, NOON)
+    answer = wall.commands.execute(b"{", 0, NOON, wall.outbox)
     assert answer["ok"] is False and answer["error"] == "bad_json"
 
 

@@ -8,9 +8,9 @@ import sys
 from fakes.bench import RATED_MA
 from fakes.tick_bench import WRAP, Runtime, TickBench, protect, record
 
-from core import causes, protection
+from core import causes
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
-from tasks import fault, here
+from tasks import fault
 
 # One tick ------------------------------------------------------------------------------------------------------------
 
@@ -507,22 +507,6 @@ def test_in_safe_mode_nothing_restarts_the_board():
         loop.point.restart_asked = True
         assert _quietly(loop.run, 10)[0] == 2000, "but somebody may"
         assert loop.board.memo()[2] == 1
-
-
-def test_what_somebody_at_the_port_resets():
-    loop = Loop(0)
-    loop.run(5)
-    asked = []
-    commands = here.rare_commands = Said()
-    commands.reset = lambda point, *fields: asked.append(fields)
-    said = here.print = Said()
-    assert here.reset(3, "installer:wang") and here.reset(0, "installer:wang")
-    assert asked == [(i, True, "installer:wang", "button", loop.ms, None) for i in (2, protection.WHOLE)]
-    loop.board.tick()
-    assert loop.board.memo()[1:] == (0, 1), "the restart that follows is no crash"
-    commands.reset = lambda point, *fields: ("cause_present", "smoke")
-    assert not here.reset(0, "installer:wang")
-    assert said.lines == ["zhuque: reset"] * 2 + ["zhuque: not reset: cause_present, smoke"]
 
 
 def test_a_restart_that_was_asked_for():

@@ -1,7 +1,7 @@
-"""The firmware as it lies on a board, made small and compiled, in a folder that a simulated point runs; and a look at it.
+"""The firmware as it lies on a board, small and compiled, for a simulated point; and a look at its memory.
 
-Some time after the start the firmware prints a line `probe: {...}`: `modules` are those that are loaded, by what they
-are called on the board, `heap` the bytes that the firmware holds then, on the 32-bit MicroPython what an ESP32 would hold.
+Every minute it prints a line `probe: {...}`: `modules` are those that are loaded, `heap` the bytes that the firmware
+holds then, on the 32-bit MicroPython with objects of the size that they have on an ESP32.
 """
 
 from __future__ import annotations
@@ -30,15 +30,14 @@ import json
 
 gc.collect()
 gc.collect()
-before = set(sys.modules)
 held = gc.mem_alloc()
 
 
 async def probe():
     while True:
-        await asyncio.sleep({after_s})
+        await asyncio.sleep(60)
         gc.collect()
-        names = sorted(set(sys.modules) - before)
+        names = sorted(sys.modules)
         print("probe: " + json.dumps({{"heap": gc.mem_alloc() - held, "modules": names}}))
 
 
@@ -49,8 +48,8 @@ main.main()
 """
 
 
-def compiled(folder: Path, board: str, after_s: int) -> Path:
-    """A folder that a simulated point takes as its firmware: that of `board`, with a probe every `after_s` seconds."""
+def compiled(folder: Path, board: str) -> Path:
+    """A folder that a simulated point takes as its firmware: that of `board`, with the probe."""
     data = boards.load(board).data
     for name, code in application.compiled(data).items():
         path = folder / "a" / name
@@ -58,7 +57,7 @@ def compiled(folder: Path, board: str, after_s: int) -> Path:
         path.write_bytes(code)
     insert = f"import sys\nsys.path.insert(0, {str(folder / 'a')!r})\nimport boot\nsys.path.pop(0)\n"
     (folder / "boot.py").write_text(insert)
-    (folder / "main.py").write_text(_MAIN.format(path=str(folder / "a"), after_s=after_s))
+    (folder / "main.py").write_text(_MAIN.format(path=str(folder / "a")))
     return folder
 
 
@@ -68,7 +67,7 @@ def running(
 ) -> Iterator[Lived]:
     """A simulated point with the compiled firmware of `board`, on the 32-bit MicroPython or the other one."""
     monkeypatch.setenv("ZHUQUE_MICROPYTHON", str(find_micropython(i386=i386)))
-    firmware = compiled(folder / "firmware", board, 60)
+    firmware = compiled(folder / "firmware", board)
     with Lived(folder, broker, board, firmware=firmware) as lived:
         yield lived
 
@@ -78,3 +77,12 @@ def probed(lived: Lived) -> dict[str, Any]:
     event = lived.until("console", lambda event: event["line"].startswith("probe: "))
     found: dict[str, Any] = json.loads(event["line"].removeprefix("probe: "))
     return found
+
+
+def sizes(board: str) -> dict[str, int]:
+    """Bytes of .mpy by the module's name, of all that lies on such a board."""
+    code = application.compiled(boards.load(board).data)
+    return {
+        name.removesuffix(".mpy").replace("/", ".").removesuffix(".__init__"): len(bytes_)
+        for name, bytes_ in code.items()
+    }

@@ -46,7 +46,7 @@ class Wall(Bench):
             self.protection.restore(i, bits)
         obeyed = recovery.recover(self.point, reset_cause, "0.1.0", 0, clock)
         self.outbox = Outbox(self.journal)
-        self.commands = Commands(self.point, obeyed, self.outbox)
+        self.commands = Commands(self.point, obeyed)
         if awake:
             self.live(6)
             for i in range(self.sockets):
@@ -91,7 +91,7 @@ class Wall(Bench):
 
     def command(self, **fields):
         """Sends a command; returns the reply."""
-        return self.commands.execute(json.dumps(fields).encode(), self.uptime_ms, self.clock)
+        return self.commands.execute(json.dumps(fields).encode(), self.uptime_ms, self.clock, self.outbox)
 
     def start(self, socket, id="c1", **more):
         return self.command(id=id, op="start", socket=socket, account="r-1", actor="operator:li", **more)

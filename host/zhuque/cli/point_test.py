@@ -129,7 +129,7 @@ class _Run:
             from zhuque.install import uplink_test
 
             try:
-                for line in uplink_test.test(port, self._site.name, self._point):
+                for line in uplink_test.test(port, self._site.name, self._point, self._actor):
                     yield line
                     if line.result == "FAIL":
                         return

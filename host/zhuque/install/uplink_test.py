@@ -6,17 +6,18 @@ What it says is a sentence of the firmware, and each has its remedy here; a sent
 
 from __future__ import annotations
 
-import json
+import os
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from zhuque.device import console
-from zhuque.device.repl import Repl
-from zhuque.errors import NotFoundError
+from zhuque.errors import NoAnswerError, ZhuqueError
 from zhuque.store.point_tests import Line
+from zhuque.wire import messages
 
 WAIT_S = 60.0
+_TRIES, _REPLY_S = 4, 3.0
 _UPLINK = "zhuque: uplink: "
 _CONNECTED = "connected to "
 _FAILED = re.compile(r"(.*); next try in \d+ s")
@@ -70,28 +71,46 @@ _REMEDIES = (
 )
 
 
-def test(port: str, site: str, point: str, wait_s: float = WAIT_S) -> Iterator[Line]:
+def test(port: str, site: str, point: str, actor: str, wait_s: float = WAIT_S) -> Iterator[Line]:
     """The lines that the board's console gives, as they are known; the last is of what stands between it and us.
 
-    Raises NoAnswerError where the port or the board does not answer.
+    `actor` is who asks for the restart. Raises NoAnswerError where the port or the board does not answer.
     """
     yield _identity(port, site, point)
+    _restart(port, actor)
     yield from _heard(console.hear(port, wait_s), point)
 
 
 def _identity(port: str, site: str, point: str) -> Line:
-    """Whether the board on this port is that point. It is restarted, without ado: open sessions go on after it."""
-    with Repl(port) as repl:
-        try:
-            config: Any = json.loads(repl.read("/config.json"))
-            found = f"{config['site']}/{config['point']}"
-        except (NotFoundError, ValueError, KeyError, TypeError):
-            found = "nobody yet"
-        repl.restart()
+    """Whether the board on this port is that point. Raises NoAnswerError where it does not say."""
+    status = _said(port, b"", "status")
+    found = f"{status['site']}/{status['point']}" if status.get("point") else "nobody yet"
     if found == f"{site}/{point}":
         return Line("identity", "PASS", f"the board on {port} is {found}")
     remedy = f"test it as that, or make it this one: `zhuque provision --points {point} --port {port}`"
     return Line("identity", "FAIL", f"the board on {port} is {found}, not {site}/{point}", remedy)
+
+
+def _restart(port: str, actor: str) -> None:
+    """So that it begins to connect; open sessions go on afterwards."""
+    order = {"id": os.urandom(8).hex(), "op": "reboot", "actor": actor}
+    reply = _said(port, messages.dump(order), "reply")
+    if not reply.get("ok"):
+        raise ZhuqueError(
+            f"{port}: the board does not restart: {reply.get('detail')}; press its EN button instead"
+        )
+
+
+def _said(port: str, line: bytes, channel: str) -> dict[str, Any]:
+    """What the board answers on that channel; it is asked again, for it may be starting."""
+    for _ in range(_TRIES):
+        for found in console.talk(port, line, _REPLY_S):
+            if channel in found:
+                return dict(found[channel])
+    raise NoAnswerError(
+        f"{port}: the board does not answer on its console: is it flashed, and with this firmware? "
+        "`zhuque provision` writes it, `zhuque flash` says how it is"
+    )
 
 
 def _heard(texts: Iterator[str], point: str) -> Iterator[Line]:

@@ -56,7 +56,6 @@ def zhuque(site: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
 def run(site: Settings, board: VirtualBoard, point: str = "p01") -> tuple[int, dict[str, dict[str, str]]]:
     done = zhuque(site, "point", "test", point, "--port", board.address, "--json")
     assert done.stdout, done.stderr
-    print(done.stdout)
     return done.returncode, {line["name"]: line for line in json.loads(done.stdout)["lines"]}
 
 
@@ -91,6 +90,7 @@ def test_a_wrong_password_at_the_broker_and_a_foreign_authority(
     console.listen(board.address)
     with Repl(board.address) as repl:
         repl.write("/ca.der", foreign.files["ca.der"])
+        repl.restart()
     code, lines = run(site, board)
     assert code == 1 and "certificate is not accepted" in lines["TLS"]["detail"]
     assert "another authority" in lines["TLS"]["remedy"]

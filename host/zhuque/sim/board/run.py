@@ -204,6 +204,9 @@ def _execute(path):
 
 def main(path):
     """Runs the board until its process ends."""
+    import sys_portless
+
+    sys.modules["sys"] = sys_portless
     settings = load(path)
     firmware = settings["firmware"]
     runner = Runner(settings)

@@ -19,6 +19,8 @@ class Poll:
     def register(self, stream, events=POLLIN | POLLOUT):
         """Watch it."""
         real = getattr(stream, "real", stream)
+        if real is None:
+            return  # nothing ever comes there
         self._given[id(real)] = stream
         self._poll.register(real, events)
         if hasattr(stream, "any"):
@@ -31,6 +33,8 @@ class Poll:
     def unregister(self, stream):
         """Watch it no longer."""
         real = getattr(stream, "real", stream)
+        if real is None:
+            return
         self._given.pop(id(real), None)
         self._buffered = [other for other in self._buffered if other is not stream]
         self._poll.unregister(real)
