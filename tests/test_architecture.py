@@ -36,6 +36,7 @@ BOARD_RULES = {
     | {"ssl", "network", "random", "gc", "onewire", "esp32"},
     "tasks": {
         "array",
+        "binascii",
         "core",
         "drivers",
         "wire",

@@ -41,11 +41,12 @@ class Commands:
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
-        # What was only asked for is not kept for each time that somebody asked.
-        asked = "config" in answer or "inputs" in answer
-        self._answers.append((command["id"], None if asked else answer))
-        if len(self._answers) > KEPT_IDS:
-            self._answers.pop(0)
+        # What changes nothing may be asked twice: a long pull must not push out the ids of what was obeyed. And what a
+        # configuration is, is not kept for each time that somebody asked.
+        if command["op"] not in ("resend", "ping"):
+            self._answers.append((command["id"], None if "config" in answer else answer))
+            if len(self._answers) > KEPT_IDS:
+                self._answers.pop(0)
         return answer
 
     def _known(self, id):

@@ -8,6 +8,7 @@ loops between lines.
 import asyncio
 import json
 import sys
+from binascii import crc32
 
 from core.outbox import within
 from wire.messages import reply
@@ -74,6 +75,8 @@ class _Line:
 
 
 def _say(channel, message):
-    text = 'zhuque: {{"{}":{}}}\n'.format(channel, json.dumps(message, separators=(",", ":")))
+    """A serial line has no checksum of its own, and a digit that flips is money."""
+    told = json.dumps(message, separators=(",", ":"))
+    text = 'zhuque: {{"{}":{},"crc32":{}}}\n'.format(channel, told, crc32(told.encode()))
     for at in range(0, len(text), _PIECE):
         sys.stdout.write(text[at : at + _PIECE])

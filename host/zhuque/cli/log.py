@@ -48,7 +48,7 @@ def command() -> None:
 
 
 def _board_options(function: F) -> F:
-    """The point, the broker, and how long the board may be silent."""
+    """The point, the broker or the USB port, and how long the board may be silent."""
     for option in (
         json_option,
         click.option(
@@ -59,6 +59,7 @@ def _board_options(function: F) -> F:
             show_default=True,
             help="Seconds that the board may be silent.",
         ),
+        click.option("--port", help="The USB port that the board is at, instead of a broker."),
         broker_options,
         db_option,
         click.argument("point", type=TargetType(least=2, most=2)),
@@ -82,6 +83,8 @@ def pull(
 ) -> None:
     """Read a board's journal from the board: what the database lacks or, with --all or --to, all of it.
 
+    With --port it is read at the board's USB port, also where there never was a network; its sessions go on.
+
     What is there stays as it is, what was missing is added, what contradicts is shown and kept beside. A pull that was
     cut off goes on where it was, when it is repeated: the database, or FILE.part, knows how far it came.
 
@@ -89,6 +92,7 @@ def pull(
     Example:
       zhuque log pull riverside/p01 --db site.db --broker mqtt://127.0.0.1:1883
       zhuque log pull riverside/p01 --to p01.jsonl --broker mqtt://127.0.0.1:1883
+      zhuque log pull riverside/p01 --to p01.jsonl --port /dev/ttyUSB0
     """
     if path is not None:
         _pull_to_file(point, path, as_json, line)
@@ -263,7 +267,14 @@ def _check_owner(store: Store, path: Path, found: list[Part], new_site: bool) ->
 
 @contextmanager
 def _source(point: Target, line: dict[str, Any]) -> Iterator[Any]:
-    """The line to a board; over MQTT, the only one there is now."""
+    """The line to a board: its USB port where that is named, else MQTT."""
+    if line["port"]:
+        from zhuque.collector.pull_console import ConsoleSource
+        from zhuque.device.console_link import ConsoleLink
+
+        with ConsoleLink(line["port"], line["timeout_s"]) as link:
+            yield ConsoleSource(link, str(point.site), str(point.point), our_actor(None))
+        return
     from zhuque.collector.pull import MqttSource
 
     address = need_broker(line["broker"], line["insecure"], line["ca"])
@@ -289,7 +300,7 @@ def _watched(source: Source, ranges: Iterable[tuple[int, int]]) -> Iterator[tupl
     """The stretches to read, with a progress bar on a terminal."""
     from zhuque.collector.pull import stretches
 
-    todo = list(stretches(ranges))
+    todo = list(stretches(ranges, source.most))
     if not sys.stderr.isatty():
         yield from todo
         return

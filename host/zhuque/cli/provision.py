@@ -147,6 +147,7 @@ def _tell(outcome: Outcome) -> None:
     if outcome.passed:
         state = outcome.hello.state if outcome.hello else "ready"
         told = f"{outcome.how}, {outcome.files} files read back, {state}" if outcome.files else outcome.how
+        told += f", {outcome.rescued} records pulled first" if outcome.rescued else ""
         click.echo(f"PASS  {outcome.point}  {outcome.mac}  {outcome.port}  {told}, {outcome.seconds:.0f} s")
         return
     where = "  ".join(filter(None, (outcome.point, outcome.mac)))
@@ -167,6 +168,7 @@ def _row(site: Settings, outcome: Outcome) -> dict[str, object]:
         "chip": outcome.chip or None,
         "how": outcome.how or None,
         "files": outcome.files,
+        "rescued": outcome.rescued,
         "seconds": round(outcome.seconds, 1),
         "firmware": hello.firmware if hello else None,
         "state": hello.state if hello else None,

@@ -1,4 +1,4 @@
-"""A board's own journal, read from the board: over MQTT now, over another line where there is one.
+"""A board's own journal, read from the board: over MQTT here, over its USB port in pull_console.py.
 
 A `Source` says which journal the board has and gives any stretch of it; whoever pulls needs nothing else of the line.
 
@@ -55,18 +55,26 @@ class Source(Protocol):
     """A line to a board's journal. Raises NoAnswerError when the board is gone, PullError."""
 
     @property
+    def name(self) -> str:
+        """The point, `SITE/POINT`."""
+
+    @property
     def extent(self) -> Extent:
         """What the board has."""
 
+    @property
+    def most(self) -> int:
+        """How many records `read` gives at once."""
+
     def read(self, first: int, last: int) -> list[Record | DeadLetter]:
-        """The records from first to last, at most 200, by seq; without those that the board cannot read."""
+        """The records from first to last, by seq; without those that the board cannot read."""
 
 
-def stretches(ranges: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The ranges, in order, cut to what a source gives at once."""
+def stretches(ranges: Iterable[tuple[int, int]], most: int) -> Iterator[tuple[int, int]]:
+    """The ranges, in order, cut to at most so many records."""
     for first, last in ranges:
-        for begin in range(first, last + 1, MAX_RESEND):
-            yield begin, min(last, begin + MAX_RESEND - 1)
+        for begin in range(first, last + 1, most):
+            yield begin, min(last, begin + most - 1)
 
 
 class MqttSource:
@@ -101,6 +109,11 @@ class MqttSource:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._talk.__exit__(kind, error, trace)
+
+    @property
+    def most(self) -> int:
+        """As many as a board sends again for one request."""
+        return MAX_RESEND
 
     @property
     def extent(self) -> Extent:

@@ -9,6 +9,7 @@ image.py        all of it put together
 ports.py        which serial ports there are, and why one cannot be used
 esptool.py      esptool as a process, and what it prints
 console.py      what a board says of itself after it started
+console_link.py commands to a board that runs, and its records, over the console
 flasher.py      from a port to PASS, for many ports at once
 repl.py         mpremote as a library: files and code of a board that runs
 """

@@ -104,29 +104,6 @@ def hear(port: str, wait_s: float) -> Iterator[str]:
             line.close()
 
 
-def talk(port: str, line: bytes, wait_s: float) -> Iterator[dict[str, Any]]:
-    """Types a line at a board that runs, and gives each `{CHANNEL: MESSAGE}` that comes in that time.
-
-    What the lines mean is in firmware/wire/README.md, "The console". Raises NoAnswerError.
-    """
-    channel = _open(port)
-    try:
-        channel.write(line + b"\n")
-        for text in _texts(channel, wait_s, lambda: False):
-            if text.startswith(_PREFIX):
-                with contextlib.suppress(ValueError):  # cut off: whoever asked asks again
-                    found = json.loads(text.removeprefix("zhuque: "))
-                    if isinstance(found, dict):
-                        yield found
-    except OSError as error:
-        raise NoAnswerError(
-            f"{port}: the board went away ({error}); plug it in again and run the command again"
-        ) from error
-    finally:
-        with contextlib.suppress(OSError):
-            channel.close()
-
-
 def _open(port: str) -> Any:
     import serial
 

@@ -23,6 +23,7 @@ from zhuque.site import points
 from zhuque.site.points import Hardware, Identity
 from zhuque.site.settings import Settings
 from zhuque.store.inventory import Point
+from zhuque.wire.messages import MAX_ACTOR
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Assigner:
         self.site = site
         self.wanted = list(dict.fromkeys(wanted))
         self._by = by
+        self.actor = f"installer:{by}"[:MAX_ACTOR]
         self._lock = threading.Lock()
         self._digest = digest(site, image)
         known = {point.point: point for point in points.listed(site)}
@@ -62,6 +64,11 @@ class Assigner:
             f"no point is left for the board {board.mac}: {listed(self.wanted)} have their boards; name more with "
             "--points, or `zhuque point add`"
         )
+
+    def is_done(self, mac: str) -> bool:
+        """True where the board with this MAC needs nothing."""
+        own = next((point for point in points.listed(self.site) if point.mac == mac), None)
+        return own is not None and self._is_done(own, points.proofs(self.site))
 
     def issue(self, point: str) -> Identity:
         """What the board needs to be that point; what it had before is worth nothing from now on."""

@@ -25,15 +25,15 @@ from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
 from zhuque.device.image import Image
 from zhuque.device.repl import Repl
-from zhuque.errors import RefusedError, UsageError, ZhuqueError
+from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
+from zhuque.install.rescue import rescue
 from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
 
 _CONFIG = "config.json"
 # A board that was found, not made: it may not run at all.
-_HELD_WAIT_S = 5.0
 _PATIENCE_S = 6.0
 _KEPT = "calibration"  # of the old config.json: it belongs to the board's meters, not to its point
 
@@ -42,7 +42,8 @@ _KEPT = "calibration"  # of the old config.json: it belongs to the board's meter
 class Outcome:
     """What became of the board on a port; it passed when it is that point, proven, and says that it is well.
 
-    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back.
+    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and
+    `rescued` records pulled that nobody had.
     """
 
     port: str
@@ -50,6 +51,7 @@ class Outcome:
     mac: str = ""
     chip: str = ""
     how: str = ""
+    rescued: int = 0
     files: int = 0
     seconds: float = 0.0
     hello: Hello | None = None
@@ -111,6 +113,8 @@ class Provisioner:
     def _run(self, port: str, outcome: Outcome) -> None:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
+        if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
+            outcome.rescued = self._rescue(port)
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and not self.wish.again:
@@ -144,6 +148,23 @@ class Provisioner:
             )
         return found
 
+    def _rescue(self, port: str) -> int:
+        """What it has not delivered; where it does not answer that stays on the board, for it to send."""
+        self._say(port, "pulling its records")
+        try:
+            return rescue(
+                self.assigner.site,
+                port,
+                self.assigner.actor,
+                lambda part: self._say(port, "pulling its records", part),
+            )
+        except NoAnswerError:
+            ports.check(port)
+        except RefusedError:
+            if not self.wish.yes:
+                raise
+        return 0
+
     def _held(self, port: str) -> _Held | None:
         """What a board of ours holds, which then waits at its prompt, for at most ten minutes.
 
@@ -151,7 +172,6 @@ class Provisioner:
         """
         self._say(port, "reading")
         try:
-            self._hear(port, _HELD_WAIT_S)
             with Repl(port, _PATIENCE_S) as repl:
                 sums = repl.sums()
                 config = _parsed(repl.read("/" + _CONFIG)) if _CONFIG in sums else {}

@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from zhuque.device import console
-from zhuque.errors import NoAnswerError, ZhuqueError
+from zhuque.device.console_link import ConsoleLink
+from zhuque.errors import ZhuqueError
 from zhuque.store.point_tests import Line
-from zhuque.wire import messages
 
 WAIT_S = 60.0
-_TRIES, _REPLY_S = 4, 3.0
 _UPLINK = "zhuque: uplink: "
 _CONNECTED = "connected to "
 _FAILED = re.compile(r"(.*); next try in \d+ s")
@@ -76,41 +74,25 @@ def test(port: str, site: str, point: str, actor: str, wait_s: float = WAIT_S) -
 
     `actor` is who asks for the restart. Raises NoAnswerError where the port or the board does not answer.
     """
-    yield _identity(port, site, point)
-    _restart(port, actor)
+    with ConsoleLink(port) as link:
+        yield _identity(link, site, point)
+        order = {"id": os.urandom(8).hex(), "op": "reboot", "actor": actor}  # open sessions go on afterwards
+        reply = link.ask(order)
+    if not reply.get("ok"):
+        raise ZhuqueError(
+            f"{port}: the board does not restart: {reply.get('detail')}; try again in a few seconds"
+        )
     yield from _heard(console.hear(port, wait_s), point)
 
 
-def _identity(port: str, site: str, point: str) -> Line:
-    """Whether the board on this port is that point. Raises NoAnswerError where it does not say."""
-    status = _said(port, b"", "status")
+def _identity(link: ConsoleLink, site: str, point: str) -> Line:
+    """Whether the board on this port is that point."""
+    status = link.status()
     found = f"{status['site']}/{status['point']}" if status.get("point") else "nobody yet"
     if found == f"{site}/{point}":
-        return Line("identity", "PASS", f"the board on {port} is {found}")
-    remedy = f"test it as that, or make it this one: `zhuque provision --points {point} --port {port}`"
-    return Line("identity", "FAIL", f"the board on {port} is {found}, not {site}/{point}", remedy)
-
-
-def _restart(port: str, actor: str) -> None:
-    """So that it begins to connect; open sessions go on afterwards."""
-    order = {"id": os.urandom(8).hex(), "op": "reboot", "actor": actor}
-    reply = _said(port, messages.dump(order), "reply")
-    if not reply.get("ok"):
-        raise ZhuqueError(
-            f"{port}: the board does not restart: {reply.get('detail')}; press its EN button instead"
-        )
-
-
-def _said(port: str, line: bytes, channel: str) -> dict[str, Any]:
-    """What the board answers on that channel; it is asked again, for it may be starting."""
-    for _ in range(_TRIES):
-        for found in console.talk(port, line, _REPLY_S):
-            if channel in found:
-                return dict(found[channel])
-    raise NoAnswerError(
-        f"{port}: the board does not answer on its console: is it flashed, and with this firmware? "
-        "`zhuque provision` writes it, `zhuque flash` says how it is"
-    )
+        return Line("identity", "PASS", f"the board on {link.port} is {found}")
+    remedy = f"test it as that, or make it this one: `zhuque provision --points {point} --port {link.port}`"
+    return Line("identity", "FAIL", f"the board on {link.port} is {found}, not {site}/{point}", remedy)
 
 
 def _heard(texts: Iterator[str], point: str) -> Iterator[Line]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes import esp32_image
+from tests.fakes.collecting import rows
 from tests.host.install.conftest import NewBoard
 from zhuque.device import filesystem, flasher, layout
+from zhuque.device.console_link import ConsoleLink
 from zhuque.device.flasher import Flasher
 from zhuque.device.image import Image
 from zhuque.device.repl import Repl
@@ -224,3 +227,37 @@ def test_eight_at_once_as_they_are_plugged_in(site: Settings, base: Image, new_b
     assert sorted({outcome.point for outcome in outcomes if outcome.passed}) == ALL
     assert {point.mac for point in points.listed(site)} == {mac(board) for board in made}
     assert not provisioner(site, base).assigner.left()
+
+
+def test_what_a_board_has_not_delivered_is_pulled_first(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    """Its journal stays as it is, too."""
+    board = new_board()
+    first = passed(provisioner(site, base).run(board.address))
+    assert first.rescued == 0
+    with ConsoleLink(board.address) as link:
+        before = link.status()
+    again = passed(provisioner(site, base, again=True).run(board.address))
+    assert again.rescued >= before["last_seq"] >= 1
+    stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
+    assert stored[0] == ("p01", before["epoch"], 1) and len(stored) == again.rescued
+    with ConsoleLink(board.address) as link:
+        after = link.status()
+    assert after["epoch"] == before["epoch"] and after["last_seq"] > before["last_seq"]
+
+
+def test_a_board_of_another_garage_is_not_emptied(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    from tests.fakes.garage import make_site
+
+    other = make_site(tmp_path / "hillside", "hillside", points=1)
+    board = new_board()
+    passed(provisioner(other, base, ["p01"]).run(board.address))
+    held = files(board)
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "hillside/p01, of another garage" in str(refused.error) and "--yes" in str(refused.error)
+    assert all(point.mac is None for point in points.listed(site))
+    assert files(board) == held

@@ -1,0 +1,244 @@
+"""The console of a board as a line: commands, and its journal pulled at the USB port while it charges."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.fakes import esp32_image
+from tests.fakes.collecting import rows
+from zhuque import boards
+from zhuque.cli import main
+from zhuque.device import console, console_link, image, stock
+from zhuque.device.console_link import ConsoleLink
+from zhuque.device.repl import Repl
+from zhuque.errors import NoAnswerError
+from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
+
+NAME = "riverside/p01"
+# A network that nobody ever built.
+CONFIG = {
+    "wire": 1,
+    "site": "riverside",
+    "point": "p01",
+    "provisioned": 1700000000,
+    "wifi": {"ssid": "nowhere"},
+    "broker": {"host": "127.0.0.1", "port": 9, "tls": False},
+    "time": {"host": "127.0.0.1"},
+}
+_WAIT_S = 60
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Iterator[VirtualBoard]:
+    """A flashed and provisioned board that is ready."""
+    identity = json.dumps(CONFIG).encode()
+    made = image.build(
+        boards.load("zq10"), stock.read(esp32_image.stock("v1.26.1", size=24 * 1024)), identity
+    )
+    (tmp_path / "flash").write_bytes((b"\xff" * 0x1000 + made.whole()).ljust(4 << 20, b"\xff"))
+    with VirtualBoard(BoardOptions(flash=tmp_path / "flash")) as running:
+        console.listen(running.address)
+        yield running
+
+
+def zhuque(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, [str(a) for a in arguments], env={"ZHUQUE_DB": "", "ZHUQUE_BROKER": ""})
+
+
+def pull(board: VirtualBoard, *options: str | Path) -> Result:
+    return zhuque("log", "pull", NAME, "--port", board.address, *options)
+
+
+def told(result: Result) -> dict[str, Any]:
+    assert result.exit_code == 0, result.output + result.stderr
+    out: dict[str, Any] = json.loads(result.stdout)
+    return out
+
+
+def ask(link: ConsoleLink, id: str, op: str, **keys: Any) -> dict[str, Any]:
+    return link.ask({"id": id, "op": op, "actor": "installer:wang", **keys})
+
+
+def until_record(board: VirtualBoard, socket: int, kind: str) -> None:
+    """Until the journal has a record of that kind for the socket."""
+    until = time.monotonic() + _WAIT_S
+    while time.monotonic() < until:
+        if any(r["kind"] == kind and r.get("socket") == socket for r in journal(board)):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"no {kind} of socket {socket}: {journal(board)}")
+
+
+def journal(board: VirtualBoard) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    with ConsoleLink(board.address) as link:
+        status = link.status()
+        last = status["last_seq"]
+        for first in range(1, last + 1, 200):
+            keys = {"epoch": status["epoch"], "from": first, "to": min(last, first + 199)}
+            assert ask(link, f"j{first}", "resend", **keys)["ok"]
+            link.ask({"id": "j", "op": "resend", **keys}, lambda raw: found.append(json.loads(raw)))
+    return found
+
+
+def start(link: ConsoleLink, socket: int, account: str) -> str:
+    """Start a session; in its first seconds a board trusts its meter not yet. The id of the command that was obeyed."""
+    until = time.monotonic() + _WAIT_S
+    while True:
+        id = f"go-{time.monotonic()}"
+        reply = ask(link, id, "start", socket=socket, account=account)
+        if reply["ok"]:
+            return id
+        assert time.monotonic() < until, reply
+        time.sleep(1)
+
+
+def charge(board: VirtualBoard, *others: int) -> None:
+    """A bike in socket 3, and commands that were refused: each is a record."""
+    board.order("plug 3 account=r-0412 scan_after_s=3600")
+    with ConsoleLink(board.address) as link:
+        start(link, 3, "r-0412")
+        for n in others:
+            assert ask(link, f"r{n}", "reset", socket=1)["error"] == "not_locked"
+    until_record(board, 3, "session_start")
+
+
+def test_commands_are_obeyed_once_and_what_is_no_command_harms_nobody(board: VirtualBoard) -> None:
+    with ConsoleLink(board.address) as link:
+        status = link.status()
+        assert (status["site"], status["point"], status["state"]) == ("riverside", "p01", "ready")
+        assert ask(link, "1", "ping") == {"id": "1", "ok": True}
+        link._send(b"{" + b"x" * 2000 + b"\nhello\n\x01\x02\xff\n")
+        reply = link._next(lambda channel: channel == "reply", time.monotonic() + _WAIT_S)
+        assert reply and json.loads(reply[1])["error"] == "too_large"
+        link._send(b'{"id":"2"\n')
+        reply = link._next(lambda channel: channel == "reply", time.monotonic() + _WAIT_S)
+        assert reply and json.loads(reply[1])["error"] == "bad_json"
+        assert ask(link, "3", "start", socket=11)["error"] == "no_such_socket"
+        obeyed = start(link, 2, "r-1")
+        assert ask(link, obeyed, "start", socket=2, account="r-1")["ok"], (
+            "the same answer, and no second session"
+        )
+        assert ask(link, "5", "stop", socket=2)["ok"]
+        gone = ask(link, "6", "resend", epoch="0" * 16, **{"from": 1, "to": 2})
+        assert (gone["error"], gone["first_seq"]) == ("gone", 1)
+    until_record(board, 2, "session_end")
+    found = journal(board)
+    assert [r["id"] for r in found if r["kind"] == "command"] == [obeyed, "5"]
+    (end,) = [r for r in found if r["kind"] == "session_end"]
+    assert (end["reason"], end["source"]) == ("stopped_local", "button")
+
+
+def test_what_is_reset_at_the_point_alone_is_reset_here(board: VirtualBoard) -> None:
+    board.order("relay_stuck 4")
+    board.order("overload 4 watts=500")
+    until_record(board, 4, "trip")
+    with ConsoleLink(board.address) as link:
+        refused = ask(link, "1", "reset", socket=4)
+        assert refused["error"] == "cause_present", refused
+        board.order("unplug 4")
+        until = time.monotonic() + _WAIT_S
+        n = 2
+        while not ask(link, str(n), "reset", socket=4)["ok"]:
+            assert time.monotonic() < until
+            n += 1
+            time.sleep(1)
+    (record,) = [r for r in journal(board) if r["kind"] == "reset"]
+    assert (record["actor"], record["source"], record["cause"]) == (
+        "installer:wang",
+        "button",
+        "relay_welded",
+    )
+
+
+def test_a_pull_while_it_charges(board: VirtualBoard, tmp_path: Path) -> None:
+    db, other, file = str(tmp_path / "site.db"), str(tmp_path / "other.db"), tmp_path / "p01.jsonl"
+    charge(board, *range(60))
+    first = told(pull(board, "--db", db, "--json"))
+    assert first["added"] > 60 and not first["contradictions"]
+    (session,) = rows(db, "SELECT account, ended_at FROM sessions")
+    assert session == ("r-0412", None)
+    again = told(pull(board, "--db", db, "--all", "--json"))
+    assert (again["same"], again["contradictions"]) == (first["added"], []) and again["added"] <= 2
+    assert zhuque("log", "verify", NAME, "--db", db, "--port", board.address).exit_code == 0
+    assert told(pull(board, "--to", file, "--json"))["records"] >= first["added"]
+    assert zhuque("log", "import", file, "--db", other).exit_code == 0
+    same = "SELECT seq, raw FROM records ORDER BY seq"
+    assert rows(other, same)[: first["added"]] == rows(db, same)[: first["added"]]
+    board.order("unplug 3")
+    until_record(board, 3, "session_end")
+    (end,) = [r for r in journal(board) if r["kind"] == "session_end"]
+    assert end["energy_mwh"] > 0 and end["reason"] in ("unplugged", "full"), end
+
+
+def test_a_cable_that_is_pulled_half_way(board: VirtualBoard, tmp_path: Path) -> None:
+    db, file = str(tmp_path / "site.db"), tmp_path / "p01.jsonl"
+    charge(board, *range(100))
+    read = console_link.ConsoleLink.ask
+    asked: list[int] = []
+
+    def ask_and_lose(self: ConsoleLink, command: dict[str, Any], *more: Any) -> dict[str, Any]:
+        asked.append(command["from"])
+        if len(asked) == 3:
+            board.order("unplug")
+            time.sleep(0.5)
+        return read(self, command, *more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(console_link.ConsoleLink, "ask", ask_and_lose)
+        lost = pull(board, "--db", db)
+        assert lost.exit_code == 4 and "50 records added" in lost.stdout, lost.output
+        assert "it goes on from there" in lost.stderr
+        board.order("plug")
+        time.sleep(0.5)
+        asked.clear()
+        assert pull(board, "--to", file).exit_code == 4
+        assert not file.exists()
+        board.order("plug")
+        time.sleep(0.5)
+    asked.clear()
+    assert told(pull(board, "--db", db, "--json"))["same"] == 0
+    count = told(pull(board, "--to", file, "--json"))
+    assert count["first_seq"] == 51
+    numbers = [seq for (seq,) in rows(db, "SELECT seq FROM records ORDER BY seq")]
+    assert numbers == list(range(1, len(numbers) + 1)) and len(numbers) > 100
+    merged = told(zhuque("log", "import", file, "--db", db, "--json"))
+    assert merged["contradictions"] == [] and merged["same"] == len(numbers)
+
+
+def test_another_board_a_prompt_and_no_board_are_refused(board: VirtualBoard, tmp_path: Path) -> None:
+    db = str(tmp_path / "site.db")
+    wrong = zhuque("log", "pull", "riverside/p02", "--port", board.address, "--db", db)
+    assert wrong.exit_code == 5 and "is riverside/p01 and not riverside/p02: nothing was read" in wrong.stderr
+    missing = zhuque("log", "pull", NAME, "--port", "/dev/ttyNOBODY", "--db", db)
+    assert missing.exit_code == 3 and "there is no port /dev/ttyNOBODY" in missing.stderr
+    with ConsoleLink(board.address):
+        busy = pull(board, "--db", db)
+        assert busy.exit_code == 4 and "open in another program" in busy.stderr
+    with Repl(board.address) as repl:
+        assert repl.eval("1 + 1") == 2
+    with (
+        pytest.raises(NoAnswerError, match="shows MicroPython's prompt"),
+        ConsoleLink(board.address, 3) as link,
+    ):
+        link.status()
+
+
+def test_a_line_that_was_damaged_is_no_message() -> None:
+    line = b'zhuque: {"record":{"seq":1,"energy_mwh":402113},"crc32":1713306936}'
+    assert console_link.parse(line) is None
+    import zlib
+
+    raw = b'{"seq":1,"energy_mwh":402113}'
+    good = b'zhuque: {"record":' + raw + b',"crc32":%d}' % zlib.crc32(raw)
+    assert console_link.parse(good) == ("record", raw)
+    assert console_link.parse(good.replace(b"402113", b"402117")) is None
+    for other in (b"", b"zhuque: ready", b'zhuque: {"firmware": "0.1.0"}', b'zhuque: {"', good[:-4]):
+        assert console_link.parse(other) is None
