@@ -28,10 +28,10 @@ def rescue(site: Settings, port: str, actor: str, on_part: Callable[[float], Non
         if status.get("point") is None:
             return 0
         if status["site"] != site.name:
+            owner = f"{status['site']}/{status['point']}"
             raise RefusedError(
-                f"the board at {port} is {status['site']}/{status['point']}, of another garage, and may hold records "
-                f"that only that one may bill: `zhuque log pull {status['site']}/{status['point']} --port {port}` there "
-                "first, then give --yes here"
+                f"the board at {port} is {owner}, of another garage, and may hold records that only that one may bill: "
+                f"`zhuque log pull {owner} --port {port}` there first, then give --yes here"
             )
         return _pull(site, ConsoleSource(link, site.name, str(status["point"]), actor), on_part)
 
