@@ -7,11 +7,33 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import flash, garage, memory, sessions, startup, storm, throughput, trip, wear
+from tests.benchmarks import (
+    flash,
+    garage,
+    memory,
+    provision,
+    sessions,
+    startup,
+    storm,
+    throughput,
+    trip,
+    wear,
+)
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip", "storm", "wear", "flash")
+NAMES = (
+    "startup",
+    "throughput",
+    "memory",
+    "sessions",
+    "garage",
+    "trip",
+    "storm",
+    "wear",
+    "flash",
+    "provision",
+)
 
 
 def bench_startup(quick: bool) -> None:
@@ -82,6 +104,12 @@ def bench_wear(quick: bool) -> None:
 def bench_flash(quick: bool) -> None:
     """Boards on USB: seconds each, against those that the bytes need on the line."""
     for line in flash.run(quick):
+        print(line, flush=True)
+
+
+def bench_provision(quick: bool) -> None:
+    """Thirty boards in one run, one of them pulled half-way."""
+    for line in provision.run(quick):
         print(line, flush=True)
 
 

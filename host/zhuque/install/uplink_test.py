@@ -17,8 +17,9 @@ from zhuque.store.point_tests import Line
 
 WAIT_S = 60.0
 _UPLINK = "zhuque: uplink: "
+_LONGEST = 400
 _CONNECTED = "connected to "
-_FAILED = re.compile(r"(.*); next try in \d+ s")
+_FAILED = re.compile(r"(.*?) ?; next try in \d+ s")
 _AGAIN = "then `zhuque provision --points {point}` writes it to the board"
 # What the firmware's sentence holds, which line it fails, and what to do.
 _REMEDIES = (
@@ -96,20 +97,19 @@ def _identity(link: ConsoleLink, site: str, point: str) -> Line:
 
 
 def _heard(texts: Iterator[str], point: str) -> Iterator[Line]:
-    told = False
+    told, words = False, ""
     for text in texts:
         hello = console.parse(text)
         if hello is not None and not told and hello.state != "starting":
             told = True
             yield _state(hello)
-        if not text.startswith(_UPLINK):
-            continue
-        words = text.removeprefix(_UPLINK)
-        if words.startswith(_CONNECTED):
+        # A reason may be of several lines: mbedTLS breaks its own.
+        words = text.removeprefix(_UPLINK) if text.startswith(_UPLINK) else f"{words} {text}"[-_LONGEST:]
+        if text.startswith(_UPLINK + _CONNECTED):
             yield Line("uplink", "PASS", words)
             return
         if found := _FAILED.fullmatch(words):
-            yield explain(found[1], point)
+            yield explain(found[1].strip(), point)
             return
     yield Line(
         "uplink",

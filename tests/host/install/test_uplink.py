@@ -56,7 +56,6 @@ def zhuque(site: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
 def run(site: Settings, board: VirtualBoard, point: str = "p01") -> tuple[int, dict[str, dict[str, str]]]:
     done = zhuque(site, "point", "test", point, "--port", board.address, "--json")
     assert done.stdout, done.stderr
-    print(done.stdout[-900:])
     return done.returncode, {line["name"]: line for line in json.loads(done.stdout)["lines"]}
 
 
