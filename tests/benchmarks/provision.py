@@ -1,4 +1,4 @@
-"""Thirty blank boards become points of a garage in one run, eight at a time; one is pulled half-way, a second run ends it.
+"""Thirty blank boards become points in one run, eight at a time; one is pulled half-way, a second run finishes it.
 
 Every board is a virtual ESP32 and mosquitto has the site's own configuration: at the end all of them must be connected
 with the password that they were given, by TLS.
@@ -55,8 +55,7 @@ def run(quick: bool) -> Iterator[str]:
 
 def _round(site: Settings, base: image.Image, made: list[VirtualBoard], failing: int) -> str:
     began = time.monotonic()
-    names = [point for point in site.points]
-    work = Provisioner(base, Assigner(site, names, base, "bench"), Wish())
+    work = Provisioner(base, Assigner(site, site.points, base, "bench"), Wish())
     outcomes = list(batch.named(work, [board.address for board in made], JOBS))
     failed = [str(outcome.error or outcome.wrong) for outcome in outcomes if not outcome.passed]
     assert len(failed) == failing, failed
