@@ -17,6 +17,7 @@ from zhuque.store.point_tests import Line
 
 WAIT_S = 60.0
 _UPLINK = "zhuque: uplink: "
+_BOOTED = re.compile(r"zhuque: \S+ \S+ boot \d+ epoch .*")
 _LONGEST = 400
 _CONNECTED = "connected to "
 _FAILED = re.compile(r"(.*?) ?; next try in \d+ s")
@@ -98,6 +99,9 @@ def _identity(link: ConsoleLink, site: str, point: str) -> Line:
 
 def _heard(texts: Iterator[str], point: str) -> Iterator[Line]:
     told, words = False, ""
+    for text in texts:
+        if _BOOTED.fullmatch(text):
+            break  # what was said before is of the start before
     for text in texts:
         hello = console.parse(text)
         if hello is not None and not told and hello.state != "starting":
