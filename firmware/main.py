@@ -47,11 +47,22 @@ class Board:
 
         return configure.obey(self, *order)
 
+    def identify(self, *order):
+        """The op `identify`; see tasks/identify.py."""
+        from tasks import identify
+
+        return identify.obey(machine, *order)
+
     async def meter_loop(self):
         """Configure the meter, however long it takes to answer; and again when it no longer is what was written.
 
         A meter that reset itself measures with other gains: until it is set up again every relay is open.
         """
+        if self.point.maintenance:
+            from tasks import maintenance
+
+            await maintenance.keep(self.point, machine.WDT)
+            return
         if self.problems:
             self.point.state = "misconfigured"
             return
@@ -110,6 +121,7 @@ class Board:
 
         self.commands = Commands(self.point, obeyed)
         self.commands.configure = self.configure
+        self.commands.identify = self.identify
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
             self.meter_loop(),

@@ -20,6 +20,7 @@ class Commands:
     def __init__(self, point, obeyed):
         self.point = point
         self.configure = None  # called with (self, command, uptime_ms, unix): what changes config.json
+        self.identify = None  # alike: what shows which board this is
         self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
         self._ops = {
             "start": self._start,

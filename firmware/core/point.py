@@ -41,6 +41,7 @@ class Point:
         self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
         self.remote_resets = []  # (socket index, Unix seconds or None), of the last day
         self.restart_asked = False
+        self.maintenance = False  # this boot is one that the op `maintenance` asked for
         self.locked_since = [None] * (n + 1)  # the last is the whole point's
         self._anomalous = [None] * n
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay

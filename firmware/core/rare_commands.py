@@ -82,10 +82,16 @@ def _reboot(commands, command, i, uptime_ms, unix):
     return refused
 
 
+def _maintenance(commands, command, i, uptime_ms, unix):
+    """A restart into tasks/maintenance: it is this record by which recovery knows. Nobody's charging is cut for it."""
+    point = commands.point
+    if point.is_charging or point.protection.word:
+        return "socket_busy", "maintenance begins only while no session is open and every relay is"
+    return _reboot(commands, command, i, uptime_ms, unix)
+
+
 def _config(commands, command, i, uptime_ms, unix):
-    if commands.configure is None:
-        return "unknown_op", "config is not implemented by this firmware"
-    return commands.configure(commands, command, uptime_ms, unix)
+    return _elsewhere(commands.configure, commands, command, uptime_ms, unix)
 
 
 def _ping(commands, command, i, uptime_ms, unix):
@@ -104,4 +110,23 @@ def _inputs(bits):
     return [causes.name(1 << n) for n in range(14) if bits & causes.INPUTS & 1 << n]
 
 
-_OPS = {"reset": _reset, "limit": _limit, "reboot": _reboot, "config": _config, "ping": _ping}
+def _identify(commands, command, i, uptime_ms, unix):
+    return _elsewhere(commands.identify, commands, command, uptime_ms, unix)
+
+
+def _elsewhere(hook, commands, command, uptime_ms, unix):
+    """What needs more of the board than the point."""
+    if hook is None:
+        return "unknown_op", command["op"] + " is not implemented by this firmware"
+    return hook(commands, command, uptime_ms, unix)
+
+
+_OPS = {
+    "reset": _reset,
+    "limit": _limit,
+    "reboot": _reboot,
+    "maintenance": _maintenance,
+    "config": _config,
+    "identify": _identify,
+    "ping": _ping,
+}

@@ -45,7 +45,9 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
         bits, _ = found.locks.get(i, (0, None))
         if kept[i] & ~bits:  # a trip that never reached the flash is journalled now
             point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)
-    return _remember(journal)
+    ids, maintenance = _remember(journal)
+    point.maintenance = maintenance and reset_cause == "software"
+    return ids
 
 
 def _unpack(payload):
@@ -153,10 +155,14 @@ class _Found:
 
 
 def _remember(journal):
-    """The ids of the last commands obeyed, oldest first."""
+    """(the ids of the last commands obeyed, oldest first; whether the boot before asked for maintenance)."""
     ids = []
+    asked = asked_before = False
     for seq in range(max(journal.first_seq, journal.last_seq - _SEARCH), journal.last_seq + 1):
         record = journal.read(seq)
         if record and record["kind"] == "command":
             ids.append(record["id"])
-    return ids[-KEPT_IDS:]
+            asked = asked or record["op"] == "maintenance"
+        elif record and record["kind"] == "boot":
+            asked_before, asked = asked, False
+    return ids[-KEPT_IDS:], asked_before

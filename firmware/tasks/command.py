@@ -5,7 +5,14 @@ import sys
 from .forget import forget
 
 # What a rare command loads.
-_LOADED = ("core.rare_commands", "tasks.configure", "core.calibration", "wire.config")
+_LOADED = (
+    "core.rare_commands",
+    "tasks.configure",
+    "tasks.identify",
+    "drivers.led",
+    "core.calibration",
+    "wire.config",
+)
 
 
 class CommandTask:

@@ -31,9 +31,9 @@ _COMMAND_FIELDS = {
     "limit": (("socket", "int", True), ("max_duration_s", "int?", False), ("max_energy_mwh", "int?", False)),
     "resend": (("epoch", "str", True), ("from", "int", True), ("to", "int", True)),
     "reboot": (),
-    "identify": (("socket", "int?", False),),
+    "identify": (),
     "config": (("config", "dict", True),),
-    "maintenance": (("duration_s", "int?", False),),
+    "maintenance": (),
     "ping": (),
 }
 _COMMON_FIELDS = (("actor", "str?", False), ("expires", "int?", False))

@@ -10,6 +10,7 @@ import tempfile
 from tests.benchmarks import (
     flash,
     garage,
+    heap,
     memory,
     provision,
     sessions,
@@ -32,6 +33,7 @@ NAMES = (
     "storm",
     "wear",
     "flash",
+    "heap",
     "provision",
 )
 
@@ -110,6 +112,12 @@ def bench_flash(quick: bool) -> None:
 def bench_provision(quick: bool) -> None:
     """Thirty boards in one run, one of them pulled half-way."""
     for line in provision.run(quick):
+        print(line, flush=True)
+
+
+def bench_heap(quick: bool) -> None:
+    """What the firmware weighs on a board."""
+    for line in heap.run(quick):
         print(line, flush=True)
 
 

@@ -137,6 +137,13 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
     ),
     ("zq10", {"relay__latch": 6}, "relay.latch is pin 6, which belongs to the flash"),
     ("zq10", {"relay__latch": 1}, "relay.latch is pin 1, which is the console on USB"),
+    ("devkit-hlw8032", {"led__pin": 26}, "led.pin is pin 26, which is relay.pins already"),
+    (
+        "devkit-hlw8032",
+        {"led__active_low": True},
+        "led.pin is pin 2, whose level at reset decides how the chip boots",
+    ),
+    ("devkit-hlw8032", {"led__pin": GONE}, "led.pin is missing: a pin of 0 to 39"),
     ("zq10", {"relay__pump": 12}, "relay.pump is pin 12, whose level at reset decides how the chip boots"),
     (
         "zq10",

@@ -167,3 +167,41 @@ def test_a_reader_a_ring_behind_takes_the_last_thirty_two():
     for n in range(33):
         trips.put(n, 1, 0, 0, 0)
     assert [trips.take()[0] for _ in range(32)] == list(range(1, 33)) and trips.take() is None
+
+
+def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():
+    wall = charging()
+    assert wall.command(id="m1", op="maintenance", actor="operator:li")["error"] == "socket_busy"
+    assert not wall.point.restart_asked and not wall.records("command")[1:]
+    assert wall.command(id="s1", op="stop", socket=3)["ok"]
+    assert wall.command(id="m2", op="maintenance")["error"] == "socket_busy", "its session has not ended yet"
+    wall.live(3)
+    assert wall.command(id="m3", op="maintenance", actor="operator:li")["ok"] and wall.point.restart_asked
+    assert wall.records("command")[-1]["op"] == "maintenance"
+    assert not wall.point.maintenance
+    after = wall.restart(clock_survives=True)
+    assert after.point.maintenance
+    assert after.command(id="m3", op="maintenance")["ok"] and not after.point.restart_asked, "obeyed once"
+    assert not after.restart(clock_survives=True).point.maintenance, "the next boot is as any other"
+
+
+def test_a_power_cut_ends_maintenance():
+    wall = Wall()
+    assert wall.command(id="m1", op="maintenance")["ok"]
+    assert not wall.restart(outage_s=10).point.maintenance
+
+
+def test_an_open_relay_without_a_session_lets_maintenance_begin_and_a_closed_one_does_not():
+    wall = charging()
+    wall.point.sessions[2].reason = None
+    session = wall.point.sessions[2]
+    session.state = "ended"
+    assert not wall.point.is_charging and wall.protection.word
+    assert wall.command(id="m1", op="maintenance")["error"] == "socket_busy"
+
+
+def test_identify_is_for_a_board_and_journalled_by_it():
+    wall = Wall()
+    assert wall.command(id="i1", op="identify")["error"] == "unknown_op"
+    wall.commands.identify = lambda commands, command, uptime_ms, unix: {"led": True}
+    assert wall.command(id="i2", op="identify") == {"id": "i2", "ok": True, "led": True}

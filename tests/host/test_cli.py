@@ -311,6 +311,37 @@ def test_socket_start(broker: Broker) -> None:
     }
 
 
+def test_socket_limit(broker: Broker) -> None:
+    limit = ("socket", "limit", "riverside/p01/3", "--broker", broker.url)
+    with Point(broker, {"ok": True}) as point:
+        result = zhuque(*limit, "--max-energy", "800Wh")
+    assert (result.exit_code, result.stdout) == (0, "riverside/p01/3 limited\n")
+    (command,) = point.commands
+    assert (command["op"], command["socket"], command["max_energy_mwh"]) == ("limit", 3, 800_000)
+    assert "max_duration_s" not in command, "what is not given stays as it is"
+    nothing = zhuque(*limit)
+    assert nothing.exit_code == 2 and "--max-duration or --max-energy" in nothing.stderr
+
+
+@pytest.mark.parametrize(
+    ("op", "answer", "code", "says"),
+    [
+        ("identify", {"ok": True, "led": True}, 0, "blinks"),
+        ("identify", {"ok": True, "led": False}, 0, "has no LED"),
+        ("maintenance", {"ok": True}, 0, "stay open for 10 min"),
+        ("maintenance", {"ok": False, "error": "socket_busy"}, 1, "stop the session first"),
+    ],
+)
+def test_orders_to_a_whole_point(
+    broker: Broker, op: str, answer: dict[str, Any], code: int, says: str
+) -> None:
+    with Point(broker, answer) as point:
+        result = zhuque("point", op, "riverside/p01", "--broker", broker.url)
+    assert result.exit_code == code and says in result.output
+    (command,) = point.commands
+    assert command["op"] == op and "socket" not in command and command["actor"].startswith("operator:")
+
+
 @pytest.mark.parametrize(
     ("error", "code"),
     [

@@ -183,3 +183,29 @@ def test_the_shim_costs_less_than_ten_microseconds_a_tick(_folder):
     began = utime.ticks_us()
     time.sleep_ms(200000)
     assert utime.ticks_diff(utime.ticks_us(), began) / 10000 < 40
+
+
+def test_a_stream_is_told_once_though_the_house_answers_meanwhile(_folder):
+    import select
+
+    import usocket
+
+    def listening(port):
+        sock = usocket.socket(usocket.AF_INET, usocket.SOCK_DGRAM)
+        sock.bind(usocket.getaddrinfo("127.0.0.1", port)[0][-1])
+        return sock
+
+    ports = [40000 + utime.ticks_us() % 9000 + i for i in range(2)]
+    house, own = map(listening, ports)
+
+    def answer(_events):
+        house.recv(16)
+        return True
+
+    clock.add_house(house, answer)
+    poller = select.poll()
+    poller.register(own, select.POLLIN)
+    for port in ports:
+        house.sendto(b"x", usocket.getaddrinfo("127.0.0.1", port)[0][-1])
+    assert [item[0] for item in poller.poll(1000)] == [own]
+    del clock.house[id(house)]

@@ -52,6 +52,10 @@ def uses(data: dict[str, object]) -> Iterator[Use]:
         yield Use("temperature.pin", integer(temperature, "pin"), "NTC", analog=True)
     elif temperature:
         yield Use("temperature.pin", integer(temperature, "pin"), "DS18B20, 1-Wire", output=True, rests=1)
+    led = table(data.get("led"))
+    if led:
+        rests = 1 if led.get("active_low") else 0
+        yield Use("led.pin", integer(led, "pin"), "LED that identifies the board", output=True, rests=rests)
     for name in table(data.get("reserved")):
         for pin in integers(table(data["reserved"]), name):
             yield Use(f"reserved.{name}", pin, f"taken: {name}", rests=_STRAPS.get(pin))

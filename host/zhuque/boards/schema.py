@@ -142,7 +142,8 @@ BUSES: dict[str, dict[str, tuple[Key, ...]]] = {
     "pzem004t": {"uart": _UART},
     "pcf8574": {"i2c": _I2C},
 }
-_SECTIONS = ("limits", "breaker", "meter", "relay", "contactor", "inputs", "temperature", "reserved")
+LED = (_pin("pin"), _ACTIVE_LOW)
+_SECTIONS = ("limits", "breaker", "meter", "relay", "contactor", "inputs", "temperature", "led", "reserved")
 
 
 def table(value: object) -> dict[str, object]:
@@ -183,6 +184,8 @@ def _check_section(name: str, value: object) -> list[str]:
         return _check_table("limits.", value, LIMITS)
     if name == "breaker":
         return _check_table("breaker.", value, BREAKER)
+    if name == "led":
+        return _check_table("led.", value, LED)
     if name == "inputs":
         return _check_inputs(value)
     if name == "reserved":

@@ -1,4 +1,4 @@
-"""`zhuque point`: charge points, which board each of them is, how it is proven, and how its meters are calibrated."""
+"""`zhuque point`: charge points: which board is which, proof, calibration, what a whole point is asked to do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import click
 
 from zhuque.cli.point_calibrate import calibrate
 from zhuque.cli.point_inventory import COMMANDS
+from zhuque.cli.point_orders import COMMANDS as ORDERS
 from zhuque.cli.point_test import test
 
 
 @click.group(name="point")
 def command() -> None:
-    """Charge points: which board is which, where it hangs, what was issued to it; calibration.
+    """Charge points: which board is which, where it hangs, what was issued to it; what it is asked to do.
 
     \b
     Example:
@@ -19,8 +20,9 @@ def command() -> None:
       zhuque point test p07 --site riverside
       zhuque point replace p07 --site riverside
       zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
+      zhuque point identify riverside/p01 --site riverside
     """
 
 
-for _command in (*COMMANDS, calibrate, test):
+for _command in (*COMMANDS, calibrate, test, *ORDERS):
     command.add_command(_command)

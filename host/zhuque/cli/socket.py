@@ -1,4 +1,4 @@
-"""`zhuque socket`: start, stop, reset. A socket is SITE/POINT/SOCKET, as on its label."""
+"""`zhuque socket`: start, limit, stop, reset. A socket is SITE/POINT/SOCKET, as on its label."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _REFUSED = {
 }
 _FAILED = {
     "socket_busy": "stop the session first, or take another socket",
-    "no_session": "there is nothing to stop",
+    "no_session": "no session is open there",
     "not_locked": "there is nothing to reset",
     "expired": "the clocks of this computer and of the point differ: set them",
     "journal": "try again in a few seconds",
@@ -35,9 +35,19 @@ _FAILED = {
 }
 
 
-def _common(command: F) -> F:
-    """The socket, the broker, and how long to wait."""
-    for option in (
+def order_options(parts: int) -> Callable[[F], F]:
+    """The socket (3 parts) or point (2), the broker, and how long to wait."""
+
+    def with_options(command: F) -> F:
+        for option in _options(parts):
+            command = option(command)
+        return command
+
+    return with_options
+
+
+def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
+    return (
         json_option,
         click.option(
             "--timeout",
@@ -48,15 +58,16 @@ def _common(command: F) -> F:
             help="Seconds to wait for the reply.",
         ),
         broker_options,
-        click.argument("place", type=TargetType(least=3)),
-    ):
-        command = option(command)
-    return command
+        click.argument("place", type=TargetType(least=parts, most=parts)),
+    )
+
+
+_common = order_options(3)
 
 
 @click.group(name="socket")
 def command() -> None:
-    """Start, stop and reset a socket.
+    """Start, limit, stop and reset a socket.
 
     \b
     Example:
@@ -91,7 +102,31 @@ def start(
     if account is not None and not 1 <= len(account.encode(errors="replace")) <= MAX_ACCOUNT:
         raise UsageError(f"--account must have 1 to {MAX_ACCOUNT} bytes")
     limits = {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh, "account": account}
-    _send(place, "start", "started", {"source": "remote", **limits}, **rest)
+    send(place, "start", "started", {"source": "remote", **limits}, **rest)
+
+
+@command.command()
+@_common
+@click.option("--max-duration", "max_duration_s", type=DURATION, help="End it after so long, such as 4h.")
+@click.option("--max-energy", "max_energy_mwh", type=ENERGY, help="End it after so much, such as 500Wh.")
+def limit(place: Target, max_duration_s: int | None, max_energy_mwh: int | None, **rest: Any) -> None:
+    """Give the session other limits; what is left out stays as it is.
+
+    Both count from the session's start. No session gets longer than the point's own longest.
+
+    \b
+    Example:
+      zhuque socket limit riverside/p01/3 --max-energy 800Wh --broker mqtt://127.0.0.1:1883
+    """
+    if max_duration_s is None and max_energy_mwh is None:
+        raise UsageError("give --max-duration or --max-energy, or both")
+    send(
+        place,
+        "limit",
+        "limited",
+        {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh},
+        **rest,
+    )
 
 
 @command.command()
@@ -103,7 +138,7 @@ def stop(place: Target, **rest: Any) -> None:
     Example:
       zhuque socket stop riverside/p01/3 --broker mqtt://127.0.0.1:1883
     """
-    _send(place, "stop", "stopped", {}, **rest)
+    send(place, "stop", "stopped", {}, **rest)
 
 
 @command.command()
@@ -115,10 +150,10 @@ def reset(place: Target, **rest: Any) -> None:
     Example:
       zhuque socket reset riverside/p01/3 --broker mqtt://127.0.0.1:1883
     """
-    _send(place, "reset", "reset", {}, **rest)
+    send(place, "reset", "reset", {}, **rest)
 
 
-def _send(
+def send(
     place: Target,
     op: str,
     done: str,
@@ -129,7 +164,8 @@ def _send(
     ca: Path | None,
     timeout_s: float,
     as_json: bool,
-) -> None:
+) -> dict[str, Any]:
+    """Sends an order to a point and prints that it is done; returns the reply. Raises what `refusal` makes of a no."""
     address = need_broker(broker, insecure, ca)
 
     from zhuque.collector import ask
@@ -144,6 +180,7 @@ def _send(
         raise refusal(place, op, str(answer.get("error")), answer.get("detail"))
     if not as_json:
         click.echo(f"{place} {done}")
+    return answer
 
 
 def refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:

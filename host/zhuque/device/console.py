@@ -19,7 +19,7 @@ BAUD = 115200
 WAIT_S = 30.0
 _PREFIX = "zhuque: {"
 # States that will not change by themselves within the time that one waits.
-_SETTLED = ("ready", "misconfigured", "safe_mode")
+_SETTLED = ("ready", "misconfigured", "safe_mode", "maintenance")
 _PULSE_S = 0.1
 _KEPT_LINES = 12
 # What the ROM or MicroPython prints when there is nothing to wait for; the text says what that means.

@@ -87,7 +87,7 @@ _NUMBERS: dict[str, tuple[float, float, bool]] = {
 _CHOICES = {
     "what": ("all", "counter"),
     "during": ("program", "erase"),
-    "op": ("start", "stop", "reset", "limit", "ping", "identify", "reboot"),
+    "op": ("start", "stop", "reset", "limit", "ping", "identify", "reboot", "maintenance"),
 }
 _FLAGS = ("on", "kill")
 _TEXTS = ("account", "actor", "password")

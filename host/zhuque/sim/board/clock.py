@@ -204,10 +204,10 @@ class Clock:
 
     def _look(self, poller, ms):
         """The real poll, for so many real milliseconds."""
-        ready = []
         again = True
         while again:
             again = False
+            ready = []  # what was ready before still is: asyncio must not be told of a stream twice
             for item in poller.poll(ms):
                 house = self.house.get(id(item[0]))
                 if house is None:
