@@ -87,7 +87,31 @@ READMES = [
 ]
 
 
-@pytest.mark.parametrize("readme", [ROOT / "README.md", *READMES], ids=str)
+@pytest.mark.parametrize("readme", [ROOT / "README.md", ROOT / "README.zh-CN.md", *READMES], ids=str)
 def test_links_lead_somewhere(readme: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", readme.read_text()):
         assert (readme.parent / target).exists(), f"{readme}: {target}"
+
+
+def frame(text: str) -> tuple[list[int], list[str], list[str]]:
+    """The levels of the headings in order, the code blocks word for word, and where links and pictures lead."""
+    blocks = re.findall(r"^```.*?^```$", text, re.M | re.S)
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.M | re.S)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", prose, re.M)]
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", prose) if not link.startswith("README.")]
+    return levels, blocks, links
+
+
+def test_the_chinese_readme_is_the_english_one() -> None:
+    """Headings, commands, links and rows of tables are the same; only the words between them are another language."""
+    english, chinese = (ROOT / name for name in ("README.md", "README.zh-CN.md"))
+    texts = english.read_text(), chinese.read_text()
+    (levels, blocks, links), found = frame(texts[0]), frame(texts[1])
+    assert found[0] == levels, "the headings differ: translate what was added to README.md"
+    assert found[1] == blocks, "the code blocks differ: copy them from README.md word for word"
+    assert found[2] == links
+    tables = [
+        [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| `")] for text in texts
+    ]
+    assert tables[0] == tables[1]
+    assert len(re.findall(r"[\u4e00-\u9fff]", texts[1])) > 400

@@ -25,6 +25,7 @@ async def console_loop(stdin, answer):
             if taken in b"\r\n":
                 whole, line = line, bytearray()
                 await answer(whole)
+                await asyncio.sleep_ms(0)  # however many lines wait: the session loop renews its lease
             elif len(line) <= MAX_LINE:
                 line.extend(taken)
             taken = stdin.read(1) if poller.poll(0) else None

@@ -14,6 +14,7 @@ from tests.host import wire_samples as wire
 from zhuque.cli import main
 from zhuque.collector.ingest import decode
 from zhuque.errors import UsageError
+from zhuque.sim.broker import Broker
 from zhuque.store.accounts import plain_number
 from zhuque.store.write import Store
 
@@ -142,6 +143,19 @@ def test_export_gives_a_person_what_is_known_of_them(db: str, tmp_path: Path) ->
     assert (person["name"], person["cards"]) == ("Li Wei", ["AA"])
     assert [(row["account"], row["energy_wh"]) for row in sessions] == [("r-0412", 402.113)]
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_disabled_account_starts_nothing(db: str, broker: Broker) -> None:
+    add(db, "r-0412")
+    assert zhuque("account", "disable", "r-0412", "--db", db).exit_code == 0
+    start = ("socket", "start", "riverside/p01/3", "--broker", broker.url, "--timeout", "0.3", "--account")
+    refused = zhuque(*start, "r-0412", "--db", db)
+    assert refused.exit_code == 5 and "`zhuque account enable r-0412` lets it charge again" in refused.stderr
+    for others in (("r-0412",), ("r-0500", "--db", db), ("r-0412", "--db", str(Path(db + ".none")))):
+        if "://" not in others[-1]:
+            assert zhuque(*start, *others).exit_code == 4, "asked for, and nobody is there"
+    assert zhuque("account", "enable", "r-0412", "--db", db).exit_code == 0
+    assert zhuque(*start, "r-0412", "--db", db).exit_code == 4
 
 
 @pytest.mark.parametrize("command", ["show", "disable", "enable", "erase", "export"])

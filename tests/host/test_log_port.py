@@ -36,14 +36,20 @@ _WAIT_S = 60
 
 
 @pytest.fixture
-def board(tmp_path: Path) -> Iterator[VirtualBoard]:
+def events() -> list[dict[str, Any]]:
+    """What happened to the board."""
+    return []
+
+
+@pytest.fixture
+def board(tmp_path: Path, events: list[dict[str, Any]]) -> Iterator[VirtualBoard]:
     """A flashed and provisioned board that is ready."""
     identity = json.dumps(CONFIG).encode()
     made = image.build(
         boards.load("zq10"), stock.read(esp32_image.stock("v1.26.1", size=24 * 1024)), identity
     )
     (tmp_path / "flash").write_bytes((b"\xff" * 0x1000 + made.whole()).ljust(4 << 20, b"\xff"))
-    with VirtualBoard(BoardOptions(flash=tmp_path / "flash")) as running:
+    with VirtualBoard(BoardOptions(flash=tmp_path / "flash"), events.append) as running:
         console.listen(running.address)
         yield running
 
@@ -158,9 +164,13 @@ def test_what_is_reset_at_the_point_alone_is_reset_here(board: VirtualBoard) -> 
     )
 
 
-def test_a_pull_while_it_charges(board: VirtualBoard, tmp_path: Path) -> None:
+def test_a_pull_while_it_charges(board: VirtualBoard, events: list[dict[str, Any]], tmp_path: Path) -> None:
     db, other, file = str(tmp_path / "site.db"), str(tmp_path / "other.db"), tmp_path / "p01.jsonl"
     charge(board, *range(60))
+    until = time.monotonic() + _WAIT_S
+    while not any(e["event"] == "relay" and e["closed"] for e in list(events)):
+        assert time.monotonic() < until, events
+        time.sleep(0.2)
     first = told(pull(board, "--db", db, "--json"))
     assert first["added"] > 60 and not first["contradictions"]
     (session,) = rows(db, "SELECT account, ended_at FROM sessions")
@@ -172,6 +182,8 @@ def test_a_pull_while_it_charges(board: VirtualBoard, tmp_path: Path) -> None:
     assert zhuque("log", "import", file, "--db", other).exit_code == 0
     same = "SELECT seq, raw FROM records ORDER BY seq"
     assert rows(other, same)[: first["added"]] == rows(db, same)[: first["added"]]
+    time.sleep(5)
+    assert len([e for e in events if e["event"] == "relay"]) == 1, "it was closed, and stayed so"
     board.order("unplug 3")
     until_record(board, 3, "session_end")
     (end,) = [r for r in journal(board) if r["kind"] == "session_end"]

@@ -42,6 +42,7 @@ def command() -> None:
 @click.option(
     "--pdf", "pdf_file", type=click.Path(dir_okay=False, path_type=Path), help="Write pages to print."
 )
+@click.option("--anonymous", is_flag=True, help="Leave out the names and flats of accounts.")
 @click.option("--title", help="At the head of the pages, in place of the site's name.")
 @click.option(
     "--by", type=click.Choice(GROUPS), help="Show this group alone; without it accounts and points."
@@ -52,17 +53,20 @@ def month(
     as_json: bool,
     csv_file: Path | None,
     pdf_file: Path | None,
+    anonymous: bool,
     title: str | None,
     by: str | None,
 ) -> None:
     """The month of a site: energy, sessions, hours and cost, trips, alarms, and how much the points were heard.
 
-    A session belongs to the month, in the site's zone, in which it ended. Money comes from `zhuque bill price`.
+    A session belongs to the month, in the site's zone, in which it ended. Money comes from `zhuque bill price`. The
+    table and the PDF name the accounts where their names are known; CSV and JSON never do.
 
     \b
     Example:
       zhuque bill price 2026-11 --site riverside
       zhuque report month 2026-11 --site riverside --csv november.csv --pdf november.pdf
+      zhuque report month 2026-11 --site riverside --anonymous --pdf for-the-wall.pdf
     """
     if as_json and by:
         raise UsageError("--json holds every group: leave out --by")
@@ -76,7 +80,7 @@ def month(
 
     now = int(time.time())
     with translate(where):
-        found = read(open_reader(where), site.name, month, ZoneInfo(site.time_zone))
+        found = read(open_reader(where), site.name, month, ZoneInfo(site.time_zone), anonymous)
     if csv_file is not None:
         _write_csv(found, csv_file)
     if pdf_file is not None:
@@ -91,8 +95,14 @@ def _print(found: Month, groups: tuple[str, ...], now: int) -> None:
     from zhuque.report.month import notes
 
     for name in groups:
-        rows = [[_label(name, key), *_cells(line)] for key, line in found.groups()[name].items()]
-        print_table((name, *_SHOWN), [*rows, ["all", *_cells(found.total)]], _SHOWN)
+        named = ("name", "flat") if name == "account" and found.people else ()
+        rows = [
+            [_label(name, key), *(_called(found, key) if named else ()), *_cells(line)]
+            for key, line in found.groups()[name].items()
+        ]
+        print_table(
+            (name, *named, *_SHOWN), [*rows, ["all", *("" for _ in named), *_cells(found.total)]], _SHOWN
+        )
         click.echo()
     rows = [[point, *figures_of_point] for point, *figures_of_point in _points(found, now)]
     columns = ("point", "heard", "trips", "resets", "alarms", "lost records")
@@ -123,6 +133,11 @@ def _cells(line: Line) -> list[str]:
         figures.yuan_text(line.fen),
         str(line.unpriced),
     ]
+
+
+def _called(found: Month, account: str) -> list[str]:
+    person = found.people.get(account)
+    return ["", ""] if person is None else [person.name or "", person.flat or ""]
 
 
 def _label(group: str, key: Any) -> str:

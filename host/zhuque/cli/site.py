@@ -81,7 +81,7 @@ def init(folder: Path, wifi_password_file: Path | None, board: str, points: int,
 @_wish_options
 @site_option
 def copy(folder: Path, wifi_password_file: Path | None, **asked: Any) -> None:
-    """Make a second garage after --site: its layout and limits, with keys, people and passwords of its own.
+    """Make a second garage after --site: its layout, limits and tariffs, with keys, people and passwords of its own.
 
     \b
     Example:

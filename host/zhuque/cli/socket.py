@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from zhuque.cli.options import broker_options, json_option, json_text, need_broker, our_actor
+from zhuque.cli.options import broker_options, db_option, json_option, json_text, need_broker, our_actor
 from zhuque.cli.quantities import DURATION, ENERGY
 from zhuque.cli.targets import Target, TargetType
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
@@ -77,6 +77,7 @@ def command() -> None:
 
 @command.command()
 @_common
+@db_option
 @click.option(
     "--max-duration",
     "max_duration_s",
@@ -91,9 +92,14 @@ def command() -> None:
 )
 @click.option("--account", help="Whom it is for.")
 def start(
-    place: Target, max_duration_s: int | None, max_energy_mwh: int | None, account: str | None, **rest: Any
+    place: Target,
+    max_duration_s: int | None,
+    max_energy_mwh: int | None,
+    account: str | None,
+    db: str | None,
+    **rest: Any,
 ) -> None:
-    """Start a session.
+    """Start a session. An account that the database has as disabled is refused.
 
     \b
     Example:
@@ -101,6 +107,8 @@ def start(
     """
     if account is not None and not 1 <= len(account.encode(errors="replace")) <= MAX_ACCOUNT:
         raise UsageError(f"--account must have 1 to {MAX_ACCOUNT} bytes")
+    if account is not None and db:
+        _refuse_disabled(db, account)
     limits = {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh, "account": account}
     send(place, "start", "started", {"source": "remote", **limits}, **rest)
 
@@ -127,6 +135,23 @@ def limit(place: Target, max_duration_s: int | None, max_energy_mwh: int | None,
         {"max_duration_s": max_duration_s, "max_energy_mwh": max_energy_mwh},
         **rest,
     )
+
+
+def _refuse_disabled(db: str, account: str) -> None:
+    from zhuque.report.figures import utc_iso
+    from zhuque.store.accounts import disabled_at
+    from zhuque.store.engine import open_reader, translate
+
+    try:
+        with translate(db):
+            since = disabled_at(open_reader(db), account)
+    except NotFoundError:
+        return  # there is no database yet, and nobody is disabled
+    if since is not None:
+        raise RefusedError(
+            f"account {account} is disabled since {utc_iso(since)}, nothing was started:"
+            f" `zhuque account enable {account}` lets it charge again"
+        )
 
 
 @command.command()

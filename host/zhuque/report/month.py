@@ -17,6 +17,7 @@ from sqlalchemy.engine import Engine
 
 from zhuque.errors import UsageError
 from zhuque.report.figures import kwh_text
+from zhuque.store.accounts import Called, called
 from zhuque.store.costs import Closed, closed_sessions
 from zhuque.store.month import HOUR_S, Events, events
 
@@ -68,6 +69,7 @@ class Month:
     reasons: dict[str, Line] = field(default_factory=dict)
     tariffs: dict[str, Line] = field(default_factory=dict)
     events: Events = field(default_factory=Events)
+    people: dict[str, Called] = field(default_factory=dict)  # by account, where something is known
 
     def groups(self) -> dict[str, dict[Any, Line]]:
         """Every way in which the sessions are told apart."""
@@ -101,13 +103,15 @@ def span(name: str, zone: ZoneInfo) -> tuple[int, int]:
     return int(first.timestamp()), int(datetime(*after, 1, tzinfo=zone).timestamp())
 
 
-def month(reader: Engine, site: str, name: str, zone: ZoneInfo) -> Month:
-    """Read the month, in one pass over its sessions. Raises UsageError."""
+def month(reader: Engine, site: str, name: str, zone: ZoneInfo, anonymous: bool = False) -> Month:
+    """Read the month, in one pass over its sessions; `anonymous` names nobody. Raises UsageError."""
     since, until = span(name, zone)
     found = Month(site, name, zone, since, until)
     for session in closed_sessions(reader, site, since, until):
         _count(found, session)
     found.events = events(reader, site, since, until)
+    if not anonymous:
+        found.people = called(reader, found.accounts)
     for point in found.events.points:
         found.points.setdefault(point, Line())
     for group in found.groups().values():

@@ -52,7 +52,7 @@ def _pages(month: Month, now: int, title: str | None) -> Sequence[Flowable]:
         _section("Points"),
         _points(month, now),
         _section("Accounts"),
-        _table("account", month.accounts, str, total),
+        _table("account", month.accounts, lambda key: _person(month, key), total),
         _section("Sockets"),
         _table("socket", month.sockets, lambda key: f"{key[0]}/{key[1]}", total),
     ]
@@ -117,6 +117,13 @@ def _points(month: Month, now: int) -> Table:
         )
         rows.append((name, *_cells(line), "-" if share is None else f"{share:.1%}", *map(str, counts)))
     return _grid(head, rows, ("all", *_cells(month.total), "", "", "", ""))
+
+
+def _person(month: Month, account: str) -> str:
+    """The account's id, and whose it is where that is known and wanted."""
+    person = month.people.get(account)
+    known = (account, person.name, person.flat) if person else (account,)
+    return ", ".join(part for part in known if part)
 
 
 def _table(name: str, group: Mapping[Any, Line], label: Callable[[Any], str], total: Line) -> Table:

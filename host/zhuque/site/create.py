@@ -9,12 +9,13 @@
     site.db         the database
 
 Rules: an existing site is never overwritten; a folder that could not be finished is taken away again, and site.toml is
-written last. A copy takes layout and limits, and nothing that is secret or that names the first garage.
+written last. A copy takes layout, limits and tariffs, and nothing that is secret or that names the first garage.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 import time
@@ -27,7 +28,9 @@ from zhuque.errors import RefusedError
 from zhuque.site import access, authority, broker, database, files, points
 from zhuque.site import secrets as site_secrets
 from zhuque.site.login import Login, keep
-from zhuque.site.settings import FILE, Settings, load, parse
+from zhuque.site.settings import FILE, Settings, SiteError, load, parse
+
+_HEADER = re.compile(r"\s*\[\[?([\w. -]+)\]\]?\s*(?:#.*)?$")
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,7 @@ class Wish:
     limits: dict[str, int] | None = None
     session: dict[str, int] | None = None
     layout: dict[str, tuple[str, int]] | None = None
+    tariffs: str = ""  # TOML
 
 
 def create(folder: Path, wish: Wish, wifi_password: str, by: str) -> Settings:
@@ -89,9 +93,32 @@ def _fill(site: Settings, wish: Wish, text: str, wifi_password: str, now: int, b
 
 
 def copy(first: Settings, folder: Path, wish: Wish, wifi_password: str, by: str) -> Settings:
-    """A second garage with the layout and limits of the first; keys, passwords, people and tokens are its own."""
-    like = replace(wish, limits=first.limits, session=first.session, layout=first.places)
+    """A second garage with the layout, limits and tariffs of the first; keys, passwords, people, tokens are its own.
+
+    Raises SiteError where the tariffs are written in a form that cannot be copied.
+    """
+    text = _tariffs_of((first.folder / FILE).read_text(encoding="utf-8"))
+    like = replace(wish, limits=first.limits, session=first.session, layout=first.places, tariffs=text)
+    if parse(site_toml(like, "0" * 16), folder).tariffs != first.tariffs:
+        raise SiteError(
+            f"the tariffs in {first.folder / FILE} are not written as [[tariff]] tables, so nothing was made: write "
+            "them so, and repeat the command"
+        )
     return create(folder, like, wifi_password, by)
+
+
+def _tariffs_of(text: str) -> str:
+    """The [[tariff]] tables of a site.toml, word for word."""
+    kept: list[str] = []
+    inside = False
+    for line in text.splitlines():
+        if header := _HEADER.match(line):
+            inside = header[1].split(".")[0].strip() == "tariff"
+        if inside:
+            kept.append(line)
+    while kept and (not kept[-1].strip() or kept[-1].startswith("#")):  # these belong to the table after it
+        kept.pop()
+    return "\n".join(kept)
 
 
 def apply(site: Settings, by: str) -> list[str]:
@@ -153,6 +180,8 @@ def site_toml(wish: Wish, id: str) -> str:
     lines += ["# Parking places and their sockets.", "[places]"]
     layout = wish.layout or {}
     lines += [f'{_text(place)} = "{point}/{socket}"' for place, (point, socket) in layout.items()]
+    if wish.tariffs:
+        lines += ["", wish.tariffs]
     return "\n".join(lines) + "\n"
 
 

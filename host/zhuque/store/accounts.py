@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.engine import Connection, Engine
 
 from zhuque.errors import NotFoundError, UsageError, ZhuqueError
@@ -69,6 +69,14 @@ class Account:
     disabled_at: int | None
     erased_at: int | None
     cards: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Called:
+    """What people call an account's holder by."""
+
+    name: str | None = None
+    flat: str | None = None
 
 
 @dataclass(frozen=True)
@@ -181,6 +189,21 @@ def one(engine: Engine, account: str) -> Account | None:
         check_account(engine, account)
         return None
     return found[0]
+
+
+def called(engine: Engine, accounts: Collection[str]) -> dict[str, Called]:
+    """Name and flat of those accounts of which one of them is known: of one that was erased nothing is."""
+    query = select(_C.account, _C.name, _C.flat).where(or_(_C.name.is_not(None), _C.flat.is_not(None)))
+    with engine.begin() as db:
+        return {
+            account: Called(name, flat) for account, name, flat in db.execute(query) if account in accounts
+        }
+
+
+def disabled_at(engine: Engine, account: str) -> int | None:
+    """Since when the account may not charge; None where it may, or was never added."""
+    with engine.begin() as db:
+        return db.scalar(select(_C.disabled_at).where(_C.account == account))
 
 
 def charged(db: Connection, account: str) -> Charged:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from click.testing import CliRunner, Result
+from pypdfium2 import PdfDocument
 
 from tests.host.billing.test_month import SITE, YEAR, fill, line
 from tests.host.billing.test_tariff import GOOD
@@ -68,6 +69,30 @@ def test_from_records_to_a_printed_month(garage: Path) -> None:
     assert (garage / "m.pdf").read_bytes().startswith(b"%PDF")
     table = run(garage, "report", "month", MONTH, "--by", "socket")
     assert table.output.splitlines()[0].startswith("socket") and "p01/1" in table.output
+
+
+def test_the_month_names_whom_it_knows(garage: Path) -> None:
+    truth = fill(str(garage / "site.db"), 21, 1)
+    account = next(x.account for x in truth if (x.ended.year, x.ended.month) == (YEAR, 6))
+    told = ["account", "add", account, "--name", "王芳", "--flat", "3-502", "--phone", "13800138000"]
+    assert run(garage, *told).exit_code == 0
+
+    def shown(*options: str) -> tuple[str, str]:
+        """The table and the pages."""
+        pdf = garage / "m.pdf"
+        result = run(garage, "report", "month", MONTH, "--pdf", str(pdf), *options)
+        assert result.exit_code == 0, result.output
+        return result.output, "".join(page.get_textpage().get_text_range() for page in PdfDocument(pdf))
+
+    table, pages = shown()
+    (row,) = [row.split() for row in table.splitlines() if row.startswith(account)]
+    assert row[1:3] == ["王芳", "3-502"]
+    assert account in pages and "王芳" in pages and "3-502" in pages
+    for text in shown("--anonymous"):
+        assert account in text and "王芳" not in text and "3-502" not in text
+    assert run(garage, "account", "erase", account, "--yes").exit_code == 0
+    for text in shown():
+        assert account in text and "王芳" not in text and "3-502" not in text
 
 
 def test_a_bill_is_proven_or_the_difference_is_said(garage: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.fakes.garage import WIFI_PASSWORD, Mosquitto, Talker, make_site
+from tests.host.billing.test_tariff import GOOD
 from zhuque.cli import main
 from zhuque.sim.broker import free_port
 from zhuque.site import people, points
@@ -88,6 +89,8 @@ def test_init_with_a_password_that_is_none_leaves_nothing(tmp_path: Path) -> Non
 def test_a_second_garage_from_the_first(site: Settings, tmp_path: Path, wifi_file: Path) -> None:
     (site.folder / "site.toml").write_text(
         (site.folder / "site.toml").read_text().replace("[limits]", "[limits]\nrated_ma = 4000")
+        + "\n# By the decision of the owners' meeting.\n"
+        + GOOD.replace('hours = ["08:00-11:00", ', 'hours = [\n  "08:00-11:00",\n  ')
     )
     people.add(site, "li", "operator", NOW, "tester")
     arguments = ("site", "copy", tmp_path / "second", *asked("hillside"), "--wifi-password-file", wifi_file)
@@ -96,6 +99,7 @@ def test_a_second_garage_from_the_first(site: Settings, tmp_path: Path, wifi_fil
     assert copied.exit_code == 0, copied.output
     second = load(tmp_path / "second")
     assert (second.places, second.limits) == (site.places, {"rated_ma": 4000}) and second.id != site.id
+    assert second.tariffs == load(site.folder).tariffs and len(second.tariffs) == 1
     assert people.names(second) == []
     for path in second.folder.rglob("*"):
         twin = site.folder / path.relative_to(second.folder)
