@@ -140,7 +140,7 @@ class Up:
         pid = broker.running(self._site)
         if pid is not None:
             raise RefusedError(
-                f"the broker of {self._site.name} runs already, as process {pid}: another `site up` or its unit has it, "
+                f"the broker of {self._site.name} runs already, as process {pid}: `site up` or its unit has it, "
                 f"or it was left behind by one that was killed; `kill {pid}` ends it"
             )
         try:
