@@ -62,6 +62,7 @@ HOST_RULES = {
     "collector": {"store", "wire"},
     "device": {"store", "wire", "boards"},
     "site": {"billing", "store", "wire", "boards"},
+    "install": {"device", "site", "store", "wire", "boards", "collector"},
     "sim": {"boards", "wire", "store", "report", "collector", "cli"},
     "cli": {
         "billing",
@@ -71,6 +72,7 @@ HOST_RULES = {
         "collector",
         "device",
         "site",
+        "install",
         "sim",
         "boards",
         "board_code",

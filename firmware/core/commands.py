@@ -25,7 +25,6 @@ class Commands:
             "start": self._start,
             "stop": self._stop,
             "resend": self._resend,
-            "ping": self._ping,
         }
 
     def execute(self, payload, uptime_ms, unix, line):
@@ -131,7 +130,4 @@ class Commands:
             return "bad_field", str(e)
         if not count or command["from"] < journal.first_seq:
             return "gone", "the journal begins at {}".format(journal.first_seq)
-        return None
-
-    def _ping(self, command, i, uptime_ms, unix):
         return None

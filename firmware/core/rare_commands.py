@@ -94,6 +94,22 @@ def _config(commands, command, i, uptime_ms, unix):
     return _elsewhere(commands.configure, commands, command, uptime_ms, unix)
 
 
+def _ping(commands, command, i, uptime_ms, unix):
+    """What only the point itself knows of its clock and its inputs: `zhuque point test` asks."""
+    reading = commands.point.reading
+    return {
+        "time": unix,
+        "uptime_ms": uptime_ms,
+        "inputs": _inputs(reading.active),
+        "unread": _inputs(reading.unread),
+    }
+
+
+def _inputs(bits):
+    """The names of the inputs among these causes."""
+    return [causes.name(1 << n) for n in range(14) if bits & causes.INPUTS & 1 << n]
+
+
 def _identify(commands, command, i, uptime_ms, unix):
     return _elsewhere(commands.identify, commands, command, uptime_ms, unix)
 
@@ -112,4 +128,5 @@ _OPS = {
     "maintenance": _maintenance,
     "config": _config,
     "identify": _identify,
+    "ping": _ping,
 }

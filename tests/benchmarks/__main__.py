@@ -7,11 +7,35 @@ import os
 import platform
 import tempfile
 
-from tests.benchmarks import flash, garage, heap, memory, sessions, startup, storm, throughput, trip, wear
+from tests.benchmarks import (
+    flash,
+    garage,
+    heap,
+    memory,
+    provision,
+    sessions,
+    startup,
+    storm,
+    throughput,
+    trip,
+    wear,
+)
 from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque.store.engine import open_writer
 
-NAMES = ("startup", "throughput", "memory", "sessions", "garage", "trip", "storm", "wear", "flash", "heap")
+NAMES = (
+    "startup",
+    "throughput",
+    "memory",
+    "sessions",
+    "garage",
+    "trip",
+    "storm",
+    "wear",
+    "flash",
+    "heap",
+    "provision",
+)
 
 
 def bench_startup(quick: bool) -> None:
@@ -82,6 +106,12 @@ def bench_wear(quick: bool) -> None:
 def bench_flash(quick: bool) -> None:
     """Boards on USB: seconds each, against those that the bytes need on the line."""
     for line in flash.run(quick):
+        print(line, flush=True)
+
+
+def bench_provision(quick: bool) -> None:
+    """Thirty boards in one run, one of them pulled half-way."""
+    for line in provision.run(quick):
         print(line, flush=True)
 
 

@@ -54,7 +54,13 @@ def test_refusals():
     assert wall.command(id="c7", op="stop", socket=1)["error"] == "no_session"
     assert wall.command(id="c8", op="reset", socket=1)["error"] == "not_locked"
     assert wall.command(id="ca", op="identify")["error"] == "unknown_op"
-    assert wall.command(id="cb", op="ping") == {"id": "cb", "ok": True}
+    pong = wall.command(id="cb", op="ping")
+    assert (pong["ok"], pong["inputs"], pong["unread"]) == (True, [], []) and pong["time"] >= NOON
+    wall.point.reading.active = causes.SMOKE | causes.METER_STALE
+    wall.point.reading.unread = causes.bit("emergency_stop")
+    pong = wall.command(id="cd", op="ping")
+    assert (pong["inputs"], pong["unread"]) == (["smoke"], ["emergency_stop"])
+    wall.point.reading.active = wall.point.reading.unread = 0
     wall.point.problems = ["limits.rated_ma must be 500 to 16000, is 0"]
     assert wall.start(1, id="cc") == {
         "id": "cc",

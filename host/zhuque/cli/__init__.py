@@ -28,6 +28,7 @@ NOUNS = {
     "log": "The journals of the charge points.",
     "meter": "Meters and their bytes.",
     "point": "Charge points and the boards that they are.",
+    "provision": "Boards on USB become points of a site.",
     "report": "Figures for the office.",
     "session": "Charging sessions.",
     "sim": "Charge points that are simulated.",

@@ -34,6 +34,8 @@ def bars(names: Sequence[str]) -> Iterator[Callable[[Progress], None]]:
         tasks = {name: shown.add_task("", total=1.0, port=name) for name in names}
 
         def show(progress: Progress) -> None:
+            if progress.port not in tasks:
+                tasks[progress.port] = shown.add_task("", total=1.0, port=progress.port)
             task = tasks[progress.port]
             shown.update(task, description=progress.step)
             if progress.part is not None:

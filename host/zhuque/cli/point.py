@@ -1,4 +1,4 @@
-"""`zhuque point`: charge points: which board is which, calibration, what a whole point is asked to do."""
+"""`zhuque point`: charge points: which board is which, proof, calibration, what a whole point is asked to do."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import click
 from zhuque.cli.point_calibrate import calibrate
 from zhuque.cli.point_inventory import COMMANDS
 from zhuque.cli.point_orders import COMMANDS as ORDERS
+from zhuque.cli.point_test import test
 
 
 @click.group(name="point")
@@ -16,11 +17,12 @@ def command() -> None:
     \b
     Example:
       zhuque point list --site riverside
+      zhuque point test p07 --site riverside
       zhuque point replace p07 --site riverside
       zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
       zhuque point identify riverside/p01 --site riverside
     """
 
 
-for _command in (*COMMANDS, calibrate, *ORDERS):
+for _command in (*COMMANDS, calibrate, test, *ORDERS):
     command.add_command(_command)

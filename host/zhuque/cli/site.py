@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zhuque.cli.options import NAME, json_option, json_text, need_site, our_name, print_json, site_option
+from zhuque.cli.site_handover import handover
 from zhuque.cli.site_people import people
 from zhuque.cli.site_run import units, up
 from zhuque.errors import UsageError, ZhuqueError
@@ -238,7 +239,7 @@ def roll(leave_behind: bool) -> None:
     )
 
 
-for _more in (people, units, up):
+for _more in (people, units, up, handover):
     command.add_command(_more)
 
 

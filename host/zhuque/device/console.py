@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,16 +76,7 @@ def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = l
 
     Raises Silent with its last words, NoAnswerError where the port cannot be opened any more.
     """
-    import serial
-
-    try:
-        line = serial.serial_for_url(port, baudrate=BAUD, timeout=0.1, do_not_open=True)
-        line.dtr = line.rts = False  # as they are at rest, or opening would be a reset
-        line.open()
-    except (OSError, ValueError) as error:
-        raise NoAnswerError(
-            f"{port} cannot be opened any more: {error}; plug the board in again and run the command again"
-        ) from error
+    line = _open(port)
     try:
         _restart(line)
         return _wait(line, port, wait_s, is_stopped)
@@ -99,6 +90,34 @@ def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = l
             line.close()
 
 
+def hear(port: str, wait_s: float) -> Iterator[str]:
+    """What a board says in that time, line by line, without a restart. Raises NoAnswerError."""
+    line = _open(port)
+    try:
+        yield from _texts(line, wait_s, lambda: False)
+    except OSError as error:
+        raise NoAnswerError(
+            f"{port}: the board went away ({error}); plug it in again and run the command again"
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            line.close()
+
+
+def _open(port: str) -> Any:
+    import serial
+
+    try:
+        line = serial.serial_for_url(port, baudrate=BAUD, timeout=0.1, do_not_open=True)
+        line.dtr = line.rts = False  # as they are at rest, or opening would be a reset
+        line.open()
+    except (OSError, ValueError) as error:
+        raise NoAnswerError(
+            f"{port} cannot be opened any more: {error}; plug the board in again and run the command again"
+        ) from error
+    return line
+
+
 def _restart(line: Any) -> None:
     """A pulse on EN. A pseudo-terminal or a socket has no such line: esptool's own reset must do there."""
     with contextlib.suppress(OSError):
@@ -110,24 +129,28 @@ def _restart(line: Any) -> None:
 def _wait(line: Any, port: str, wait_s: float, is_stopped: Callable[[], bool]) -> Hello:
     heard: list[str] = []
     last: Hello | None = None
-    rest = b""
-    until = time.monotonic() + wait_s
-    while time.monotonic() < until and not is_stopped():
-        rest += line.read(max(1, line.in_waiting))
-        *lines, rest = rest.split(b"\n")
-        for raw in lines:
-            text = raw.decode(errors="replace").strip()
-            last = parse(text) or last
-            if last and last.state in _SETTLED:
-                return last
-            heard.append(text)
-            _give_up_where_hopeless(port, text)
+    for text in _texts(line, wait_s, is_stopped):
+        last = parse(text) or last
+        if last and last.state in _SETTLED:
+            return last
+        heard.append(text)
+        _give_up_where_hopeless(port, text)
     if last:
         return last
     raise Silent(
         f"{port}: everything was written, but the board has not said how it is within {wait_s:.0f} s; "
         + _last_words(heard)
     )
+
+
+def _texts(line: Any, wait_s: float, is_stopped: Callable[[], bool]) -> Iterator[str]:
+    """The lines that come in that time."""
+    rest = b""
+    until = time.monotonic() + wait_s
+    while time.monotonic() < until and not is_stopped():
+        rest += line.read(max(1, line.in_waiting))
+        *lines, rest = rest.split(b"\n")
+        yield from (raw.decode(errors="replace").strip() for raw in lines)
 
 
 def _give_up_where_hopeless(port: str, text: str) -> None:

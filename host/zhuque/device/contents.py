@@ -9,22 +9,33 @@ from zhuque.device import layout, stock
 # From the partition table to behind the description of the application that most boards have at 0x10000.
 READ_AT = layout.TABLE_AT
 READ_SIZE = 0x8200
+_OURS = "Zhuque"
 _STOCK = tuple(p.label for p in layout.TABLE[:3])
 
 
 @dataclass(frozen=True)
 class Contents:
-    """`text` names it for a person; `foreign` is true where it is neither blank nor Zhuque."""
+    """`text` names it for a person; `foreign` is true where it is neither blank nor Zhuque.
+
+    `mac` and `chip` are what the chip says of itself, where it was asked.
+    """
 
     text: str
     foreign: bool
+    mac: str = ""
+    chip: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        """True where it was flashed by Zhuque."""
+        return self.text == _OURS
 
 
 def of(data: bytes) -> Contents:
     """What READ_SIZE bytes from READ_AT say."""
     table = layout.parse(data)
     if table == layout.TABLE:
-        return Contents("Zhuque", foreign=False)
+        return Contents(_OURS, foreign=False)
     if not data.strip(b"\xff"):
         return Contents("nothing", foreign=False)
     app = layout.first_app(table)

@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -111,9 +111,9 @@ class Flasher:
         for tool in list(self._tools):
             tool.stop()
 
-    def look(self, names: Sequence[str]) -> dict[str, Contents | ZhuqueError]:
-        """What each board runs now, or why that cannot be told."""
-        return self._each(names, self._look)
+    def look(self, names: Sequence[str], then_runs: bool = False) -> dict[str, Contents | ZhuqueError]:
+        """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
+        return self._each(names, lambda name: self._look(name, "hard-reset" if then_runs else "no-reset"))
 
     def flash(self, names: Sequence[str]) -> list[Result]:
         """Writes every board and waits for its word."""
@@ -128,17 +128,18 @@ class Flasher:
                 self.stop()
                 raise
 
-    def _look(self, port: str) -> Contents | ZhuqueError:
+    def _look(self, port: str, after: str) -> Contents | ZhuqueError:
         self.on_progress(Progress(port, "connecting"))
         file = Path(self._folder.name) / f"{port.replace('/', '_')}.read"
         command = (
-            *("--after", "no-reset", "read-flash", "--no-progress"),
+            *("--after", after, "read-flash", "--no-progress"),
             *(hex(contents.READ_AT), hex(contents.READ_SIZE), str(file)),
         )
         try:
             ports.check(port)
-            self._run(Esptool(port, self.image.stock.chip), command)
-            return contents.of(file.read_bytes())
+            facts = self._run(Esptool(port, self.image.stock.chip), command).facts
+            found = contents.of(file.read_bytes())
+            return replace(found, mac=facts.get("mac", ""), chip=facts.get("chip", ""))
         except ZhuqueError as error:
             return error
         finally:

@@ -7,13 +7,16 @@ each of them is what changes together: the stock image hardly ever, the file sys
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from zhuque.boards import Board
 from zhuque.device import application, filesystem, layout
 from zhuque.device.stock import StockImage, UnfitImageError
 from zhuque.errors import UsageError
 from zhuque.wire.config import check_config
+
+_FILES = "application"
 
 
 @dataclass(frozen=True)
@@ -68,9 +71,23 @@ def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Ima
         Region("bootloader", layout.BOOTLOADER_AT, stock.bootloader),
         Region("partition table", layout.TABLE_AT, layout.to_bytes()),
         Region("MicroPython", layout.FACTORY.offset, stock.application),
-        Region("application", layout.VFS.offset, filesystem.build(files)),
     )
-    return Image(board.name, stock, files, regions, identity is not None)
+    return _with_files(Image(board.name, stock, files, regions, identity is not None), files)
+
+
+def provisioned(blank: Image, identity: Mapping[str, bytes]) -> Image:
+    """The image of one board: `identity` are config.json and what lies beside it. Nothing is compiled again.
+
+    Raises UsageError, FilesystemError.
+    """
+    _checked(identity["config.json"])
+    return _with_files(replace(blank, provisioned=True), {**blank.files, **identity})
+
+
+def _with_files(image: Image, files: dict[str, bytes]) -> Image:
+    region = Region(_FILES, layout.VFS.offset, filesystem.build(files))
+    others = tuple(one for one in image.regions if one.name != _FILES)
+    return replace(image, files=files, regions=(*others, region))
 
 
 def chip_of(board: Board) -> str:

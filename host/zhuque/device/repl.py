@@ -48,7 +48,7 @@ class Repl:
         self._transport = self._open()
         try:
             self._enter()
-            self.exec((_SNIPPETS / "hold.py").read_text(encoding="utf-8"))
+            self.exec(_snippet("hold"))
         except BaseException:
             self._transport.close()
             raise
@@ -81,6 +81,11 @@ class Repl:
         """A file's SHA-256, computed on the board. Raises NotFoundError."""
         return str(self._call(lambda: self._transport.fs_hashfile(path, "sha256"), path).hex())
 
+    def sums(self) -> dict[str, str]:
+        """The SHA-256 of every file by its path, without the leading slash, computed on the board."""
+        lines = self.exec(_snippet("sums")).splitlines()
+        return {path: sum for sum, _, path in (line.partition(" ") for line in lines) if path}
+
     def write(self, path: str, data: bytes, on_part: Callable[[float], None] = lambda part: None) -> None:
         """Puts a file in its place whole or not at all. `on_part` hears 0 to 1. Raises ReplError, ZhuqueError."""
         beside = path + ".new"
@@ -110,7 +115,7 @@ class Repl:
         from mpremote.transport import TransportError
 
         try:
-            self._transport.exec_raw_no_follow("import machine\nmachine.reset()")
+            self._transport.exec_raw_no_follow(_snippet("restart"))
         except (OSError, TransportError):
             raise self._gone() from None
         self._transport.in_raw_repl = False
@@ -168,3 +173,7 @@ class Repl:
         return NoAnswerError(
             f"{self.port}: the board went away in the middle; plug it in again and run the command again"
         )
+
+
+def _snippet(name: str) -> str:
+    return (_SNIPPETS / f"{name}.py").read_text(encoding="utf-8")

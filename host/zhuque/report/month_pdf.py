@@ -5,7 +5,6 @@ A4, with ReportLab. Names in Chinese are set in a font that every PDF reader bri
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, BinaryIO
@@ -14,20 +13,17 @@ from reportlab.graphics.charts.barcharts import HorizontalBarChart, VerticalBarC
 from reportlab.graphics.shapes import Drawing, String
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4
-from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
-from reportlab.pdfbase import pdfmetrics
-from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, Paragraph, SimpleDocTemplate, Spacer, Table, TableStyle
+from reportlab.platypus import Flowable, Spacer, Table, TableStyle
 
+from zhuque.report import pages
 from zhuque.report.figures import duration_text, kwh_text, yuan_text
 from zhuque.report.month import Line, Month, notes
+from zhuque.report.pages import text as _text
 
 _FONT = "Helvetica"
 _BOLD = "Helvetica-Bold"
-_CHINESE = "STSong-Light"
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
 _COLOR = colors.HexColor("#b03a2e")
 _GREY = colors.HexColor("#707070")
 _WIDTH = A4[0] - 36 * mm
@@ -36,18 +32,7 @@ _HEAD = ("sessions", "kWh", "charged", "electricity", "service", "total")
 
 def write_pdf(month: Month, file: BinaryIO, now: int, title: str | None = None) -> None:
     """The pages, into that file."""
-    pdfmetrics.registerFont(UnicodeCIDFont(_CHINESE))
-    document = SimpleDocTemplate(
-        file,
-        pagesize=A4,
-        leftMargin=18 * mm,
-        rightMargin=18 * mm,
-        topMargin=18 * mm,
-        bottomMargin=18 * mm,
-        title=f"{month.site} {month.name}",
-        author="Zhuque",
-        invariant=1,
-    )
+    document = pages.document(file, f"{month.site} {month.name}")
     document.build(list(_pages(month, now, title)), onFirstPage=_foot(month), onLaterPages=_foot(month))
 
 
@@ -174,14 +159,6 @@ def _grid(head: Sequence[str], rows: Sequence[Sequence[str]], total: Sequence[st
 
 def _section(title: str) -> Flowable:
     return _text(title, 12, bold=True, before=6 * mm)
-
-
-def _text(text: str, size: float, bold: bool = False, before: float = 0) -> Paragraph:
-    style = ParagraphStyle(
-        "text", fontName=_BOLD if bold else _FONT, fontSize=size, leading=size * 1.35, spaceBefore=before
-    )
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return Paragraph(_BEYOND_ASCII.sub(rf'<font name="{_CHINESE}">\g<0></font>', escaped), style)
 
 
 def _foot(month: Month) -> Callable[[Canvas, Any], None]:

@@ -56,6 +56,7 @@ EVENTS: dict[str, Kind] = {
     "meter_register": Kind(None, ("register", "value")),
     "network_down": Kind(False, (), ("for_s", "until_s")),
     "network_up": Kind(),
+    "wifi": Kind(False, ("password",)),
     "broker_down": Kind(False, (), ("for_s", "until_s", "kill")),
     "broker_up": Kind(),
     "power_cut": Kind(False, ("for_s",), ("until_s", "during")),
@@ -89,7 +90,7 @@ _CHOICES = {
     "op": ("start", "stop", "reset", "limit", "ping", "identify", "reboot", "maintenance"),
 }
 _FLAGS = ("on", "kill")
-_TEXTS = ("account", "actor")
+_TEXTS = ("account", "actor", "password")
 
 
 def check(event: Any, sockets: int, timed: bool = False) -> list[str]:

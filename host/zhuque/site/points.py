@@ -22,10 +22,11 @@ from zhuque.store import inventory
 from zhuque.store.inventory import Event, Point
 from zhuque.wire.config import check_config
 from zhuque.wire.topics import is_name
-from zhuque.wire.version import WIRE
+from zhuque.wire.version import RELEASED, WIRE
 
 LIMITS = ("rated_ma", "max_power_mw", "point_current_ma")
 LABEL_LONGEST = 60
+_PROVEN = "prove"
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
@@ -142,6 +143,30 @@ def identity(site: Settings, name: str, now: int, by: str) -> Identity:
         broker.set_password(site, _user(site, name), password)
     broker.reload(site)
     return made
+
+
+def prove(site: Settings, name: str, what: str, now: int, by: str) -> None:
+    """The board of this point holds what it was given, and runs: `what` tells one state of it from another."""
+    with database.changing(site) as db:
+        _need(db, site, name)
+        inventory.note(db, site.name, name, now, by, _PROVEN, what)
+
+
+def proofs(site: Settings) -> dict[str, str]:
+    """What was proven last of each point."""
+    with database.reading(site) as db:
+        return inventory.last_details(db, site.name, _PROVEN)
+
+
+def profile(site: Settings, board: str) -> dict[str, Any]:
+    """What a config.json holds for every point of that board alike; never a password. Raises SiteError."""
+    from hashlib import scrypt
+
+    config = _config(site, Point("p", board), "0" * 16, RELEASED)
+    del config["point"], config["provisioned"], config["broker"]["password"]
+    password = config["wifi"].pop("password").encode()
+    config["wifi"]["proof"] = scrypt(password, salt=site.id.encode(), n=1 << 14, r=8, p=1, dklen=16).hex()
+    return config | {"trusts": [authority.number(one) for one in authority.trusted(site)]}
 
 
 def replace(site: Settings, name: str, now: int, by: str) -> Point:

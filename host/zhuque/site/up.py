@@ -140,7 +140,8 @@ class Up:
         pid = broker.running(self._site)
         if pid is not None:
             raise RefusedError(
-                f"the broker of {self._site.name} runs already, as process {pid}: stop it, or leave it to its unit"
+                f"the broker of {self._site.name} runs already, as process {pid}: `site up` or its unit has it, "
+                f"or it was left behind by one that was killed; `kill {pid}` ends it"
             )
         try:
             while not self._ending.is_set():

@@ -112,6 +112,13 @@ def events(db: Connection, site: str, name: str) -> list[Event]:
     return [Event(*row) for row in db.execute(query.order_by(c.id))]
 
 
+def last_details(db: Connection, site: str, what: str) -> dict[str, str]:
+    """The detail of the newest event of that kind, by point."""
+    c = inventory_events.c
+    query = select(c.point, c.detail).where(c.site == site, c.what == what).order_by(c.id)
+    return {row.point: row.detail for row in db.execute(query)}
+
+
 def accounts(db: Connection, site: str) -> list[Person]:
     """The people of a site, by name."""
     c = people.c

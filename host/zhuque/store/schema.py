@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 
 # The newest migration: what a database must be at to be used.
-REVISION = "0005"
+REVISION = "0006"
 
 metadata = MetaData()
 

@@ -4,6 +4,7 @@ sites             a row a garage that keeps its records here: `id` is that of it
 people            who has an account at the broker, and as what
 inventory         a row a point: the board that is it at present, and what was issued to it
 inventory_events  what was done to points, by whom and when; never changed
+point_tests       a row a test at the wall, with all its lines; never changed
 tokens            a row a socket: the token of its label, for the socket's life
 """
 
@@ -64,6 +65,22 @@ inventory_events = Table(
     Column("detail", Text),
 )
 Index("ix_inventory_events_point", inventory_events.c.site, inventory_events.c.point, inventory_events.c.at)
+
+point_tests = Table(
+    "point_tests",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", String(32), nullable=False),
+    Column("point", String(32), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("by", String(64), nullable=False),
+    Column("via", String(8), nullable=False),  # mqtt or usb
+    Column("mac", String(17)),  # of the board that was tested
+    Column("firmware", String(32)),
+    Column("passed", Integer, nullable=False),
+    Column("lines", Text, nullable=False),  # JSON: a list of [name, result, detail, remedy]
+)
+Index("ix_point_tests_point", point_tests.c.site, point_tests.c.point, point_tests.c.at)
 
 tokens = Table(
     "tokens",

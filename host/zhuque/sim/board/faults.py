@@ -104,6 +104,11 @@ class Faults:
         self.truth.fault("network_down", None, False, clock.now_us)
         self.tell("network_up")
 
+    def _do_wifi(self, i, event):
+        """The access point takes this password and no other; "" is any."""
+        network.password = event["password"]
+        self.tell("wifi")
+
     def _do_broker_down(self, i, event):
         """Told to the host, which has the broker (../faults.py)."""
         self.truth.fault("broker_down", None, True, clock.now_us)

@@ -9,7 +9,10 @@ STAT_CONNECTING = 1001
 STAT_GOT_IP = 1010
 STAT_NO_AP_FOUND = 201
 
+STAT_WRONG_PASSWORD = 202
+
 _cut = False
+password = ""  # that of the access point; "": it takes any
 
 
 def on_cut():
@@ -38,6 +41,7 @@ class WLAN:
     associated = False
     _active = False
     _tried = False
+    _refused = False
 
     def __init__(self, interface=STA_IF):
         if interface != STA_IF:
@@ -52,12 +56,13 @@ class WLAN:
             WLAN.associated = False
         return None
 
-    def connect(self, ssid=None, password=None, **_options):
-        """Associates where the access point is there."""
+    def connect(self, ssid=None, given=None, **_options):
+        """Associates where the access point is there and takes the password."""
         if not WLAN._active:
             raise OSError("Wifi Not Started")
         WLAN._tried = True
-        WLAN.associated = not _cut
+        WLAN._refused = bool(password) and given != password
+        WLAN.associated = not _cut and not WLAN._refused
 
     def disconnect(self):
         """Leaves it."""
@@ -74,7 +79,9 @@ class WLAN:
             return -58
         if WLAN.associated:
             return STAT_GOT_IP
-        return STAT_NO_AP_FOUND if WLAN._tried else STAT_IDLE
+        if not WLAN._tried:
+            return STAT_IDLE
+        return STAT_WRONG_PASSWORD if WLAN._refused and not _cut else STAT_NO_AP_FOUND
 
     def ifconfig(self):
         """(address, mask, gateway, name server)."""

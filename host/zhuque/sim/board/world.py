@@ -208,6 +208,7 @@ class World(Happenings, Faults):
             "truth": self.truth.save(),
             "events": [(at, event) for at, _, event in self._events],
             "cut": network.is_cut(),
+            "wifi": network.password,
             "time_error": self.time_error_us,
             "meters": self.meters.save(),
         }
@@ -219,6 +220,7 @@ class World(Happenings, Faults):
         for at, event in reversed(saved["events"]):
             self.later(event, at)
         network.cut(saved["cut"])
+        network.password = saved["wifi"]
         self.time_error_us = saved["time_error"]
         self.meters.load(saved["meters"], cold)
         self.relays.restore(self.physics.sockets, cold)

@@ -1,0 +1,1 @@
+"""What an installer does on the spot: boards become points, and each is proven."""

@@ -1,0 +1,263 @@
+"""Boards become points: blank, flashed already, pulled half-way, of another point; and what is read back."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fakes import esp32_image
+from tests.fakes.collecting import rows
+from tests.host.install.conftest import NewBoard
+from zhuque.device import filesystem, flasher, layout
+from zhuque.device.console_link import ConsoleLink
+from zhuque.device.flasher import Flasher
+from zhuque.device.image import Image
+from zhuque.device.repl import Repl
+from zhuque.errors import UsageError
+from zhuque.install import batch, provision
+from zhuque.install.assign import Assigner
+from zhuque.install.provision import Outcome, Provisioner, Wish
+from zhuque.sim.esp32.board import VirtualBoard
+from zhuque.site import broker, points
+from zhuque.site.settings import Settings
+
+ALL = [f"p{number:02}" for number in range(1, 9)]
+
+
+def provisioner(site: Settings, base: Image, wanted: list[str] | None = None, **wish: Any) -> Provisioner:
+    return Provisioner(base, Assigner(site, wanted or ALL, base, "tester"), Wish(**wish))
+
+
+def files(board: VirtualBoard) -> dict[str, bytes]:
+    data = board.options.flash.read_bytes()
+    return filesystem.read(data[layout.VFS.offset : layout.VFS.offset + layout.VFS.size])
+
+
+def config(board: VirtualBoard) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(files(board)["config.json"])
+    return found
+
+
+def mac(board: VirtualBoard) -> str:
+    return board.options.mac.hex(":")
+
+
+def plug(board: VirtualBoard) -> None:
+    board.order("plug")
+    until = time.monotonic() + 10
+    while board.state == "off" and time.monotonic() < until:
+        time.sleep(0.02)
+
+
+def passed(outcome: Outcome) -> Outcome:
+    assert outcome.passed, outcome.error or outcome.wrong
+    return outcome
+
+
+def test_a_blank_board_becomes_a_point_in_one_write(site: Settings, base: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    outcome = passed(provisioner(site, base).run(board.address))
+    assert (outcome.point, outcome.mac, outcome.how) == ("p01", mac(board), "flashed")
+    held = files(board)
+    assert outcome.files == len(held) == len(base.files) + 2
+    assert config(board)["point"] == "p01" and "calibration" not in config(board)
+    assert outcome.hello is not None and outcome.hello.state == "ready"
+    point, events = points.shown(site, "p01")
+    assert (point.mac, point.chip) == (mac(board), outcome.chip)
+    assert point.fingerprint == broker.fingerprint(config(board)["broker"]["password"])
+    assert [event.what for event in events] == ["add", "install", "issue", "prove"]
+    again = passed(provisioner(site, base).run(board.address))
+    assert (again.point, again.how, again.hello) == ("p01", "done before", None)
+    assert files(board) == held  # what was issued is still worth something
+
+
+def test_a_board_that_runs_the_same_application_gets_only_its_files(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    with Flasher(base, flasher.Settings()) as running:
+        (flashed,) = running.flash([board.address])
+    assert flashed.passed
+    calibration = {"power": [[1_010_000, 0]] * 10}
+    with Repl(board.address) as repl:
+        repl.write("/config.json", json.dumps({"calibration": calibration}).encode())
+        repl.write("/client.key", b"of somebody else")
+        repl.restart()
+    outcome = passed(provisioner(site, base, ["p05"]).run(board.address))
+    assert (outcome.point, outcome.how) == ("p05", "written")
+    assert set(files(board)) == {*base.files, "config.json", "ca.der"}
+    assert config(board)["calibration"] == calibration  # it is the board's, whatever point that becomes
+
+
+def test_what_changed_in_the_site_is_given_to_a_board_that_was_done(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    from zhuque.site import secrets
+
+    board = new_board()
+    passed(provisioner(site, base).run(board.address))
+    before = config(board)
+    secrets.keep_wifi_password(site, "the-right-one-82")
+    outcome = passed(provisioner(site, base).run(board.address))
+    assert (outcome.point, outcome.how) == ("p01", "written")
+    after = config(board)
+    assert after["wifi"]["password"] == "the-right-one-82"
+    assert after["broker"]["password"] != before["broker"]["password"]
+    assert provisioner(site, base).assigner.left() == ALL[1:]
+
+
+def test_a_board_is_pulled_and_finished_by_the_second_run(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    board.order(f"unplug at=40 region={layout.VFS.offset:#x}")
+    first = provisioner(site, base).run(board.address)
+    assert (
+        not first.passed and first.point == "p01" and first.error is not None and first.error.exit_code == 4
+    )
+    assert points.shown(site, "p01")[0].mac == mac(board)
+    other = passed(provisioner(site, base).run(new_board().address))
+    assert other.point == "p02"  # p01 is taken, although half-done
+    plug(board)
+    second = passed(provisioner(site, base).run(board.address))
+    assert (second.point, second.how) == ("p01", "flashed")
+
+
+def test_a_board_pulled_while_its_files_are_written_keeps_a_whole_identity(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    passed(provisioner(site, base).run(board.address))
+    work = provisioner(site, base, again=True)
+    work.on_progress = lambda progress: board.order("unplug") if progress.step == "writing" else None
+    cut = work.run(board.address)
+    assert cut.error is not None and cut.error.exit_code == 4 and "plug it in again" in str(cut.error)
+    assert provisioner(site, base).assigner.left() == ALL
+    plug(board)
+    assert passed(provisioner(site, base).run(board.address)).point == "p01"
+
+
+def test_a_board_that_runs_something_else_is_not_overwritten(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    other = esp32_image.stock("v2.1", size=16384, project="sensor")
+    with board.options.flash.open("r+b") as file:
+        file.seek(0x1000)
+        file.write(other)
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "it runs sensor v2.1" in str(refused.error) and "--yes" in str(refused.error)
+    assert points.shown(site, "p01")[0].mac is None
+    assert passed(provisioner(site, base, yes=True).run(board.address)).point == "p01"
+
+
+def test_a_board_that_is_another_point_stays_that(site: Settings, base: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    passed(provisioner(site, base, ["p07"]).run(board.address))
+    held = files(board)
+    refused = provisioner(site, base, ["p01", "p02"]).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "riverside/p07 already" in str(refused.error) and "point replace p07" in str(refused.error)
+    assert files(board) == held
+
+
+def test_no_point_is_left(site: Settings, base: Image, new_board: NewBoard) -> None:
+    passed(provisioner(site, base, ["p01"]).run(new_board().address))
+    refused = provisioner(site, base, ["p01"]).run(new_board().address)
+    assert refused.error is not None and refused.error.exit_code == 3
+    assert "no point is left" in str(refused.error)
+
+
+def test_a_file_that_is_not_what_was_meant_is_no_pass(
+    site: Settings, base: Image, new_board: NewBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sums = Repl.sums
+    monkeypatch.setattr(Repl, "sums", lambda repl: {**sums(repl), "ca.der": "0" * 64})
+    outcome = provisioner(site, base).run(new_board().address)
+    assert not outcome.passed and "ca.der on the board is not what was meant" in str(outcome.error)
+    assert provisioner(site, base).assigner.left() == ALL
+
+
+def test_two_installers_at_once_share_the_points(site: Settings, base: Image, new_board: NewBoard) -> None:
+    """Each has an assigner of its own, as two processes have."""
+    made = [new_board() for _ in range(4)]
+    work = [provisioner(site, base), provisioner(site, base)]
+    ports = {board.address for board in made}
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = list(pool.map(lambda pair: work[pair[0] % 2].run(pair[1]), enumerate(sorted(ports))))
+    assert sorted(passed(outcome).point for outcome in outcomes) == ALL[:4]
+    assert {points.shown(site, o.point)[0].mac for o in outcomes} == {mac(board) for board in made}
+
+
+def test_names() -> None:
+    assert provision.names("p01..p03, p07") == ["p01", "p02", "p03", "p07"]
+    assert provision.names("wall-8..wall-10") == ["wall-8", "wall-9", "wall-10"]
+    for wrong in ("p03..p01", "p01..q03", "p..p3"):
+        with pytest.raises(UsageError, match=r"it looks like p01\.\.p30"):
+            provision.names(wrong)
+
+
+def test_eight_at_once_as_they_are_plugged_in(site: Settings, base: Image, new_board: NewBoard) -> None:
+    """One is pulled half-way and comes back; the run goes on until every point has its board."""
+    made = [new_board() for _ in range(8)]
+    made[2].order(f"unplug at=40 region={layout.VFS.offset:#x}")
+    work = provisioner(site, base)
+    over = threading.Event()
+    looks = iter(range(10_000))
+
+    def find() -> list[str]:
+        """Four are there at first; the others follow."""
+        return [board.address for board in made[: 4 + next(looks)] if board.state != "off"]
+
+    outcomes = []
+    for outcome in batch.plugged(work, 8, over, find):
+        outcomes.append(outcome)
+        if not outcome.passed:
+            assert outcome.port == made[2].address
+            threading.Timer(2, made[2].order, ["plug"]).start()
+    assert [outcome.passed for outcome in outcomes].count(False) == 1
+    assert sorted({outcome.point for outcome in outcomes if outcome.passed}) == ALL
+    assert {point.mac for point in points.listed(site)} == {mac(board) for board in made}
+    assert not provisioner(site, base).assigner.left()
+
+
+def test_what_a_board_has_not_delivered_is_pulled_first(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    """Its journal stays as it is, too."""
+    board = new_board()
+    first = passed(provisioner(site, base).run(board.address))
+    assert first.rescued == 0
+    with ConsoleLink(board.address) as link:
+        before = link.status()
+    again = passed(provisioner(site, base, again=True).run(board.address))
+    assert again.rescued >= before["last_seq"] >= 1
+    stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
+    assert stored[0] == ("p01", before["epoch"], 1) and len(stored) == again.rescued
+    with ConsoleLink(board.address) as link:
+        after = link.status()
+    assert after["epoch"] == before["epoch"] and after["last_seq"] > before["last_seq"]
+
+
+def test_a_board_of_another_garage_is_not_emptied(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    from tests.fakes.garage import make_site
+
+    other = make_site(tmp_path / "hillside", "hillside", points=1)
+    board = new_board()
+    passed(provisioner(other, base, ["p01"]).run(board.address))
+    held = files(board)
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "hillside/p01, of another garage" in str(refused.error) and "--yes" in str(refused.error)
+    assert all(point.mac is None for point in points.listed(site))
+    assert files(board) == held
