@@ -31,7 +31,7 @@ def handover(file: Path | None, as_json: bool) -> None:
       zhuque site handover --to handover.pdf --site riverside
     """
     from zhuque.errors import UsageError
-    from zhuque.report.files import whole_file
+    from zhuque.files import whole_file
     from zhuque.report.handover_pdf import write_pdf
 
     if file is None and not as_json:
