@@ -24,6 +24,19 @@ _APART = (
     "test_garage",
     "test_point",
 )
+# They open serial ports, whose names the system gives out again, and look who else has them open.
+_PORTS = (
+    *(
+        "test_flash",
+        "test_firmware",
+        "test_repl",
+        "test_log_port",
+        "test_readme_walk",
+        "test_provision",
+        "test_uplink",
+    ),
+    *("test_wall", "test_esp32_tools", "test_esp32_loader", "test_esp32_firmware", "test_device"),
+)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -32,6 +45,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if safety.is_test(item.path):
             item.add_marker(pytest.mark.xdist_group(safety.GROUP))
+        elif item.path.stem in _PORTS:
+            item.add_marker(pytest.mark.xdist_group("ports"))
         elif item.path.stem not in _APART:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(safety.ROOT))))
 

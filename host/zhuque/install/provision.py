@@ -4,8 +4,9 @@ Strategy. A blank board, or one with another application, gets everything in one
 very same application is only given its files, over its prompt, beside and renamed. Either way the board then computes
 the SHA-256 of every file that it holds, which must be what was meant, restarts, and must say that it is well.
 
-Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched. A board's
-calibration is its own and is carried over. Nothing that was issued is kept or printed.
+Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
+a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
+names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed.
 """
 
 from __future__ import annotations
@@ -122,6 +123,8 @@ class Provisioner:
             return
         held = self._held(port) if found.is_ours else None
         identity = self.assigner.issue(taken.point)
+        if held is not None and _was_another(held.config, identity):
+            self._begin_journal(port)
         meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
         if held is not None and _same(self.base.files, held.sums):
             self._write_files(port, meant, held)
@@ -180,6 +183,11 @@ class Provisioner:
             return None
         return _Held(sums, config)
 
+    def _begin_journal(self, port: str) -> None:
+        self._say(port, "beginning its journal anew")
+        with Repl(port) as repl:
+            repl.new_journal(lambda part: self._say(port, "beginning its journal anew", part))
+
     def _write_files(self, port: str, meant: Image, held: _Held) -> None:
         with Repl(port) as repl:
             for path in sorted(set(held.sums) - set(meant.files)):
@@ -232,6 +240,12 @@ class Provisioner:
     def _pass_on(self, progress: Progress) -> None:
         if progress.step not in ("PASS", "FAIL"):  # a step of ours is over, the board is not
             self.on_progress(progress)
+
+
+def _was_another(config: dict[str, Any], identity: Identity) -> bool:
+    """True for the config.json of a board that was another point, or a point of another garage."""
+    was = config.get("site"), config.get("point")
+    return all(was) and was != (identity.site, identity.point)
 
 
 def files_of(identity: Identity, old: dict[str, Any]) -> dict[str, bytes]:

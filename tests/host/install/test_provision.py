@@ -247,7 +247,7 @@ def test_what_a_board_has_not_delivered_is_pulled_first(
     assert after["epoch"] == before["epoch"] and after["last_seq"] > before["last_seq"]
 
 
-def test_a_board_of_another_garage_is_not_emptied(
+def test_a_board_of_another_garage_is_not_emptied_unless_somebody_says_so(
     site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
 ) -> None:
     from tests.fakes.garage import make_site
@@ -261,3 +261,10 @@ def test_a_board_of_another_garage_is_not_emptied(
     assert "hillside/p01, of another garage" in str(refused.error) and "--yes" in str(refused.error)
     assert all(point.mac is None for point in points.listed(site))
     assert files(board) == held
+    with ConsoleLink(board.address) as link:
+        before = link.status()
+    passed(provisioner(site, base, yes=True).run(board.address))
+    with ConsoleLink(board.address) as link:
+        after = link.status()
+    assert (after["site"], after["point"], after["boot"]) == ("riverside", "p01", 1)
+    assert after["epoch"] != before["epoch"], "what it told there is not told, and billed, here again"
