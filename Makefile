@@ -26,7 +26,7 @@ types: setup ## Static types of the host
 	@$(VENV)/mypy
 
 pytest: setup ## The tests alone; ARGS="-k wire" goes to pytest
-	@$(VENV)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses auto --dist loadgroup --quiet)
+	@$(VENV)/python -m pytest $(if $(ARGS),$(ARGS),--numprocesses $(shell expr $$(nproc) + 1) --dist loadgroup --quiet)
 
 mutate: setup ## Every mutant of the safety modules, some minutes; ARGS="core/judge core/supply" for some modules
 	@$(VENV)/python tests/mutation.py $(ARGS)

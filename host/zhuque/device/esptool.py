@@ -12,6 +12,7 @@ import re
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
@@ -64,6 +65,16 @@ class Esptool:
 
         Raises ZhuqueError in one of its kinds: SlowerError where a lower baud rate may do.
         """
+        for again in range(_OPEN_ATTEMPTS - 1, -1, -1):
+            talk, code = self._talk(baud, arguments, on_at)
+            if not code and not talk.error:
+                return talk
+            if not again or not _BUSY.search(talk.error):
+                break
+            time.sleep(1)  # a program that has just ended may hold the port for a moment
+        raise explain(self.port, talk)
+
+    def _talk(self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None]) -> tuple[Talk, int]:
         talk = Talk()
         if self.is_stopped:
             raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
@@ -78,9 +89,7 @@ class Esptool:
                 process.kill()
         if self.is_stopped:
             raise ZhuqueError(f"{self.port}: stopped; the board is not finished, run the command again")
-        if code or talk.error:
-            raise explain(self.port, talk)
-        return talk
+        return talk, code
 
     def stop(self) -> None:
         """Ends the process that runs, and those that would follow."""
@@ -155,6 +164,10 @@ def check_version() -> None:
         )
 
 
+_BUSY = re.compile(
+    r"exclusively lock|[Rr]esource (?:temporarily unavailable|busy)|[Dd]evice or resource busy"
+)
+_OPEN_ATTEMPTS = 3
 _AGAIN = "run the command again: it goes on where it stopped"
 _AWAY = "the board went away in the middle: the cable or its hub; plug it in again, and " + _AGAIN
 # (what esptool's words hold, the error, what it means and what to do); the first that fits is meant. {0} is group 1.
@@ -225,9 +238,7 @@ def explain(port: str, talk: Talk) -> ZhuqueError:
     words = talk.error or " / ".join(talk.lines[-3:]) or "nothing"
     if "mac" in talk.facts and not (ports.is_url(port) or Path(port).exists()):
         return NoAnswerError(f"{port}: {_AWAY}")
-    if re.search(
-        r"exclusively lock|[Rr]esource (?:temporarily unavailable|busy)|[Dd]evice or resource busy", words
-    ):
+    if _BUSY.search(words):
         return ports.in_use(port)
     if "Permission denied" in words:
         try:
