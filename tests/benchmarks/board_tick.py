@@ -15,8 +15,8 @@ from fakes.meter_bench import SECTION
 from core.limits import Limits
 from core.protection import Protection
 from core.reading import Reading
+from drivers.bl0910_spi import BL0910Spi
 from drivers.inputs import Inputs, Loop
-from drivers.meter_bl0910 import BL0910
 from drivers.relay_gpio import RelayGPIO
 from drivers.relay_hc595 import RelayHC595
 from tasks import protect
@@ -89,7 +89,7 @@ def _pin(level=0):
 def build(chip):
     """The task as main.py builds it, with every relay closed where `value` is 0."""
     protect.micropython, protect.time = Runtime, Time
-    meter = BL0910(chip, _pin, SECTION)
+    meter = BL0910Spi(chip, _pin, SECTION)
     guard = Protection(SOCKETS, Limits(5000, 1_000_000, 80_000), meter)
     task = protect.ProtectTask(
         guard, Reading(SOCKETS), RelayHC595(chip, _pin, _pin, SOCKETS), Nothing(), Nothing()
