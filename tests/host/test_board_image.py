@@ -156,7 +156,9 @@ def mounted(micropython: Path, image: bytes, folder: Path, imports: Iterable[str
 
 def chipless(zq10: Image) -> list[str]:
     """The modules that need no chip, by their names."""
-    paths = [path for path in pack.read(zq10.files[application.MODULES]) if path.startswith(("core/", "wire/"))]
+    paths = [
+        path for path in pack.read(zq10.files[application.MODULES]) if path.startswith(("core/", "wire/"))
+    ]
     return [path.removesuffix(".mpy").removesuffix("/__init__").replace("/", ".") for path in paths]
 
 
@@ -166,21 +168,23 @@ def test_micropython_mounts_it_and_loads_the_application(zq10: Image, mpy: Path,
     assert dict(line.split() for line in files) == told
     # As files of their own in littlefs the same modules took 30,000 reads of the flash and more, seconds of a start.
     word, reads = last.split()
-    assert word == "imported" and int(reads) < 1500
+    assert word == "imported" and int(reads) < 2000
 
 
-def test_a_module_that_rotted_is_not_run(zq10: Image, mpy: Path, tmp_path: Path) -> None:
+def test_an_application_that_rotted_is_not_run(zq10: Image, mpy: Path, tmp_path: Path) -> None:
     data = bytearray(zq10.files[application.MODULES])
     judge = pack.read(bytes(data))["core/judge.mpy"]
     data[data.index(judge) + len(judge) // 2] ^= 1
     rotten = filesystem.build({**zq10.files, application.MODULES: bytes(data)})
     said = mounted(mpy, rotten, tmp_path, ["core.protection"])
-    assert said[-1] == "OSError: [Errno 5] EIO: core/judge.mpy has rotted in the flash: flash the board again"
-    with pytest.raises(PackError, match=r"core/judge\.mpy is not what was packed"):
+    assert (
+        said[-1] == "OSError: [Errno 5] EIO: /board/a/modules is not what was written: flash the board again"
+    )
+    with pytest.raises(PackError, match="not as it was written"):
         pack.read(bytes(data))
 
 
-@pytest.mark.parametrize("data", [b"", b"ZQP1", b"ZQP1zzzz", b"ZQP1000a\nx 1\n", b"M\x06\x00\x1f"])
+@pytest.mark.parametrize("data", [b"", b"ZQP1", b"ZQP1zzzzzzzz0001", b"M\x06\x00\x1f"])
 def test_what_is_no_pack_is_said_to_be_none(data: bytes) -> None:
     with pytest.raises(PackError, match="flash the board again"):
         pack.read(data)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from zhuque.errors import ZhuqueError
 
 _MAGIC = b"ZQP1"
-_DIGITS = 4
+_CRC_DIGITS, _SIZE_DIGITS = 8, 4
 
 
 class PackError(ZhuqueError):
@@ -17,30 +17,27 @@ class PackError(ZhuqueError):
 
 def build(modules: Mapping[str, bytes]) -> bytes:
     """The file with these modules by path, in that order; the same modules give the same bytes. Raises PackError."""
-    at, lines = 0, []
+    at, lines = 0, ["\n"]
     for name, code in modules.items():
-        lines.append(f"{name} {at:x} {len(code):x} {binascii.crc32(code):x}\n")
+        lines.append(f"{name} {at:x} {len(code):x}\n")
         at += len(code)
-    index = "\n".encode() + "".join(lines).encode()
-    if len(index) >= 16**_DIGITS:
-        raise PackError(f"{len(modules)} modules are too many for the index of a pack; it must become shorter")
-    return b"%s%04x%s%s" % (_MAGIC, len(index), index, b"".join(modules.values()))
+    index = "".join(lines).encode()
+    if len(index) >= 16**_SIZE_DIGITS:
+        raise PackError(
+            f"{len(modules)} modules are too many for the index of a pack; it must become shorter"
+        )
+    rest = b"%04x%s%s" % (len(index), index, b"".join(modules.values()))
+    return b"%s%08x%s" % (_MAGIC, binascii.crc32(rest), rest)
 
 
 def read(data: bytes) -> dict[str, bytes]:
     """The modules of a pack by path. Raises PackError where it is none, or not whole."""
-    start = len(_MAGIC) + _DIGITS
-    if not data.startswith(_MAGIC):
-        raise PackError("this is no pack of modules; flash the board again")
+    rest = data[len(_MAGIC) + _CRC_DIGITS :]
+    if data[: -len(rest)] != b"%s%08x" % (_MAGIC, binascii.crc32(rest)):
+        raise PackError("this is no pack of modules, or not as it was written; flash the board again")
+    start = _SIZE_DIGITS + int(rest[:_SIZE_DIGITS], 16)
     modules = {}
-    try:
-        end = start + int(data[len(_MAGIC) : start], 16)
-        for line in data[start:end].decode().split("\n")[1:-1]:
-            name, *numbers = line.split()
-            at, size, crc = (int(number, 16) for number in numbers)
-            modules[name] = data[end + at : end + at + size]
-            if binascii.crc32(modules[name]) != crc:
-                raise PackError(f"{name} is not what was packed; flash the board again")
-    except ValueError as error:
-        raise PackError(f"the index of the pack is damaged ({error}); flash the board again") from error
+    for line in rest[_SIZE_DIGITS:start].decode().split("\n")[1:-1]:
+        name, at, size = line.split()
+        modules[name] = rest[start + int(at, 16) :][: int(size, 16)]
     return modules
