@@ -297,7 +297,7 @@ class Point:
             self._checkpoint_ms = uptime_ms
             self._dirty = False
             for i, session in enumerate(self.sessions):
-                if self.protection.word >> i & 1:
+                if self.protection.is_settled(i):
                     session.proven = True
 
     def checkpoint_soon(self):
@@ -362,6 +362,8 @@ class Point:
             self.rest(i, session)  # what the tick found since the last update
         if self.problems or not self.protection.ready:
             return "not_ready", "; ".join(self.problems) or "the point is " + self.state
+        if self.restart_asked:
+            return "not_ready", "the point is about to restart; try again in a minute"
         if session.is_open:
             return "socket_busy", "session {} is {}".format(session.id, session.state)
         held, locked = self.protection.against(i)

@@ -104,8 +104,9 @@ class _Found:
         cause = record["cause"]
         bit = causes.bit(cause) if cause in causes.CAUSES else 0
         bits, _ = self.locks.get(i, (0, None))
-        # A hold is in a trip record only where it locked a session that had used up its recloses; that has ended then.
-        if bit & causes.LOCKOUTS or (bit & causes.HOLDS and record["session"] is None):
+        # What is no lockout is in a trip record without a session only where a session that had used up its recloses
+        # was locked for it.
+        if bit & causes.LOCKOUTS or (bit & ~causes.INTERNAL and record["session"] is None):
             self.locks[i] = (bits | bit, record["time"])
         for n in self.sessions if i == WHOLE else (i,):
             self.reasons.setdefault(n, cause)

@@ -527,6 +527,25 @@ def test_a_fault_that_took_the_supply_down_is_not_met_again():
     assert after.word == 0 and after.records("session_end")[0]["reason"] == "power_loss"
 
 
+def test_a_checkpoint_in_the_first_second_proves_nothing():
+    """Another socket's: what closed onto a fault, and took the supply down half a second later, stays off."""
+    for closed_s, resumes in ((0.9, False), (1.0, True)):
+        wall = charging(socket=1, seconds=300)
+        wall.watts[2] = 150
+        wall.start(3, id="c3")
+        while not wall.word & 4:
+            wall.tick(20)
+        wall.live(closed_s)
+        wall.point.checkpoint_soon()
+        wall.point.update(wall.uptime_ms, wall.clock)
+        assert wall.point.sessions[2].proven is resumes
+        after = wall.restart()
+        after.clock = wall.clock + 10
+        after.watts[0] = after.watts[2] = 150
+        after.live(120)
+        assert after.word == (5 if resumes else 1), closed_s
+
+
 def test_a_cut_after_a_reclose_without_a_checkpoint_is_not_resumed_either():
     wall, _ = after_cut(60)
     wall.live(25)

@@ -47,6 +47,15 @@ def test_a_reboot_is_asked_for_and_on_record():
     assert wall.point.restart_asked and wall.records("command")[-1]["op"] == "reboot"
 
 
+def test_nothing_starts_on_a_board_that_is_about_to_restart():
+    wall = Wall()
+    assert wall.command(id="b1", op="reboot")["ok"]
+    answer = wall.start(1, id="c2")
+    assert answer["error"] == "not_ready" and "restart" in answer["detail"]
+    wall.live(2)
+    assert wall.word == 0 and not wall.point.is_charging
+
+
 def test_only_the_last_ids_are_kept():
     wall = Wall()
     for n in range(recovery.KEPT_IDS + 1):
@@ -181,6 +190,23 @@ def test_a_reader_a_ring_behind_takes_the_last_thirty_two():
     for n in range(33):
         trips.put(n, 1, 0, 0, 0)
     assert [trips.take()[0] for _ in range(32)] == list(range(1, 33)) and trips.take() is None
+
+
+def test_a_session_that_wore_out_on_an_overload_stays_locked_through_a_power_cut():
+    """The cause is no lockout and no hold of a socket; what it locked is one all the same."""
+    wall = charging()
+    session = wall.point.sessions[2]
+    session.recloses = 3
+    wall.protection.want(2, False)
+    wall.protection.load.held, wall.protection.load._clear_ms = True, 0
+    wall.live(2)
+    assert wall.state(3) == "suspended" and session.cause == "point_overload"
+    wall.protection.load.held = False
+    wall.live(2)
+    assert wall.state(3) == "locked" and wall.records("session_end")[0]["reason"] == "point_overload"
+    after = wall.restart(outage_s=5)
+    after.live(6)
+    assert after.state(3) == "locked" and after.protection.latched[2] == causes.POINT_OVERLOAD
 
 
 def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():

@@ -23,6 +23,7 @@ def bare(sockets=3):
         reading.fast_ma[i] = 1000
         guard.judge.last_ma[i] = 1000
     reading.voltage_mv, reading.voltage_ok = 230_000, 1
+    guard.supply.held = guard._unread = 0
     guard.ready = True
     return guard, reading
 
@@ -51,6 +52,7 @@ def test_what_a_new_protection_is():
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == 0
+    assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
         protection.FAULT_TICK,
         protection.FAULT_LOOP,
@@ -199,6 +201,13 @@ def test_may_stall_to_the_milliampere_and_the_millisecond():
     assert guard.may_stall() is True
 
 
+def test_settled_to_the_millisecond():
+    guard, _ = closed(1)
+    for ms, settled in ((999, False), (1000, True)):
+        guard.closed_ms[1] = guard.closed_ms[0] = ms
+        assert guard.is_settled(1) is settled and guard.is_settled(0) is False
+
+
 def test_what_is_held_against_a_socket():
     guard, _ = closed(0)
     assert guard.against(0) == guard.against(1) == (0, 0)
@@ -218,6 +227,8 @@ def test_what_is_held_against_a_socket():
     guard.latched[0] = causes.OVERPOWER
     guard.latched[WHOLE] = causes.SMOKE
     assert guard.against(0)[1] == causes.OVERPOWER | causes.SMOKE and guard.against(2)[1] == causes.SMOKE
+    guard._unread = causes.SMOKE
+    assert guard.against(0)[0] == causes.SMOKE | causes.UNDERVOLTAGE
 
 
 def test_distrust_and_trust():
@@ -245,7 +256,7 @@ def test_why_a_relay_was_dropped_until_it_is_asked_for_again():
         (lambda guard, reading: guard.judge.go_stale(0), causes.METER_STALE),
         (lambda guard, reading: guard.restore(0, causes.OVERPOWER), causes.OVERPOWER),
         (lambda guard, reading: guard.restore(WHOLE, causes.SMOKE), causes.SMOKE),
-        (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), 0),
+        (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), causes.SMOKE),
         (lambda guard, reading: setattr(guard, "ready", False), 0),
     ):
         guard, reading = closed(0)
@@ -384,6 +395,7 @@ def test_resets_of_the_whole_point():
 
 def test_an_input_that_was_not_read_yet_may_be_active():
     guard, reading = bare()
+    guard._unread = causes.INPUTS
     guard.restore(WHOLE, causes.SMOKE)
     assert guard.reset(WHOLE, True, reading) == "cause_present", "before the first tick nothing is known"
     reading.unread = causes.SMOKE | causes.EMERGENCY_STOP
