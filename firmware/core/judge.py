@@ -78,6 +78,10 @@ class Judge:
         self.stale[i] = 1
         self._good_ms[i] = 0
 
+    def seen_open(self, i):
+        """True once socket i's relay has been open for long enough to tell, and carries nothing now."""
+        return self._open_ms[i] >= self._weld_after_ms and not self._weld_ms[i]
+
     def is_silent(self, i):
         """True when socket i's meter has said nothing for two windows: that is silence, not a bad line."""
         return self.stale[i] or self._silent_ms[i] > 2 * self._window_ms

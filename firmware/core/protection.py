@@ -354,8 +354,8 @@ class Protection:
             if not permitted & mask or self.latched[i] or self.judge.stale[i]:
                 if (self.word | self.wanted) & mask:
                     self._drop(i)
-            elif not self.word & mask and self._may_close():
-                self._close(i)
+            elif not self.word & mask and self._may_close() and self.judge.seen_open(i):
+                self._close(i)  # not before: closing it would hide that it is welded
 
     def _drop(self, i):
         """Open, and forget that it was wanted, but not why."""
@@ -374,9 +374,10 @@ class Protection:
 
     def _open(self, i):
         """Open, and forget that it was wanted: what closes it again must ask again."""
+        if self.word >> i & 1:
+            self.judge.opens(i)
         self.word &= ~(1 << i)
         self.wanted &= ~(1 << i)
-        self.judge.opens(i)
 
     def _go_stale(self):
         for i in range(self.sockets):

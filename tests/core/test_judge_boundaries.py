@@ -427,6 +427,20 @@ def test_closing_and_opening_begin_the_time_anew():
     assert seat.judge._leak_ms[1] == 0
 
 
+def test_seen_open_to_the_millisecond():
+    for meter, after_ms in ((Meter, 300), (slow_meter, 700)):
+        seat = Seat(meter)
+        seat.judge.closes(1)
+        seat.judge.opens(1)
+        for dt_ms, seen in ((after_ms - 1, False), (1, True)):
+            seat.step(dt_ms, ma=0, closed=0)
+            assert seat.judge.seen_open(1) is seen
+        seat.step(20, ma=1000, closed=0)
+        assert seat.judge.seen_open(1) is False
+        seat.step(20, ma=0, closed=0)
+        assert seat.judge.seen_open(1) is True and seat.judge.seen_open(0) is False
+
+
 # Is it still there? --------------------------------------------------------------------------------------------------
 
 

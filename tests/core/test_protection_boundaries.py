@@ -20,8 +20,8 @@ def bare(sockets=3):
         guard.judge.stale[i] = 0
         guard.judge.replica.theta[i] = 0
         reading.fast_ok[i] = reading.slow_ok[i] = 1
-        reading.fast_ma[i] = 1000
-        guard.judge.last_ma[i] = 1000
+        reading.fast_ma[i] = guard.judge.last_ma[i] = 100  # no weld, and what follows is no rise from nothing
+        guard.judge._open_ms[i] = 300
     reading.voltage_mv, reading.voltage_ok = 230_000, 1
     guard.supply.held = guard._unread = 0
     guard.ready = True
@@ -310,6 +310,8 @@ def test_a_closing_gives_its_inrush_time_and_begins_its_minute():
     guard.want(0, False)
     assert guard.step(20, reading) == 0 and guard.judge._open_ms[0] == 0
     guard._since_closing_ms = 1000
+    guard.judge._open_ms[0] = 300
+    reading.fast_ma[0] = 100
     guard.want(0, True)
     assert guard.step(20, reading) == 1 and guard.closed_ms[0] == 0
     # What flowed before was no rise from nothing: only the closing gives the time.
@@ -556,6 +558,37 @@ def test_an_overload_with_every_relay_open_sheds_nothing():
         guard.step(dt_ms, reading)
     assert guard.load.held and [guard.trips.take()[1] for _ in range(3)] == [causes.RELAY_WELDED] * 3
     assert guard.trips.take() is None
+
+
+def test_a_relay_closes_only_where_it_was_seen_open():
+    guard, reading = closed(0)
+    guard.want(0, False)
+    reading.fast_ma[0] = 101
+    guard.step(20, reading)
+    guard.want(0, True)
+    guard._since_closing_ms = 1000
+    assert [guard.step(dt_ms, reading) for dt_ms in (299, 1, 400)] == [0, 0, 0], "it carries a current"
+    reading.fast_ma[0] = 100
+    assert guard.step(20, reading) == 1
+    guard, reading = closed(0)
+    guard.want(0, False)
+    guard.step(20, reading)
+    reading.fast_ma[0] = 0
+    guard.want(0, True)
+    guard._since_closing_ms = 1000
+    assert [guard.step(dt_ms, reading) for dt_ms in (299, 1)] == [0, 1], "300 ms after it opened"
+
+
+def test_what_is_open_already_is_not_opened_again():
+    """The time for which it has been open goes on: else whoever asks again and again would hide a weld."""
+    guard, reading = bare()
+    guard.ready = False
+    for ms in (320, 340, 360):
+        guard.want(1, True)
+        guard.step(20, reading)
+        assert guard.wanted == 0 and guard.judge._open_ms[1] == ms
+    guard.lock(1, causes.OVERPOWER)
+    assert guard.judge._open_ms[1] == 360
 
 
 def test_nothing_closes_while_the_point_sheds():
