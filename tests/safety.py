@@ -55,6 +55,8 @@ TESTS = (
     "test_no_allocation",
     "test_point",
     "test_point_branches",
+    "test_point_boundaries",
+    "test_recovery",
 )
 # Where tests run in several processes, one of them runs all of these.
 GROUP = "safety"

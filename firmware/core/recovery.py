@@ -21,13 +21,13 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     What protection has latched already is what RTC memory kept (core.trip_memo).
     """
     journal = point.journal
-    last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
+    last = journal.read(journal.last_seq)
     state = _unpack(journal.checkpoint)
     journal.checkpoint = None
     found = _Found(point, state)
     for record in journal.replay():
         found.take(record)
-    point.boot = 1 + max(state.get("boot") or 0, (last and last["boot"]) or 0)
+    point.boot = 1 + max([known["boot"] for known in (state, last) if known], default=0)
     point.outage_from = found.alive
     point.clock_known(uptime_ms, unix)
     point.record(
