@@ -57,6 +57,8 @@ TESTS = (
     "test_point_branches",
     "test_point_boundaries",
     "test_recovery",
+    "test_energy",
+    "test_commands",
 )
 # Where tests run in several processes, one of them runs all of these.
 GROUP = "safety"

@@ -43,8 +43,7 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     found.apply()
     for i in range(WHOLE, len(point.sessions)):
         bits, _ = found.locks.get(i, (0, None))
-        if kept[i] & ~bits:  # a trip that never reached the flash is journalled now
-            point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)
+        point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)  # one that never reached the flash
     ids, maintenance = _remember(journal)
     point.maintenance = maintenance and reset_cause == "software"
     return ids
@@ -102,11 +101,11 @@ class _Found:
 
     def _tripped(self, i, record):
         cause = record["cause"]
-        bit = causes.bit(cause) if cause in causes.CAUSES else 0
+        bit = causes.bit(cause) & ~causes.INTERNAL if cause in causes.CAUSES else 0
         bits, _ = self.locks.get(i, (0, None))
         # What is no lockout is in a trip record without a session only where a session that had used up its recloses
         # was locked for it.
-        if bit & causes.LOCKOUTS or (bit & ~causes.INTERNAL and record["session"] is None):
+        if bit & causes.LOCKOUTS or (bit and record["session"] is None):
             self.locks[i] = (bits | bit, record["time"])
         for n in self.sessions if i == WHOLE else (i,):
             self.reasons.setdefault(n, cause)
@@ -127,7 +126,6 @@ class _Found:
         """Newer totals; a reclose in the journal also means: not proven since."""
         if record["session"] is None:
             self.point.stray_mwh[i] = 0
-            return
         row = self.sessions.get(i)
         if row is None or row[0] != record["session"]:
             return
@@ -159,7 +157,7 @@ def _remember(journal):
     """(the ids of the last commands obeyed, oldest first; whether the boot before asked for maintenance)."""
     ids = []
     asked = asked_before = False
-    for seq in range(max(journal.first_seq, journal.last_seq - _SEARCH), journal.last_seq + 1):
+    for seq in range(journal.last_seq - _SEARCH, journal.last_seq + 1):
         record = journal.read(seq)
         if record and record["kind"] == "command":
             ids.append(record["id"])

@@ -1,9 +1,8 @@
-"""The rarer ways through a point, its commands, its energy and its recovery. Runs on both runtimes."""
+"""The rarer ways through a point, its commands and its recovery. Runs on both runtimes."""
 
 from fakes.wall import NOON, Wall
 
 from core import causes, rare_commands, recovery
-from core.energy import Energy
 from core.trips import Trips
 
 
@@ -156,33 +155,6 @@ def test_records_that_belong_to_nothing_change_nothing():
     found.locks[11] = found.locks[-2] = (causes.OVERPOWER, None)
     found.apply()
     assert list(wall.protection.latched) == [0] * 11 and not wall.point.is_charging
-
-
-def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
-    energy = Energy(1, 36_000, 1)
-    assert [energy.take(0, count) for count in (5, 7, 3, 4)] == [0, 20, 0, 10] and energy.resets == 1
-    for last, count, mwh in (
-        ((1 << 24) - 1, 0, 10),
-        ((1 << 24) - 65_535, 65_535, 10 * 131_070),
-        ((1 << 24) - 65_536, 0, 0),
-        ((1 << 24) - 1, 65_536, 0),
-    ):
-        energy = Energy(1, 36_000, 1)
-        energy.take(0, last)
-        assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
-
-
-def test_a_load_that_has_just_come_is_no_frozen_counter():
-    energy = Energy(1, 3600, 1)  # 8 counts are 28.8 J
-    assert not energy.frozen(0, 0, 500)
-    assert not energy.frozen(0, 1_000_000, 500), "it may have come a moment ago"
-    assert energy.frozen(0, 1_000_000, 500), "500 J without a count"
-    energy.frozen(0, 1_000_000, 500)
-    assert not energy.frozen(0, 5_000, 500) and not energy.frozen(0, 1_000_000, 500), (
-        "at the lower of the two"
-    )
-    assert not energy.frozen(0, 47_600, 500), "28.8 J in all"
-    assert energy.frozen(0, 1, 2)
 
 
 def test_a_reader_a_ring_behind_takes_the_last_thirty_two():

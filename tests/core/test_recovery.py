@@ -109,6 +109,14 @@ def test_maintenance_is_the_boot_after_its_command_where_the_cpu_was_reset():
         assert not wall.point.maintenance, "and no other"
 
 
+def test_a_first_boot_and_a_rotten_record_ask_for_no_maintenance():
+    assert Wall(awake=False, reset_cause="software").point.maintenance is False
+    wall = Wall(awake=False)
+    read = wall.journal.read
+    wall.journal.read = lambda seq: None if seq == 1 else read(seq)
+    assert recovery.recover(wall.point, "software", "0.1.0", 0, NOON) == [] and not wall.point.maintenance
+
+
 def test_ids_are_found_three_hundred_records_back():
     for between, ids in ((299, ["far"]), (300, [])):
         wall = Wall(awake=False)
@@ -254,6 +262,7 @@ def test_a_stop_that_was_obeyed_ends_it():
         known.take(record("command", 3, op=op))
         assert known.reasons == reasons, op
     known.take(trips(3, "overpower", "e-1"))
+    known.take(record("alarm", 3, alarm="relay_welded", state="raised"))
     assert known.reasons == {2: "stopped_remote"}, "it was on its way already"
 
 
@@ -265,6 +274,7 @@ def test_what_was_found_is_handed_over():
     known.take(trips(10, "overpower", "e-1", NOON + 4))
     known.take(trips(None, "overtemperature", None, NOON + 5))
     known.take(resets(2, "remote"))
+    known.locks[10] = (causes.SMOKE, NOON)  # of a socket that this board has not
     known.apply()
     assert [i for i, session in enumerate(point.sessions) if session.is_open] == [0, 9]
     assert [point.sessions[i].reason for i in (0, 9)] == ["overtemperature", "overpower"]
