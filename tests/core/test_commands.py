@@ -105,8 +105,8 @@ def test_room_for_a_command_and_for_what_follows():
     wall = Wall()
     asked = []
     wall.journal.ready = lambda n: asked.append(n) or n < 2
-    answer = wall.start(1)
-    assert answer["error"] == "journal" and "try again in a few seconds" in answer["detail"]
+    full = "journal", "the journal has no room before its next erase; try again in a few seconds"
+    assert refused(wall.start(1)) == full
     assert asked == [1, 2] and not wall.point.is_charging
 
 
@@ -131,6 +131,11 @@ def test_a_start_has_its_limits():
         assert wall.point.sessions[socket - 1].started == start["time"] == wall.clock
         assert start["session"] == wall.point.sessions[socket - 1].id
         assert start["session"].endswith("-{}".format(start["seq"]))
+
+
+def test_what_is_refused_is_on_no_record():
+    wall = locked()
+    assert wall.start(5, id="a")["error"] == "socket_locked" and not wall.records("command")
 
 
 def test_who_stands_at_the_point_and_who_does_not():

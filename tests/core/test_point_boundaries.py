@@ -45,6 +45,10 @@ def test_what_a_new_point_is():
     assert (point.restart_asked, point.maintenance, point.outage_from) == (False, False, None)
     assert point.remote_resets == [] and point.locked_since == [None] * 4 and point.stray_mwh == [0] * 3
     assert point.max_duration_s == 3600 and not point.is_charging
+    assert (point._uptime_ms, point._half_hour, point._clock_offset_s) == (None, None, None)
+    assert (point._clock_lost, point._checkpoint_ms, point._dirty, point._patient) == (True, 0, False, [])
+    assert (point._lost_unstored, point._lost_since, point._damaged) == (0, 0, 0)
+    assert point._anomalous == [None] * 3
     for session in point.sessions:
         assert (session.floor_ma, session.resume_after_outage_ms, session.state) == (20, 7000, IDLE)
     assert len(point.sessions) == 3

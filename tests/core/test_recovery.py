@@ -1,8 +1,10 @@
 """What a restart makes of a checkpoint and of the records after it, one by one. Runs on both runtimes."""
 
+import json
+
 from fakes.wall import NOON, Wall
 
-from core import causes, recovery
+from core import causes, recovery, snapshot
 from core.protection import WHOLE
 from core.session import Session
 
@@ -136,6 +138,25 @@ def test_ids_are_found_three_hundred_records_back():
 
 
 # A checkpoint --------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_checkpoint_holds():
+    wall = Wall()
+    wall.watts[3] = 100
+    wall.start(4)
+    wall.live(30)
+    point = wall.point
+    for i, bits, since in ((WHOLE, causes.SMOKE, NOON), (7, causes.OVERPOWER, None)):
+        point.protection.latched[i], point.locked_since[i] = bits, since
+    point.boot, point.stray_mwh[2], point.remote_resets = 5, 9, [(1, NOON), (WHOLE, None)]
+    assert json.loads(snapshot.pack(point, NOON + 40)) == {
+        "boot": 5,
+        "time": NOON + 40,
+        "sessions": [[3] + point.sessions[3].snapshot(True)],
+        "locks": [[WHOLE, causes.SMOKE, NOON], [7, causes.OVERPOWER, None]],
+        "stray": [0, 0, 9] + [0] * 7,
+        "resets": [[1, NOON], [WHOLE, None]],
+    }
 
 
 def test_a_checkpoint_as_it_was_packed():
