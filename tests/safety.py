@@ -29,16 +29,20 @@ COVERED = (*SAMPLED, "core/timer", "core/trips", "core/trip_memo", "tasks/protec
 IN_THE_TICK = tuple(name for name in COVERED if name not in ("core/session", "core/limits", "tasks/record"))
 # What it does not run of them.
 NOT_IN_THE_TICK = {
-    "core/protection": "against refuses_start may_stall want renew announce_gap trust restore lock reset"
+    "core/protection": "against refuses_start is_settled may_stall want renew announce_gap trust restore lock reset"
     " _whole_present fail",
     "core/judge": "present",
     "core/load": "room_beside",
     "core/trips": "take",
     "core/trip_memo": "size unpack",
-    "tasks/protect": "start going_to_restart forget_crashes blame take_blind_ms take_tick_us",
+    "tasks/protect": "start going_to_restart going_to_write forget_crashes blame_append blame_erase take_blind_ms"
+    " take_tick_us",
 }
 # Of these, too, mutants are made.
-MODULES = (*COVERED, "core/energy", "core/point", "core/recovery", "core/commands")
+MODULES = (
+    *COVERED,
+    *("core/energy", "core/point", "core/recovery", "core/snapshot", "core/commands", "core/rare_commands"),
+)
 TESTS = (
     "test_protection",
     "test_supply_and_load",
@@ -51,6 +55,10 @@ TESTS = (
     "test_no_allocation",
     "test_point",
     "test_point_branches",
+    "test_point_boundaries",
+    "test_recovery",
+    "test_energy",
+    "test_commands",
 )
 # Where tests run in several processes, one of them runs all of these.
 GROUP = "safety"

@@ -78,6 +78,10 @@ class Judge:
         self.stale[i] = 1
         self._good_ms[i] = 0
 
+    def seen_open(self, i):
+        """True once socket i's relay has been open for long enough to tell, and carries nothing now."""
+        return self._open_ms[i] >= self._weld_after_ms and not self._weld_ms[i]
+
     def is_silent(self, i):
         """True when socket i's meter has said nothing for two windows: that is silence, not a bad line."""
         return self.stale[i] or self._silent_ms[i] > 2 * self._window_ms
@@ -96,14 +100,16 @@ class Judge:
         ok = reading.fast_ok[i]
         last = self.last_ma[i]
         bits = 0
+        if self._inrush_ms[i]:
+            self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
+        if not closed:
+            bits = self._judge_open(i, dt_ms, reading)
         self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
         if ok:
-            bits |= self._judge_current(i, dt_ms, last, reading)
+            bits |= self._judge_current(i, last, reading)
         bits |= self._judge_heat(i, dt_ms, last, closed, reading)
         if reading.power_mw[i] > self._power_mw or self._power_ms[i]:
             bits |= self._judge_power(i, dt_ms, reading)
-        if not closed:
-            bits |= self._judge_open(i, dt_ms, reading)
         return bits
 
     def _judge_freshness(self, i, dt_ms, ok, slow_ok):
@@ -121,13 +127,11 @@ class Judge:
             if self._good_ms[i] > STALE_CLEAR_MS:
                 self.stale[i] = 0
 
-    def _judge_current(self, i, dt_ms, last, reading):
+    def _judge_current(self, i, last, reading):
         """A new current: inrush begins with a rise from nothing; two windows above the threshold trip."""
         ma = self.last_ma[i] = reading.fast_ma[i]
         if last < INRUSH_FROM_MA <= ma:
             self._inrush_ms[i] = INRUSH_MS
-        elif self._inrush_ms[i]:
-            self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
         if self._counted_ms[i] + JITTER_MS < self._window_ms:
             return 0  # still the window that was counted last
         self._counted_ms[i] = 0
@@ -164,7 +168,9 @@ class Judge:
         if self._open_ms[i] < self._weld_after_ms:
             return 0
         if reading.fast_ok[i]:
-            self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, dt_ms)
+            # A slow meter speaks in one tick of many: the time since its last reading passed, too.
+            passed_ms = self._silent_ms[i] + min(dt_ms, _LONGEST_MS)
+            self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, passed_ms)
         if reading.slow_ok[i]:
             self._leak_ms[i] = run(self._leak_ms[i], reading.current_ma[i] > self._leak_ma, dt_ms)
         return RELAY_WELDED if self._weld_ms[i] > WELD_MS or self._leak_ms[i] > LEAK_MS else 0

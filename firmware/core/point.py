@@ -46,7 +46,7 @@ class Point:
         self._anomalous = [None] * n
         self.stray_mwh = [0] * n  # energy that passed outside any session: a welded relay
         self.outage_from = None  # Unix seconds of the last sign of life before this boot
-        self._uptime_ms = None
+        self._uptime_ms = 0
         self._half_hour = None
         self._clock_offset_s = None  # Unix seconds less uptime, as last known in this boot
         self._clock_lost = True
@@ -66,7 +66,7 @@ class Point:
 
     def update(self, uptime_ms, unix):
         """Everything that is due; called every half second. Renews the lease when it came through."""
-        dt_ms = 0 if self._uptime_ms is None else uptime_ms - self._uptime_ms
+        dt_ms = uptime_ms - self._uptime_ms
         self._uptime_ms = uptime_ms
         self._watch_clock(uptime_ms, unix)
         self._settle_outages(uptime_ms, unix)
@@ -92,11 +92,11 @@ class Point:
             self.journal.append(fields)
 
     def _write_patient(self, uptime_ms):
-        """What waited, in its order, once nothing is hot or the oldest has waited long enough."""
-        oldest_ms = uptime_ms - self._patient[0]["uptime_ms"] if self._patient else 0
-        if oldest_ms >= PATIENCE_MS or self.protection.may_stall():
-            while self._patient:
-                self.journal.append(self._patient.pop(0))
+        """What waited, in its order, once nothing is hot or it has waited long enough."""
+        while self._patient and (
+            uptime_ms - self._patient[0]["uptime_ms"] >= PATIENCE_MS or self.protection.may_stall()
+        ):
+            self.journal.append(self._patient.pop(0))
 
     def _watch_clock(self, uptime_ms, unix):
         """A `clock` record whenever the clock was set: the host dates back by it what had no time."""
@@ -297,7 +297,7 @@ class Point:
             self._checkpoint_ms = uptime_ms
             self._dirty = False
             for i, session in enumerate(self.sessions):
-                if self.protection.word >> i & 1:
+                if self.protection.is_settled(i):
                     session.proven = True
 
     def checkpoint_soon(self):
@@ -362,6 +362,8 @@ class Point:
             self.rest(i, session)  # what the tick found since the last update
         if self.problems or not self.protection.ready:
             return "not_ready", "; ".join(self.problems) or "the point is " + self.state
+        if self.restart_asked:
+            return "not_ready", "the point is about to restart; try again in a minute"
         if session.is_open:
             return "socket_busy", "session {} is {}".format(session.id, session.state)
         held, locked = self.protection.against(i)

@@ -40,6 +40,7 @@ IMPLAUSIBLE_PERCENT = const(10)
 LEASE_MS = const(5000)
 ANNOUNCED_MS = const(5000)
 CLOSING_GAP_MS = const(1000)
+SETTLED_MS = const(1000)
 
 SLOW_TICK_MS = const(20)
 SLOW_TICK_SPAN_MS = const(60000)
@@ -103,7 +104,7 @@ class Protection:
         return self._held(i), self.latched[i] | self.latched[WHOLE]
 
     def _held(self, i):
-        held = self.supply.held
+        held = self.supply.held | self._unread
         if self.has_contactor and self._welded:
             held |= RELAY_WELDED
         if self.judge.stale[i]:
@@ -121,6 +122,10 @@ class Protection:
         # Those that wait for their second count already: a whole garage may be started within one.
         waiting = bin(self.wanted & ~self.word).count("1")
         return None if self.load.room_beside(waiting) else "point_overload"
+
+    def is_settled(self, i):
+        """True once socket i's relay has been closed for SETTLED_MS: what it closed onto has not tripped it."""
+        return bool(self.word >> i & 1 and self.closed_ms[i] >= SETTLED_MS)
 
     def may_stall(self):
         """True when a blocking stretch (an erase, a handshake) may begin: no closed socket is hot or just closed."""
@@ -349,8 +354,8 @@ class Protection:
             if not permitted & mask or self.latched[i] or self.judge.stale[i]:
                 if (self.word | self.wanted) & mask:
                     self._drop(i)
-            elif not self.word & mask and self._may_close():
-                self._close(i)
+            elif not self.word & mask and self._may_close() and self.judge.seen_open(i):
+                self._close(i)  # not before: closing it would hide that it is welded
 
     def _drop(self, i):
         """Open, and forget that it was wanted, but not why."""
@@ -369,9 +374,10 @@ class Protection:
 
     def _open(self, i):
         """Open, and forget that it was wanted: what closes it again must ask again."""
+        if self.word >> i & 1:
+            self.judge.opens(i)
         self.word &= ~(1 << i)
         self.wanted &= ~(1 << i)
-        self.judge.opens(i)
 
     def _go_stale(self):
         for i in range(self.sockets):

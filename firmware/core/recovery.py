@@ -21,13 +21,13 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     What protection has latched already is what RTC memory kept (core.trip_memo).
     """
     journal = point.journal
-    last = journal.read(journal.last_seq) if journal.last_seq >= journal.first_seq else None
+    last = journal.read(journal.last_seq)
     state = _unpack(journal.checkpoint)
     journal.checkpoint = None
     found = _Found(point, state)
     for record in journal.replay():
         found.take(record)
-    point.boot = 1 + max(state.get("boot") or 0, (last and last["boot"]) or 0)
+    point.boot = 1 + max([known["boot"] for known in (state, last) if known], default=0)
     point.outage_from = found.alive
     point.clock_known(uptime_ms, unix)
     point.record(
@@ -43,8 +43,7 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     found.apply()
     for i in range(WHOLE, len(point.sessions)):
         bits, _ = found.locks.get(i, (0, None))
-        if kept[i] & ~bits:  # a trip that never reached the flash is journalled now
-            point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)
+        point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)  # one that never reached the flash
     ids, maintenance = _remember(journal)
     point.maintenance = maintenance and reset_cause == "software"
     return ids
@@ -102,10 +101,11 @@ class _Found:
 
     def _tripped(self, i, record):
         cause = record["cause"]
-        bit = causes.bit(cause) if cause in causes.CAUSES else 0
+        bit = causes.bit(cause) & ~causes.INTERNAL if cause in causes.CAUSES else 0
         bits, _ = self.locks.get(i, (0, None))
-        # A hold is in a trip record only where it locked a session that had used up its recloses; that has ended then.
-        if bit & causes.LOCKOUTS or (bit & causes.HOLDS and record["session"] is None):
+        # What is no lockout is in a trip record without a session only where a session that had used up its recloses
+        # was locked for it.
+        if bit & causes.LOCKOUTS or (bit and record["session"] is None):
             self.locks[i] = (bits | bit, record["time"])
         for n in self.sessions if i == WHOLE else (i,):
             self.reasons.setdefault(n, cause)
@@ -126,7 +126,6 @@ class _Found:
         """Newer totals; a reclose in the journal also means: not proven since."""
         if record["session"] is None:
             self.point.stray_mwh[i] = 0
-            return
         row = self.sessions.get(i)
         if row is None or row[0] != record["session"]:
             return
@@ -158,7 +157,7 @@ def _remember(journal):
     """(the ids of the last commands obeyed, oldest first; whether the boot before asked for maintenance)."""
     ids = []
     asked = asked_before = False
-    for seq in range(max(journal.first_seq, journal.last_seq - _SEARCH), journal.last_seq + 1):
+    for seq in range(journal.last_seq - _SEARCH, journal.last_seq + 1):
         record = journal.read(seq)
         if record and record["kind"] == "command":
             ids.append(record["id"])

@@ -108,7 +108,9 @@ class Session:
         self.recloses = 0
         self.cause = None  # why it is suspended
         self.reason = None  # why it is about to end
-        self.proven = False  # a checkpoint reached the flash since the relay last closed
+        self.proven = (
+            False  # since the relay last closed a checkpoint reached the flash, a second later or more
+        )
         self.outage_open = False  # recovered after a restart, and how long the board was off is not known yet
         self._resume_in_ms = None
         self._held_ms = 0
@@ -300,9 +302,9 @@ class Session:
 
     # Restart --------------------------------------------------------------------------------------------------------
 
-    def snapshot(self, closed):
-        """What a checkpoint keeps of an open session; closed: its relay is closed now."""
-        return [getattr(self, name) for name in _SAVED] + [1 if closed or self.proven else 0]
+    def snapshot(self, settled):
+        """What a checkpoint keeps of an open session; settled: its relay closed a while ago, and is closed."""
+        return [getattr(self, name) for name in _SAVED] + [1 if settled or self.proven else 0]
 
     def recover(self, snapshot):
         """Take up a session found after a restart: suspended until `outage` says how long the board was off."""

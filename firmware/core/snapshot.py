@@ -12,7 +12,7 @@ def pack(point, unix):
     locks = []
     for i, session in enumerate(point.sessions):
         if session.is_open:
-            sessions.append([i] + session.snapshot(protection.word >> i & 1))
+            sessions.append([i] + session.snapshot(protection.is_settled(i)))
     for i in range(WHOLE, len(point.sessions)):
         if protection.latched[i]:
             locks.append([i, protection.latched[i], point.locked_since[i]])

@@ -1,12 +1,14 @@
 """The mains voltage and the temperature: what concerns every socket at once. Allocates nothing.
 
 A value that is not known is not a good one: a voltage not read for a second counts as a silent meter, a temperature not
-read for half a minute, on a board that has a sensor, holds every relay open until it is.
+read for half a minute, on a board that has a sensor, holds every relay open until it is. So does, from the start, one
+that was not read yet.
 """
 
 from wire.units import const
 
 from .causes import METER_STALE, OVERTEMPERATURE, OVERVOLTAGE, UNDERVOLTAGE
+from .judge import STALE_CLEAR_MS
 from .timer import FOREVER, JITTER_MS, run
 
 # IEC 60038: 230 V +-10 % is 207..253 V; a charger survives more, a broken neutral brings up to 400 V.
@@ -33,7 +35,7 @@ class Supply:
     """`held` are the bits that keep every relay open now; `hot` is True from 70 until 55 degrees Celsius."""
 
     def __init__(self, has_temperature, window_ms=20):
-        self.held = 0
+        self.held = METER_STALE | OVERTEMPERATURE if has_temperature else METER_STALE
         self.hot = False
         self.warm = False  # no new starts
         self._has_temperature = has_temperature
@@ -46,19 +48,21 @@ class Supply:
         )  # of the meter: until then its voltage may be the same reading
         self._good_ms = 0
         self._silent_ms = 0
+        self._heard_ms = 0  # while it is held as stale
         self._temperature_ms = 0
 
     def judge(self, dt_ms, reading):
         """One tick; returns the bits held."""
         if reading.voltage_ok:
             self._silent_ms = 0
-            self.held &= ~METER_STALE
             self._judge_voltage(dt_ms, reading.voltage_mv)
         else:
             self._silent_ms = min(self._silent_ms + dt_ms, FOREVER)
             self._good_ms = 0
             if self._silent_ms >= SILENT_MS:
                 self.held |= METER_STALE
+        if self.held & METER_STALE:
+            self._judge_silence(dt_ms, reading.voltage_ok)
         if self._has_temperature:
             self._judge_temperature(dt_ms, reading.temperature_dc)
         return self.held
@@ -76,6 +80,12 @@ class Supply:
         self._good_ms = run(self._good_ms, GOOD_LOW_MV <= mv <= GOOD_HIGH_MV, dt_ms)
         if self._good_ms > GOOD_MS:
             self.held &= ~(UNDERVOLTAGE | OVERVOLTAGE)
+
+    def _judge_silence(self, dt_ms, ok):
+        self._heard_ms = run(self._heard_ms, ok, dt_ms)
+        if self._heard_ms > STALE_CLEAR_MS:
+            self._heard_ms = 0
+            self.held &= ~METER_STALE
 
     def _judge_temperature(self, dt_ms, dc):
         if dc == UNKNOWN_DC:

@@ -140,12 +140,12 @@ class ProtectTask:
         self._memo_of = -1
 
     def _fail(self, error, dt_ms):
+        self._open(self.relays)  # the pins before anything else that may fail
+        if self.contactor is not None:
+            self._open(self.contactor)
         self.error = error
         self.protection.fail_now(FAULT_TICK)
         self.protection.advance(dt_ms)
-        self._open(self.relays)
-        if self.contactor is not None:
-            self._open(self.contactor)
         self._count_crash()
 
     def _open(self, relays):

@@ -25,6 +25,13 @@ class Mains:
 SILENT = Mains(ok=0)
 
 
+def heard(has_temperature=False, **more):
+    """A supply that has been heard since the start."""
+    supply = Supply(has_temperature, **more)
+    supply.held = 0
+    return supply
+
+
 def test_a_timer_begins_with_the_first_reading_above():
     assert run(0, False, 20) == run(5, False, 20) == 0
     assert run(0, True, 20) == run(0, True, 5000) == 1
@@ -50,45 +57,45 @@ def test_each_voltage_stage_to_the_millisecond():
         (300_001, 200, OVERVOLTAGE),
         (350_000, 200, OVERVOLTAGE),
     ):
-        assert held(Supply(False), mv, 20, ms - 1, 1) == [0, 0, bit], mv
-        supply = Supply(False)
+        assert held(heard(), mv, 20, ms - 1, 1) == [0, 0, bit], mv
+        supply = heard()
         assert held(supply, mv, 20, ms - 1) == [0, 0]
         assert held(supply, 230_000, 20) + held(supply, mv, 20, ms - 1, 1) == [0, 0, 0, bit], mv
 
 
 def test_within_the_voltages_nothing_is_held_for_ever():
     for mv in (176_000, 187_000, 253_000, 264_000):
-        assert held(Supply(False), mv, 20, 2000, 60_000, FOREVER) == [0, 0, 0, 0], mv
+        assert held(heard(), mv, 20, 2000, 60_000, FOREVER) == [0, 0, 0, 0], mv
 
 
 def test_two_windows_of_a_broken_neutral():
     """The second is a window after the first, 5 ms early at most: until then a meter may show the same value again."""
     for window_ms in (20, 60):
-        supply = Supply(False, window_ms)
+        supply = heard(window_ms=window_ms)
         assert held(supply, 350_001, 1, window_ms - 6, 1) == [0, 0, OVERVOLTAGE], window_ms
-        assert held(Supply(False, window_ms), 350_000, 1, window_ms, 1) == [0, 0, 0]
-        supply = Supply(False, window_ms)
+        assert held(heard(window_ms=window_ms), 350_000, 1, window_ms, 1) == [0, 0, 0]
+        supply = heard(window_ms=window_ms)
         for mv in (350_001, 350_000, 350_001, 350_000):
             assert held(supply, mv, window_ms - 6) == [0]
-    assert held(Supply(False), 400_000, 1, 14, 1) == [0, 0, OVERVOLTAGE], "20 ms where nothing else is said"
+    assert held(heard(), 400_000, 1, 14, 1) == [0, 0, OVERVOLTAGE], "20 ms where nothing else is said"
 
 
 def test_a_good_minute_to_the_millisecond():
     for bad, bit in ((150_000, UNDERVOLTAGE), (280_000, OVERVOLTAGE)):
         for good in (187_000, 230_000, 253_000):
-            supply = Supply(False)
+            supply = heard()
             held(supply, bad, 20, 2000)
             assert held(supply, good, 20, 59_999, 1) == [bit, bit, 0], good
             assert held(supply, bad, 20, 1999, 1) == [0, 0, bit], "and it sets again like the first time"
         for almost in (186_999, 253_001):
-            supply = Supply(False)
+            supply = heard()
             held(supply, bad, 20, 2000)
             assert held(supply, almost, 20, FOREVER, 20) == [bit, bit, bit], almost
 
 
 def test_a_minute_begins_anew_after_a_bad_voltage_and_after_silence():
     for between in (Mains(186_999), SILENT):
-        supply = Supply(False)
+        supply = heard()
         held(supply, 150_000, 20, 2000)
         held(supply, 230_000, 20, 59_999)
         supply.judge(20, between)
@@ -96,22 +103,42 @@ def test_a_minute_begins_anew_after_a_bad_voltage_and_after_silence():
 
 
 def test_both_are_held_and_both_cleared():
-    supply = Supply(False)
+    supply = heard()
     held(supply, 100_000, 20, 2000)
     assert held(supply, 400_000, 20, 20) == [UNDERVOLTAGE, UNDERVOLTAGE | OVERVOLTAGE]
     assert held(supply, 230_000, 20, 60_000)[1] == 0
 
 
 def test_a_voltage_not_read_for_a_second():
-    supply = Supply(False)
+    supply = heard()
     assert [supply.judge(dt_ms, SILENT) for dt_ms in (999, 1)] == [0, METER_STALE]
-    assert held(supply, 230_000, 1) == [0]
+    assert held(supply, 230_000, 20, 4999, 1) == [METER_STALE, METER_STALE, 0]
     assert [supply.judge(dt_ms, SILENT) for dt_ms in (999, 1)] == [0, METER_STALE], "from the start again"
     assert supply.judge(FOREVER, SILENT) == METER_STALE and supply._silent_ms == FOREVER
+    assert held(supply, 230_000, 20, 4999, 1) == [METER_STALE, METER_STALE, 0], "the second time as the first"
+
+
+def test_the_five_seconds_of_a_voltage_begin_anew():
+    supply = heard()
+    supply.judge(1000, SILENT)
+    held(supply, 230_000, 20, 4999)
+    supply.judge(20, SILENT)
+    assert held(supply, 230_000, 20, 4999, 1) == [METER_STALE, METER_STALE, 0]
+
+
+def test_nothing_is_known_from_the_start():
+    for has_temperature, bit in ((False, 0), (True, OVERTEMPERATURE)):
+        supply = Supply(has_temperature)
+        assert supply.held == METER_STALE | bit
+        assert supply.judge(20, Mains(ok=0, dc=UNKNOWN_DC)) == METER_STALE | bit
+        assert supply.judge(20, Mains(dc=UNKNOWN_DC)) == METER_STALE | bit
+        assert held(supply, 230_000, 4999, 1) == [METER_STALE, 0], (
+            "the thermometer at once, the voltage after 5 s"
+        )
 
 
 def test_silence_neither_starts_nor_stops_the_timers_of_the_voltage():
-    supply = Supply(False)
+    supply = heard()
     held(supply, 150_000, 20, 1500)
     assert [supply.judge(20, SILENT) for _ in range(5)] == [0] * 5
     assert held(supply, 150_000, 499, 1) == [0, UNDERVOLTAGE]
@@ -121,7 +148,7 @@ def test_silence_neither_starts_nor_stops_the_timers_of_the_voltage():
 
 
 def test_temperature_stages():
-    supply = Supply(True)
+    supply = heard(True)
     for dc, hot, warm in (
         (-400, False, False),
         (599, False, False),
@@ -140,7 +167,7 @@ def test_temperature_stages():
 
 
 def test_an_unknown_temperature_for_half_a_minute():
-    supply = Supply(True)
+    supply = heard(True)
     unknown = Mains(dc=UNKNOWN_DC)
     for _ in range(2):
         assert [supply.judge(dt_ms, unknown) for dt_ms in (29_999, 1)] == [0, OVERTEMPERATURE]
@@ -154,7 +181,7 @@ def test_an_unknown_temperature_for_half_a_minute():
 
 
 def test_without_a_sensor_the_temperature_is_not_looked_at():
-    supply = Supply(False)
+    supply = heard()
     assert supply.judge(20, Mains(dc=900)) == supply.judge(FOREVER, Mains(dc=UNKNOWN_DC)) == 0
     assert supply.hot is False and supply.warm is False
 

@@ -202,8 +202,12 @@ def test_checkpoints():
     journal = filled(flash, 5)
     for i in range(60):
         payload = b"state %d " % i * (i + 1)
+        erases = flash.erases
         while not journal.write_checkpoint(payload):
+            assert flash.erases == erases, "nothing but `prepare` erases, and only when it may"
             journal.prepare()
+            erases = flash.erases
+        assert flash.erases == erases
     journal.append(end_record(6))
     journal.append(end_record(7))
     again, _ = opened(flash)

@@ -135,6 +135,15 @@ def test_inrush_from_closing_to_the_millisecond():
     assert seat.steps(200, 20, ma=INRUSH_MA - 1) == [0, OVERCURRENT_INSTANT]
 
 
+def test_a_slow_meter_gives_no_longer_inrush():
+    """It speaks in one tick of five, and the time between counts: at 200 ms its first window, at 300 its second."""
+    seat = Seat(slow_meter)
+    seat.step(ma=1000)
+    seat.judge.closes(1)
+    steps = [seat.step(20, INRUSH_MA - 1, ok=0 if n % 5 else 1) for n in range(1, 16)]
+    assert [20 * n + 20 for n, bits in enumerate(steps) if bits] == [300]
+
+
 def test_inrush_from_a_rise_from_nothing():
     for before, tolerated in ((0, True), (99, True), (100, False), (101, False)):
         seat = Seat()
@@ -360,6 +369,19 @@ def test_welded_to_the_milliampere_and_the_millisecond():
             assert seat.steps(after_ms - 1, 1, 499, 1, 20, ma=ma, closed=0) == [0, 0, 0, bits, bits], ma
 
 
+def test_a_weld_is_seen_as_soon_by_a_slow_meter():
+    """It speaks in one tick of five: its readings are 100 ms apart, and the sixth is 500 ms after the first."""
+    seat = opened(Seat(slow_meter))
+    seat.steps(*[20] * 35, ma=0, closed=0)
+    steps = [seat.step(20, 300, closed=0, ok=0 if n % 5 else 1) for n in range(30)]
+    assert [n for n, bits in enumerate(steps) if bits] == [25, 26, 27, 28, 29]
+    seat = opened(Seat(slow_meter))
+    seat.steps(700, ma=0, closed=0)
+    seat.step(20, 300, closed=0)
+    assert seat.steps(FOREVER, ok=0, closed=0) == [0], "one reading alone is no weld, however long ago"
+    assert seat.step(20, 300, closed=0) == RELAY_WELDED
+
+
 def test_a_leak_to_the_milliampere_and_the_millisecond():
     for meter, after_ms, limit_ma in ((Meter, 300, 20), (slow_meter, 700, 40), (keen_meter, 300, 20)):
         for ma, bits in ((limit_ma, 0), (limit_ma + 1, RELAY_WELDED)):
@@ -403,6 +425,20 @@ def test_closing_and_opening_begin_the_time_anew():
     assert seat.steps(300, 60_000, ma=0, slow_ma=30, closed=0) == [0, RELAY_WELDED]
     seat.judge.closes(1)
     assert seat.judge._leak_ms[1] == 0
+
+
+def test_seen_open_to_the_millisecond():
+    for meter, after_ms in ((Meter, 300), (slow_meter, 700)):
+        seat = Seat(meter)
+        seat.judge.closes(1)
+        seat.judge.opens(1)
+        for dt_ms, seen in ((after_ms - 1, False), (1, True)):
+            seat.step(dt_ms, ma=0, closed=0)
+            assert seat.judge.seen_open(1) is seen
+        seat.step(20, ma=1000, closed=0)
+        assert seat.judge.seen_open(1) is False
+        seat.step(20, ma=0, closed=0)
+        assert seat.judge.seen_open(1) is True and seat.judge.seen_open(0) is False
 
 
 # Is it still there? --------------------------------------------------------------------------------------------------

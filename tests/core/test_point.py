@@ -10,7 +10,8 @@ def charging(socket=3, watts=150, seconds=90, **more):
     wall = Wall()
     wall.watts[socket - 1] = watts
     assert wall.start(socket, **more) == {"id": "c1", "ok": True}
-    wall.live(seconds)
+    wall.live(min(seconds, 10))
+    wall.live(seconds - 10, dt_ms=500)
     assert wall.state(socket) == "charging"
     return wall
 
@@ -175,7 +176,7 @@ def test_welded_locks_alarms_and_its_energy_is_journalled():
     alarm = wall.records("alarm")[0]
     assert (alarm["alarm"], alarm["state"], alarm["socket"]) == ("relay_welded", "raised", 3)
     assert wall.command(id="c3", op="reset", socket=3)["error"] == "local_only"
-    wall.live(1800)
+    wall.live(1800, dt_ms=500)
     stray = [r for r in wall.records("session_checkpoint") if r["session"] is None]
     assert len(stray) == 1 and stray[0]["socket"] == 3 and stray[0]["energy_mwh"] > 0
 
@@ -215,7 +216,7 @@ def test_without_a_clock_half_hours_are_of_uptime():
     wall = Wall(clock=None)
     wall.watts[0] = 100
     wall.start(1)
-    wall.live(3700)
+    wall.live(3700, dt_ms=500)
     marks = wall.records("session_checkpoint")
     assert [r["uptime_ms"] // 1_800_000 for r in marks] == [1, 2] and marks[0]["time"] is None
 
@@ -237,7 +238,7 @@ def test_a_load_anomaly_is_an_alarm_once():
     wall = charging(watts=180, seconds=1200)
     for watts, seconds in ((60, 300), (140, 300)):
         wall.watts[2] = watts
-        wall.live(seconds)
+        wall.live(seconds, dt_ms=500)
     alarms = wall.records("alarm")
     assert len(alarms) == 1 and alarms[0]["alarm"] == "load_anomaly" and alarms[0]["socket"] == 3
     assert wall.state(3) == "charging", "an alarm, not a trip"
@@ -452,7 +453,7 @@ def test_shedding_ends_the_newest_session():
     for n in range(2, 11):
         wall.watts[n - 1] = 600
         assert wall.start(n, id="s{}".format(n))["ok"]
-        wall.live(61)
+        wall.live(61, dt_ms=500)
     assert wall.word == 1023
     wall.protection.load._limit_ma = 25_000  # 26.1 A flow
     wall.live(7)
@@ -503,7 +504,7 @@ def test_a_long_power_cut_ends_it():
 def test_an_outage_of_unknown_length_ends_it_after_three_minutes():
     wall = charging(seconds=300)
     after = wall.restart()
-    after.live(179)
+    after.live(179, dt_ms=500)
     assert after.state(3) == "suspended"
     after.live(3)
     assert after.records("session_end")[0]["reason"] == "power_loss"
@@ -525,6 +526,25 @@ def test_a_fault_that_took_the_supply_down_is_not_met_again():
     after.watts[2] = 150
     after.live(120)
     assert after.word == 0 and after.records("session_end")[0]["reason"] == "power_loss"
+
+
+def test_a_checkpoint_in_the_first_second_proves_nothing():
+    """Another socket's: what closed onto a fault, and took the supply down half a second later, stays off."""
+    for closed_s, resumes in ((0.9, False), (1.0, True)):
+        wall = charging(socket=1, seconds=300)
+        wall.watts[2] = 150
+        wall.start(3, id="c3")
+        while not wall.word & 4:
+            wall.tick(20)
+        wall.live(closed_s)
+        wall.point.checkpoint_soon()
+        wall.point.update(wall.uptime_ms, wall.clock)
+        assert wall.point.sessions[2].proven is resumes
+        after = wall.restart()
+        after.clock = wall.clock + 10
+        after.watts[0] = after.watts[2] = 150
+        after.live(120)
+        assert after.word == (5 if resumes else 1), closed_s
 
 
 def test_a_cut_after_a_reclose_without_a_checkpoint_is_not_resumed_either():

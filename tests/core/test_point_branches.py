@@ -1,9 +1,8 @@
-"""The rarer ways through a point, its commands, its energy and its recovery. Runs on both runtimes."""
+"""The rarer ways through a point, its commands and its recovery. Runs on both runtimes."""
 
 from fakes.wall import NOON, Wall
 
 from core import causes, rare_commands, recovery
-from core.energy import Energy
 from core.trips import Trips
 
 
@@ -45,6 +44,15 @@ def test_a_reboot_is_asked_for_and_on_record():
     wall = charging()
     assert wall.command(id="b1", op="reboot", actor="operator:li")["ok"]
     assert wall.point.restart_asked and wall.records("command")[-1]["op"] == "reboot"
+
+
+def test_nothing_starts_on_a_board_that_is_about_to_restart():
+    wall = Wall()
+    assert wall.command(id="b1", op="reboot")["ok"]
+    answer = wall.start(1, id="c2")
+    assert answer["error"] == "not_ready" and "restart" in answer["detail"]
+    wall.live(2)
+    assert wall.word == 0 and not wall.point.is_charging
 
 
 def test_only_the_last_ids_are_kept():
@@ -149,38 +157,28 @@ def test_records_that_belong_to_nothing_change_nothing():
     assert list(wall.protection.latched) == [0] * 11 and not wall.point.is_charging
 
 
-def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
-    energy = Energy(1, 36_000, 1)
-    assert [energy.take(0, count) for count in (5, 7, 3, 4)] == [0, 20, 0, 10] and energy.resets == 1
-    for last, count, mwh in (
-        ((1 << 24) - 1, 0, 10),
-        ((1 << 24) - 65_535, 65_535, 10 * 131_070),
-        ((1 << 24) - 65_536, 0, 0),
-        ((1 << 24) - 1, 65_536, 0),
-    ):
-        energy = Energy(1, 36_000, 1)
-        energy.take(0, last)
-        assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
-
-
-def test_a_load_that_has_just_come_is_no_frozen_counter():
-    energy = Energy(1, 3600, 1)  # 8 counts are 28.8 J
-    assert not energy.frozen(0, 0, 500)
-    assert not energy.frozen(0, 1_000_000, 500), "it may have come a moment ago"
-    assert energy.frozen(0, 1_000_000, 500), "500 J without a count"
-    energy.frozen(0, 1_000_000, 500)
-    assert not energy.frozen(0, 5_000, 500) and not energy.frozen(0, 1_000_000, 500), (
-        "at the lower of the two"
-    )
-    assert not energy.frozen(0, 47_600, 500), "28.8 J in all"
-    assert energy.frozen(0, 1, 2)
-
-
 def test_a_reader_a_ring_behind_takes_the_last_thirty_two():
     trips = Trips()
     for n in range(33):
         trips.put(n, 1, 0, 0, 0)
     assert [trips.take()[0] for _ in range(32)] == list(range(1, 33)) and trips.take() is None
+
+
+def test_a_session_that_wore_out_on_an_overload_stays_locked_through_a_power_cut():
+    """The cause is no lockout and no hold of a socket; what it locked is one all the same."""
+    wall = charging()
+    session = wall.point.sessions[2]
+    session.recloses = 3
+    wall.protection.want(2, False)
+    wall.protection.load.held, wall.protection.load._clear_ms = True, 0
+    wall.live(2)
+    assert wall.state(3) == "suspended" and session.cause == "point_overload"
+    wall.protection.load.held = False
+    wall.live(2)
+    assert wall.state(3) == "locked" and wall.records("session_end")[0]["reason"] == "point_overload"
+    after = wall.restart(outage_s=5)
+    after.live(6)
+    assert after.state(3) == "locked" and after.protection.latched[2] == causes.POINT_OVERLOAD
 
 
 def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():

@@ -20,9 +20,10 @@ def bare(sockets=3):
         guard.judge.stale[i] = 0
         guard.judge.replica.theta[i] = 0
         reading.fast_ok[i] = reading.slow_ok[i] = 1
-        reading.fast_ma[i] = 1000
-        guard.judge.last_ma[i] = 1000
+        reading.fast_ma[i] = guard.judge.last_ma[i] = 100  # no weld, and what follows is no rise from nothing
+        guard.judge._open_ms[i] = 300
     reading.voltage_mv, reading.voltage_ok = 230_000, 1
+    guard.supply.held = guard._unread = 0
     guard.ready = True
     return guard, reading
 
@@ -51,6 +52,7 @@ def test_what_a_new_protection_is():
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == 0
+    assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
         protection.FAULT_TICK,
         protection.FAULT_LOOP,
@@ -199,6 +201,13 @@ def test_may_stall_to_the_milliampere_and_the_millisecond():
     assert guard.may_stall() is True
 
 
+def test_settled_to_the_millisecond():
+    guard, _ = closed(1)
+    for ms, settled in ((999, False), (1000, True)):
+        guard.closed_ms[1] = guard.closed_ms[0] = ms
+        assert guard.is_settled(1) is settled and guard.is_settled(0) is False
+
+
 def test_what_is_held_against_a_socket():
     guard, _ = closed(0)
     assert guard.against(0) == guard.against(1) == (0, 0)
@@ -218,6 +227,8 @@ def test_what_is_held_against_a_socket():
     guard.latched[0] = causes.OVERPOWER
     guard.latched[WHOLE] = causes.SMOKE
     assert guard.against(0)[1] == causes.OVERPOWER | causes.SMOKE and guard.against(2)[1] == causes.SMOKE
+    guard._unread = causes.SMOKE
+    assert guard.against(0)[0] == causes.SMOKE | causes.UNDERVOLTAGE
 
 
 def test_distrust_and_trust():
@@ -245,7 +256,7 @@ def test_why_a_relay_was_dropped_until_it_is_asked_for_again():
         (lambda guard, reading: guard.judge.go_stale(0), causes.METER_STALE),
         (lambda guard, reading: guard.restore(0, causes.OVERPOWER), causes.OVERPOWER),
         (lambda guard, reading: guard.restore(WHOLE, causes.SMOKE), causes.SMOKE),
-        (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), 0),
+        (lambda guard, reading: setattr(reading, "unread", causes.SMOKE), causes.SMOKE),
         (lambda guard, reading: setattr(guard, "ready", False), 0),
     ):
         guard, reading = closed(0)
@@ -299,6 +310,8 @@ def test_a_closing_gives_its_inrush_time_and_begins_its_minute():
     guard.want(0, False)
     assert guard.step(20, reading) == 0 and guard.judge._open_ms[0] == 0
     guard._since_closing_ms = 1000
+    guard.judge._open_ms[0] = 300
+    reading.fast_ma[0] = 100
     guard.want(0, True)
     assert guard.step(20, reading) == 1 and guard.closed_ms[0] == 0
     # What flowed before was no rise from nothing: only the closing gives the time.
@@ -384,6 +397,7 @@ def test_resets_of_the_whole_point():
 
 def test_an_input_that_was_not_read_yet_may_be_active():
     guard, reading = bare()
+    guard._unread = causes.INPUTS
     guard.restore(WHOLE, causes.SMOKE)
     assert guard.reset(WHOLE, True, reading) == "cause_present", "before the first tick nothing is known"
     reading.unread = causes.SMOKE | causes.EMERGENCY_STOP
@@ -544,6 +558,37 @@ def test_an_overload_with_every_relay_open_sheds_nothing():
         guard.step(dt_ms, reading)
     assert guard.load.held and [guard.trips.take()[1] for _ in range(3)] == [causes.RELAY_WELDED] * 3
     assert guard.trips.take() is None
+
+
+def test_a_relay_closes_only_where_it_was_seen_open():
+    guard, reading = closed(0)
+    guard.want(0, False)
+    reading.fast_ma[0] = 101
+    guard.step(20, reading)
+    guard.want(0, True)
+    guard._since_closing_ms = 1000
+    assert [guard.step(dt_ms, reading) for dt_ms in (299, 1, 400)] == [0, 0, 0], "it carries a current"
+    reading.fast_ma[0] = 100
+    assert guard.step(20, reading) == 1
+    guard, reading = closed(0)
+    guard.want(0, False)
+    guard.step(20, reading)
+    reading.fast_ma[0] = 0
+    guard.want(0, True)
+    guard._since_closing_ms = 1000
+    assert [guard.step(dt_ms, reading) for dt_ms in (299, 1)] == [0, 1], "300 ms after it opened"
+
+
+def test_what_is_open_already_is_not_opened_again():
+    """The time for which it has been open goes on: else whoever asks again and again would hide a weld."""
+    guard, reading = bare()
+    guard.ready = False
+    for ms in (320, 340, 360):
+        guard.want(1, True)
+        guard.step(20, reading)
+        assert guard.wanted == 0 and guard.judge._open_ms[1] == ms
+    guard.lock(1, causes.OVERPOWER)
+    assert guard.judge._open_ms[1] == 360
 
 
 def test_nothing_closes_while_the_point_sheds():

@@ -215,7 +215,7 @@ def recovered(proven=1):
     """A session as it was, through a checkpoint."""
     session = begun()
     feed(session, 150, 600, mwh=20)
-    row = session.snapshot(closed=proven)
+    row = session.snapshot(settled=proven)
     after = Session(20, OUTAGE_MS)
     after.recover(row)
     assert after.id == "e-1" and after.account == "r-1" and after.energy_mwh == session.energy_mwh

@@ -59,6 +59,8 @@ def test_a_voltage_that_is_not_read_is_a_silent_meter():
     bench.voltage_silent = True
     assert bench.until_open(0, 2000) == 1000 and bench.held(0) == "meter_stale"
     bench.voltage_silent = False
+    bench.run(5000)
+    assert bench.held(0) == "meter_stale"
     bench.tick()
     assert bench.held(0) is None
 

@@ -5,6 +5,7 @@ Runs on both runtimes, on the bench of fakes/tick_bench.
 
 import sys
 
+from both import raises
 from fakes.bench import RATED_MA
 from fakes.tick_bench import WRAP, Runtime, TickBench, protect, record
 
@@ -122,6 +123,20 @@ def test_an_exception_in_every_tick_is_counted_from_the_first():
     memo.last = None
     board.run(100)
     assert board.memo()[1:] == (2, 1)
+
+
+def test_the_pins_open_even_where_nothing_else_can_be_done():
+    board = TickBench(0)
+
+    def fails(*event):
+        raise MemoryError
+
+    board.guard.trips.put = fails
+    board.meter.error = ValueError("a bug")
+    feeds = board.watchdog.calls
+    raises(MemoryError, board.tick)
+    assert board.relays.last == 0 and board.contactor.last == 0 and board.watchdog.calls == feeds
+    assert Runtime.depth == 0
 
 
 def test_a_tick_that_cannot_even_open_goes_on_trying():

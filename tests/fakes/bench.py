@@ -28,14 +28,20 @@ class Meter:
 
 
 class Bench:
-    """`ma` is what flows through a closed relay, `welded` what flows through an open one."""
+    """`ma` is what flows through a closed relay, `welded` what flows through an open one.
 
-    def __init__(self, sockets=10, limits=None, awake=True, has_temperature=False):
+    `window_ms` is the meter's: one of more than a tick has a new current in one tick of several.
+    """
+
+    def __init__(self, sockets=10, limits=None, awake=True, has_temperature=False, window_ms=20):
         self.sockets = sockets
         self.reading = Reading(sockets)
+        meter = Meter()
+        meter.window_ms = window_ms
         self.protection = Protection(
-            sockets, limits or Limits(RATED_MA, 1_000_000, 80_000), Meter(), has_temperature
+            sockets, limits or Limits(RATED_MA, 1_000_000, 80_000), meter, has_temperature
         )
+        self._window_ms = window_ms
         self.protection.ready = True
         self.ma = [0] * sockets
         self.welded = [0] * sockets
@@ -52,7 +58,7 @@ class Bench:
         self.word = 0
         self.ms = 0
         if awake:
-            self.run(5200, 100)
+            self.run(5200, 100 if window_ms == 20 else 20)
             for i in range(sockets):
                 assert not self.protection.judge.stale[i]
                 self.theta[i] = 0
@@ -60,10 +66,11 @@ class Bench:
     def read(self):
         """What the driver would have stored at this tick."""
         r = self.reading
+        between = self._window_ms > 20 and self.ms % self._window_ms
         for i in range(self.sockets):
             closed = self.word >> i & 1
             ma = self.ma[i] if closed else self.welded[i]
-            r.fast_ok[i] = 0 if self.silent[i] else 1
+            r.fast_ok[i] = 0 if self.silent[i] or between else 1
             r.slow_ok[i] = 0 if self.silent[i] or self.slow_silent[i] else 1
             if r.fast_ok[i]:
                 r.fast_ma[i] = ma

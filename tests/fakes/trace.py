@@ -1,6 +1,7 @@
 """Plays a trace of tests/traces on the bench: what flows, step by step, and what the protection says of it, and when.
 
-A trace is {"sockets", "closed", "steps", "expect"} and whatever `_bench` reads. A step is one of
+A trace is {"sockets", "closed", "steps", "expect"} and whatever `Player` reads (`asleep`: nothing was
+heard before it). A step is one of
 
     [ms, {changes}]                     the changes, then so many milliseconds
     ["repeat", times, [steps]]
@@ -33,7 +34,13 @@ class Player:
     def __init__(self, trace):
         self.trace = trace
         limits = Limits(trace.get("rated_ma", 5000), 1_000_000, trace.get("point_current_ma", 80_000))
-        self.bench = Bench(trace.get("sockets", 2), limits, has_temperature="has_temperature" in trace)
+        self.bench = Bench(
+            trace.get("sockets", 2),
+            limits,
+            "asleep" not in trace,
+            "has_temperature" in trace,
+            trace.get("window_ms", 20),
+        )
         self.happened = []
         self._now = []
         for socket in trace["closed"]:

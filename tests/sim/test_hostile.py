@@ -285,6 +285,18 @@ def test_no_handshake_while_a_socket_is_hot(tmp_path: Path) -> None:
         lived.until("console", lambda event: "connected to" in event["line"])
 
 
+def test_blind_time_is_told_by_what_lay_between(tmp_path: Path, broker: Broker) -> None:
+    told: set[str] = set()
+    with Heard(broker) as heard, Lived(tmp_path, broker, "zq10"):
+        heard.until(
+            "telemetry",
+            lambda message: (
+                told.update(name for name, ms in message["blind"].items() if ms)
+                or {"append", "erase"} <= told
+            ),
+        )
+
+
 # Sensors that are lost -----------------------------------------------------------------------------------------------
 
 _NO_TEMPERATURE = """

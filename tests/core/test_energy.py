@@ -1,0 +1,90 @@
+"""Energy from a chip's counter: nothing lost, nothing invented; a counter that stands still. Runs on both runtimes."""
+
+from core.energy import FROZEN_COUNTS, Energy
+
+
+def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
+    energy = Energy(1, 36_000, 1)
+    assert [energy.take(0, count) for count in (5, 7, 3, 4)] == [0, 20, 0, 10] and energy.resets == 1
+    for last, count, mwh in (
+        ((1 << 24) - 1, 0, 10),
+        ((1 << 24) - 65_535, 65_535, 10 * 131_070),
+        ((1 << 24) - 65_536, 0, 0),
+        ((1 << 24) - 1, 65_536, 0),
+    ):
+        energy = Energy(1, 36_000, 1)
+        energy.take(0, last)
+        assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
+
+
+def test_the_remainder_is_carried_for_each_socket():
+    """A count of 2520 / 2 milliwatt-seconds is 0.35 mWh."""
+    energy = Energy(2, 2520, 2)
+    assert energy.resets == 0
+    assert [energy.take(0, count) for count in (0, 1, 2, 3, 6)] == [0, 0, 0, 1, 1]
+    assert [energy.take(1, count) for count in (100, 101, 102, 103)] == [0, 0, 0, 1]
+    energy.drop_rest(0)
+    assert [energy.take(0, count) for count in (8, 9)] == [0, 1], "0.1 mWh were forgotten"
+    assert [energy.take(1, count) for count in (104, 106)] == [0, 1], "and the other's 0.05 not"
+
+
+def test_gains_are_in_parts_of_a_million():
+    energy = Energy(2, 3600, 1, [1_500_000, 1_000_000])
+    assert [energy.take(i, 0) for i in (0, 1)] == [0, 0]
+    assert [energy.take(i, 10) for i in (0, 1)] == [15, 10]
+    energy.calibrate([1_000_000, 999_999])
+    assert [energy.take(i, 1_000_010) for i in (0, 1)] == [1_000_000, 999_999]
+
+
+def standing(mws=1000):
+    """A counter that has just been read, and stands still from now on; a count is so many milliwatt-seconds."""
+    energy = Energy(2, 2 * mws, 2)
+    energy.frozen(0, 100_000, 500)
+    energy.frozen(1, 100_000, 500)
+    return energy
+
+
+def test_a_counter_that_stands_still_for_eight_counts():
+    assert FROZEN_COUNTS == 8
+    for dt_ms, stands in ((80, False), (81, True)):
+        assert standing().frozen(0, 100_000, dt_ms) is stands, "8 Ws at 100 W"
+    for dt_ms, stands in ((40, False), (41, True)):
+        energy = standing()
+        assert not energy.frozen(0, 100_000, 40)
+        assert energy.frozen(0, 100_000, dt_ms) is stands, "it adds up"
+        assert not energy.frozen(1, 100_000, 80), "of this socket alone"
+    energy = standing()
+    assert not energy.frozen(0, -5_000, 10_000) and not energy.frozen(0, 100_000, 10_000), (
+        "none flowed all the while"
+    )
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1), "nor was any given back"
+
+
+def test_it_is_said_once_and_then_counted_anew():
+    energy = standing()
+    assert energy.frozen(0, 100_000, 81)
+    assert not energy.frozen(0, 100_000, 500), "from here"
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1)
+
+
+def test_a_counter_that_moves_stands_nowhere():
+    energy = standing()
+    energy.take(0, 7)
+    assert not energy.frozen(0, 100_000, 80)
+    energy.take(0, 8)
+    assert not energy.frozen(0, 100_000, 5000), "it moved since the last call"
+    energy.take(0, 8)
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1)
+
+
+def test_a_load_that_has_just_come_is_no_frozen_counter():
+    energy = Energy(1, 3600, 1)  # 8 counts are 28.8 J
+    assert not energy.frozen(0, 0, 500)
+    assert not energy.frozen(0, 1_000_000, 500), "it may have come a moment ago"
+    assert energy.frozen(0, 1_000_000, 500), "500 J without a count"
+    energy.frozen(0, 1_000_000, 500)
+    assert not energy.frozen(0, 5_000, 500) and not energy.frozen(0, 1_000_000, 500), (
+        "at the lower of the two"
+    )
+    assert not energy.frozen(0, 47_600, 500), "28.8 J in all"
+    assert energy.frozen(0, 1, 2)
