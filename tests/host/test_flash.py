@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -211,6 +212,23 @@ def test_a_cable_that_was_pulled_goes_on_where_it_stopped(new_board: NewBoard, t
     (second,) = flash(large, board.address)
     assert second.passed, second.error
     assert second.skipped == 5  # bootloader, table and three pieces of MicroPython
+
+
+def test_a_board_that_is_plugged_in_where_another_was_pulled_is_left_alone(
+    zq10: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    """esptool would go on with it, by the port's name, for seven seconds."""
+    first = new_board(link=tmp_path / "tty")
+    first.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(flash, zq10, first.address)
+        until = time.monotonic() + 60
+        while first.state != "off" and time.monotonic() < until:
+            time.sleep(0.01)
+        second = new_board(link=tmp_path / "tty")
+        (result,) = job.result()
+    assert result.error is not None and "the board went away in the middle" in str(result.error)
+    assert set(held(second)) == {0xFF} and second.state == "stuck"
 
 
 @pytest.mark.parametrize(("baud", "slower"), [(460800, 1), (115200, 2)])

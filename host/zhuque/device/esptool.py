@@ -33,6 +33,7 @@ _FACTS = {
 }
 _WRITING = re.compile(r"^Writing at (0x[0-9a-f]+)")
 _FAILED = re.compile(r"(?:ERROR: )?A (?:fatal|serial exception) error occurred: (.*)")
+_LOST = "Lost connection"
 
 
 class SlowerError(ZhuqueError):
@@ -84,6 +85,8 @@ class Esptool:
                 assert process.stdout is not None
                 for line in _lines(process.stdout.fileno(), self.port):
                     _hear(line, talk, on_at)
+                    if line.startswith(_LOST):  # it would go on by the port's name, which may be another board's soon
+                        process.kill()
                 code = process.wait(SILENCE_S)
             finally:
                 process.kill()
@@ -126,6 +129,8 @@ def _hear(line: str, talk: Talk, on_at: Callable[[int], None]) -> None:
         on_at(int(found[1], 16))
     elif found := _FAILED.search(line):
         talk.error = found[1]
+    elif line.startswith(_LOST):
+        talk.error = line
     elif talk.error:
         talk.error += "\n" + line
     elif "already in flash" in line:
@@ -205,7 +210,7 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
         "button while the command says that it connects",
     ),
     (
-        r"device disconnected|Input/output error|No such device|Broken pipe|Connection lost|write failed|read failed"
+        r"device disconnected|Input/output error|No such device|Broken pipe|Lost connection|write failed|read failed"
         r"|[Cc]onnection failed|Bad file descriptor|Attempting to use a port that is not open|socket disconnected",
         NoAnswerError,
         _AWAY,

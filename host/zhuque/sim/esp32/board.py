@@ -60,6 +60,8 @@ _WATCHDOG_TEXT = (
 class BoardOptions:
     """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB.
 
+    `link` is the name of its port, None: one of its own in a folder for temporary files.
+
     `board` names the wall it hangs on: the chips around it. `boot_ms` passes before boot.py. `paced` lets bytes take
     the time of the port's baud rate. With `listen`, (host, port), it is a TCP server, without a device.
     """
@@ -107,6 +109,7 @@ class VirtualBoard:
             raise NotFoundError(str(error)) from error
         self.chip = CHIPS[options.chip]
         self.flash = FlashFile(options.flash, options.size)
+        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
         self.port = self._port()
         self.port.plug()
         self.port.on_lines = self._on_lines
@@ -117,7 +120,6 @@ class VirtualBoard:
         self._wake = os.pipe()
         self._timers: list[tuple[float, Order]] = []
         self._loader: Loader | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
         self._application: process.Application | None = None
         self._started: list[float] = []
         self._watch = SyncWatch()
@@ -134,7 +136,7 @@ class VirtualBoard:
 
     def _port(self) -> Port:
         if self.options.listen is None:
-            return PtyPort(self.options.link)
+            return PtyPort(self.options.link or Path(self._folder.name) / "port")
         from zhuque.sim.esp32.tcp_port import TcpPort
 
         return TcpPort(*self.options.listen)
