@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
 import threading
@@ -300,6 +301,23 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not Path(making._folder.name).exists()
+
+
+def test_a_ctrl_c_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path) -> None:
+    board = new_board(paced=True)
+    (tmp_path / "stock.bin").write_bytes(STOCK)
+    command = [sys.executable, "-m", "zhuque", "flash", "--board", "zq10", "--firmware", "stock.bin", "--yes"]
+    with subprocess.Popen(
+        [*command, board.address], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        said = ""
+        while "writing" not in said:
+            said += running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(60) == 1
+    assert said.startswith("Error: stopped: the boards that were being written are not finished; run the")
 
 
 def test_stopping_ends_every_process(zq10: Image, new_board: NewBoard) -> None:

@@ -19,7 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from zhuque.device import ports
-from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, ZhuqueError
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
 MAJOR = 5
 # Nothing of what we ask for is silent for this long, the slowest erase of a flash chip included.
@@ -85,7 +85,9 @@ class Esptool:
                 assert process.stdout is not None
                 for line in _lines(process.stdout.fileno(), self.port):
                     _hear(line, talk, on_at)
-                    if line.startswith(_LOST):  # it would go on by the port's name, which may be another board's soon
+                    if line.startswith(
+                        _LOST
+                    ):  # it would go on by the port's name, which may be another board's soon
                         process.kill()
                 code = process.wait(SILENCE_S)
             finally:
@@ -174,6 +176,7 @@ _BUSY = re.compile(
 )
 _OPEN_ATTEMPTS = 3
 _AGAIN = "run the command again: it goes on where it stopped"
+_ONCE_MORE = "Then run the command again"
 _AWAY = "the board went away in the middle: the cable or its hub; plug it in again, and " + _AGAIN
 # (what esptool's words hold, the error, what it means and what to do); the first that fits is meant. {0} is group 1.
 _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
@@ -183,9 +186,20 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
         "the port is not there: is the cable in? Plug the board in again, and " + _AGAIN,
     ),
     (
-        r"Connection refused|Name or service not known|No route to host",
+        r"Inappropriate ioctl for device",
+        UsageError,
+        "this is no serial port; give one such as /dev/ttyUSB0",
+    ),
+    (
+        r"Name or service not known|name resolution",
         NoAnswerError,
-        "nobody serves this port there; start the server that shares the board, and " + _AGAIN,
+        "no machine of that name is known: is it spelled right, and is this computer's network up? "
+        + _ONCE_MORE,
+    ),
+    (
+        r"Connection refused|No route to host|Could not open (?:socket|rfc2217)",
+        NoAnswerError,
+        "nobody serves this port there: start the server that shares the board. " + _ONCE_MORE,
     ),
     (
         r"This chip is (\S+), not (\S+)\.",
@@ -240,7 +254,8 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
 
 def explain(port: str, talk: Talk) -> ZhuqueError:
     """The error for what esptool said when it failed: what happened, what it means, what to do."""
-    words = talk.error or " / ".join(talk.lines[-3:]) or "nothing"
+    said = talk.error.splitlines() or talk.lines[-3:] or ["nothing"]
+    words = " / ".join(line for line in said if line)
     if "mac" in talk.facts and not (ports.is_url(port) or Path(port).exists()):
         return NoAnswerError(f"{port}: {_AWAY}")
     if _BUSY.search(words):

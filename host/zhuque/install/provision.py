@@ -6,8 +6,8 @@ the SHA-256 of every file that it holds, which must be what was meant, restarts,
 
 Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
 a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
-names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed. A port's name is
-no board: whatever is done by it must find the MAC address for which the point was taken.
+names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed. A port's name
+is no board: whatever is done by it must find the MAC address for which the point was taken.
 """
 
 from __future__ import annotations

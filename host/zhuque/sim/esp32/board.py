@@ -381,7 +381,7 @@ class VirtualBoard:
         self._run(found, power_on=reset == "power_on")
 
     def _run(self, found: boot.Application, power_on: bool) -> None:
-        self._become("running", project=found.project, version=found.version)
+        self._become("running", project=found.project, version=found.version, banner=found.banner)
         if not found.banner:
             text = f"I (61) cpu_start: Project name:     {found.project}\r\n"
             self._say(f"{text}I (66) cpu_start: App version:      {found.version}\r\n".encode())
