@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -24,6 +25,7 @@ from zhuque.device import flasher, image, layout, stock
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
 from zhuque.errors import ZhuqueError
+from zhuque.sim.broker import free_port
 from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
 
 STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
@@ -284,10 +286,62 @@ def test_eight_at_once_and_one_is_pulled(zq10: Image, new_board: NewBoard) -> No
     assert [result.written > 0 for result in again] == [i == 3 for i in range(8)]
 
 
-def test_a_port_of_another_machine(zq10: Image, new_board: NewBoard) -> None:
+@pytest.mark.parametrize("kind", ["socket", "rfc2217"])
+def test_a_port_of_another_machine(zq10: Image, new_board: NewBoard, kind: str) -> None:
     board = new_board(listen=("127.0.0.1", 0))
-    (result,) = flash(zq10, board.address.replace("rfc2217", "socket"))
+    (result,) = flash(zq10, board.address.replace("rfc2217", kind))
     assert result.passed, result.error
+    assert held(board)[layout.FACTORY.offset :].startswith(zq10.stock.application)
+
+
+def test_a_board_behind_another_machine_is_pulled_and_goes_on(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board(listen=("127.0.0.1", 0))
+    board.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
+    (cut,) = flash(zq10, board.address)
+    assert cut.error is not None and cut.error.exit_code == 4
+    assert "the board went away in the middle" in str(cut.error)
+    plug(board)
+    (result,) = flash(zq10, board.address)
+    assert result.passed and 0 < result.written < 11, result.error
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """esptool's own server before a port; gives the server's URL."""
+    settings = tmp_path / "esptool.cfg"  # its quickest way to a reset needs a device
+    settings.write_text(
+        "[esptool]\ncustom_reset_sequence = D0|R1|W0.1|D1|R0|W0.05|D0\ncustom_hard_reset_sequence = R1|W0.1|R0\n"
+    )
+    with ExitStack() as stack:
+
+        def start(port: str) -> str:
+            number = free_port()
+            server = subprocess.Popen(
+                [sys.executable, "-m", "esp_rfc2217_server", "-p", str(number), port],
+                env={**os.environ, "ESPTOOL_CFGFILE": str(settings), "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(server)
+            stack.callback(server.kill)
+            assert server.stdout is not None
+            while "Waiting for connection" not in (line := server.stdout.readline()):
+                assert line, "the server ended"
+            return f"rfc2217://127.0.0.1:{number}"
+
+        yield start
+
+
+def test_behind_the_server_of_esptool(zq10: Image, new_board: NewBoard, serve: Callable[[str], str]) -> None:
+    (result,) = flash(zq10, serve(new_board(listen=("127.0.0.1", 0)).address))
+    assert result.passed, result.error
+
+
+def test_a_server_that_does_not_speak_rfc_2217(zq10: Image) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (result,) = flash(zq10, f"rfc2217://127.0.0.1:{server.getsockname()[1]}")
+    assert result.error is not None and result.error.exit_code == 4
+    assert "does not seem to support RFC2217" in str(result.error) and "one for RFC 2217" in str(result.error)
 
 
 def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: Path) -> None:

@@ -110,7 +110,8 @@ def _open(port: str) -> Any:
     import serial
 
     try:
-        line = serial.serial_for_url(port, baudrate=BAUD, timeout=0.1, do_not_open=True)
+        url = ports.as_pyserial_takes(port)
+        line = serial.serial_for_url(url, baudrate=BAUD, timeout=0.1, do_not_open=True)
         line.dtr = line.rts = False  # as they are at rest, or opening would be a reset
         line.open()
     except (OSError, ValueError) as error:

@@ -19,6 +19,7 @@ from importlib import metadata
 from pathlib import Path
 
 from zhuque.device import ports
+from zhuque.device.network_port import NetworkPort
 from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
 MAJOR = 5
@@ -60,14 +61,20 @@ class Esptool:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(
-        self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None] = lambda at: None
+        self,
+        baud: int,
+        arguments: Sequence[str],
+        on_at: Callable[[int], None] = lambda at: None,
+        stays: bool = False,
     ) -> Talk:
         """One esptool command; `on_at` hears the flash address that a write has reached.
+
+        The board runs its program afterwards, unless it `stays` in its loader.
 
         Raises ZhuqueError in one of its kinds: SlowerError where a lower baud rate may do.
         """
         for again in range(_OPEN_ATTEMPTS - 1, -1, -1):
-            talk, code = self._talk(baud, arguments, on_at)
+            talk, code = self._reach(baud, arguments, on_at, stays)
             if not code and not talk.error:
                 return talk
             if not again or not _BUSY.search(talk.error):
@@ -75,11 +82,27 @@ class Esptool:
             time.sleep(1)  # a program that has just ended may hold the port for a moment
         raise explain(self.port, talk)
 
-    def _talk(self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None]) -> tuple[Talk, int]:
+    def _reach(
+        self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None], stays: bool
+    ) -> tuple[Talk, int]:
+        after = "no-reset" if stays else "hard-reset"
+        if not ports.is_rfc2217(self.port):
+            return self._talk(self.port, baud, ("--after", after, *arguments), on_at)
+        with NetworkPort(self.port) as bridge:
+            bridge.into_loader()
+            bare = ("--before", "no-reset", "--after", "no-reset", *arguments)
+            talk, code = self._talk(bridge.name, baud, bare, on_at)
+            if not code and not stays:
+                bridge.restart()
+            return talk, code
+
+    def _talk(
+        self, port: str, baud: int, arguments: Sequence[str], on_at: Callable[[int], None]
+    ) -> tuple[Talk, int]:
         talk = Talk()
         if self.is_stopped:
             raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
-        with self._start(baud, arguments) as process:
+        with self._start(port, baud, arguments) as process:
             self._process = process
             try:
                 assert process.stdout is not None
@@ -102,10 +125,10 @@ class Esptool:
         if self._process is not None:
             self._process.kill()
 
-    def _start(self, baud: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, port: str, baud: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         command = [
             *(sys.executable, "-m", "esptool", "--chip", self.chip.lower().replace("-", "")),
-            *("--port", self.port, "--baud", str(baud), "--connect-attempts", str(_CONNECT_ATTEMPTS)),
+            *("--port", port, "--baud", str(baud), "--connect-attempts", str(_CONNECT_ATTEMPTS)),
             *arguments,
         ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ESPTOOL_")}

@@ -67,6 +67,21 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def is_rfc2217(name: str) -> bool:
+    """True where DTR, RTS and baud rate go over the network, too."""
+    return name.startswith("rfc2217://")
+
+
+def as_pyserial_takes(name: str) -> str:
+    """Some servers, esptool's own among them, do not answer each change of a line as its client wants."""
+    return f"{name}?ign_set_control" if is_rfc2217(name) and "?" not in name else name
+
+
+def has_fixed_baud(name: str) -> bool:
+    """True where the other machine has set a baud rate, and nobody here can."""
+    return name.startswith("socket://")
+
+
 def check(name: str) -> None:
     """Whether the port is there and may be opened. Raises NotFoundError, RefusedError, UsageError."""
     if is_url(name):

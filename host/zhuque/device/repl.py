@@ -142,7 +142,9 @@ class Repl:
         # It prints what it received when the raw REPL is not entered; a library has no business to.
         transport_serial.print = lambda *words: None
         try:
-            return transport_serial.SerialTransport(self.port, _BAUD, timeout=_READ_S)
+            return transport_serial.SerialTransport(
+                ports.as_pyserial_takes(self.port), _BAUD, timeout=_READ_S
+            )
         except (OSError, TransportError) as error:
             if ports.is_url(self.port):
                 raise NoAnswerError(
