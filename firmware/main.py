@@ -1,8 +1,8 @@
 """The composition root: builds what the board is, wires it, starts it, and drops what only the start needs.
 
 Boot order: relays open (boot.py) -> files (files.py) -> radio -> parts and tick (assembly.py) -> journal and what was
-before -> meter -> network (uplink.py). A file that is missing or absurd, or a meter that does not answer, is a state that
-`status` and the console show, never a reboot loop: the board then runs with every relay open.
+before -> meter -> network (uplink.py). A file that is missing or absurd, or a meter that does not answer, is a state
+that `status` and the console show, never a reboot loop: the board then runs with every relay open.
 """
 
 import asyncio
@@ -142,13 +142,11 @@ class Board:
 
     async def run(self, obeyed):
         """Everything that runs beside the tick, for ever."""
-        from core.commands import Commands
+        from core.obeyed import Obeyed
         from tasks.console import console_loop
         from tasks.record import record_loop
 
-        self.commands = Commands(self.point, obeyed)
-        self.commands.configure = self.configure
-        self.commands.identify = self.identify
+        self.obeyed = Obeyed(obeyed)
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
             self.meter_loop(),
@@ -176,7 +174,7 @@ class Board:
         """What somebody typed at the console, done and answered."""
         from tasks import console_line
 
-        await console_line.answer(line, self, self.commands, PointView(self))
+        await console_line.answer(line, self, PointView(self))
         forget(("tasks.console_line",))
 
     async def announce(self):

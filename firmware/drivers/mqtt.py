@@ -1,9 +1,9 @@
 """MQTT 3.1.1 for a board: QoS 0 and 1, clean session, retained last will, and no call that waits for the network.
 
-Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a buffer and at once offers it to the
-socket; what the socket does not take, a task of its own delivers. `run` reads into a buffer and handles packets where
-they lie. Both are as large as what is usual; a larger message makes one grow up to the largest, until the connection
-ends. Two tasks live as long as the connection, none is made per message.
+Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a buffer and at once offers it to
+the socket; what the socket does not take, a task of its own delivers. `run` reads into a buffer and handles packets
+where they lie. Both are as large as what is usual; a larger message makes one grow until the connection ends. Two tasks
+live as long as the connection, none is made per message.
 
 Rules: whatever ends a connection ends it in `_end`, with a reason, and `run` raises it. A peer that breaks the protocol
 is hung up on, never argued with. Keep-alive: a PINGREQ every half period; a peer not heard for a whole one is gone, so
@@ -23,7 +23,7 @@ from .waiting import readable, writable
 CONNECT_TIMEOUT_MS = const(15_000)
 RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD  # at most
 _USUAL_IN = const(1024)  # a command
-_USUAL_OUT = const(3072)  # telemetry, and two records beside it
+_USUAL_OUT = const(2560)  # telemetry, and a record beside it
 
 
 class MqttError(OSError):

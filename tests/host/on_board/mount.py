@@ -1,4 +1,4 @@
-"""On MicroPython: mounts the image in argv[1] as a board does, prints each file's hash, imports the modules in argv[2:].
+"""On MicroPython: mounts the image in argv[1] as a board does, prints each file's hash, imports what argv[2:] names.
 
 The last line tells how often the flash was read for these imports.
 """
