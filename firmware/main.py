@@ -11,18 +11,24 @@ import sys
 
 import machine
 
+from core import view
+from core.obeyed import Obeyed
+from drivers import memory
+from tasks.console import console_loop
 from tasks.forget import forget
+from tasks.record import record_loop
+from wire.units import const
 from wire.version import VERSION
 
-CPU_HZ = 240_000_000
-METER_RETRY_S = 10
-TRUST_AGAIN_MS = 5000
-THERMOMETER_MS = 2000
-SAFE_MODE_SPAN_S = 600
-AGAIN_S = 30
+CPU_HZ = const(240_000_000)
+METER_RETRY_S = const(10)
+TRUST_AGAIN_MS = const(5000)
+THERMOMETER_MS = const(2000)
+SAFE_MODE_SPAN_S = const(600)
+AGAIN_S = const(30)
 # Bytes allocated between two collections. Left to itself the heap is collected only when it is full: what stays is
 # then spread all over it, and the heap takes the memory that TLS, Wi-Fi and the UARTs need outside of it.
-COLLECT_AFTER = 4096
+COLLECT_AFTER = const(4096)
 
 
 def say(*words):
@@ -142,10 +148,6 @@ class Board:
 
     async def run(self, obeyed):
         """Everything that runs beside the tick, for ever."""
-        from core.obeyed import Obeyed
-        from tasks.console import console_loop
-        from tasks.record import record_loop
-
         self.obeyed = Obeyed(obeyed)
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
@@ -215,15 +217,10 @@ class PointView:
 
     def status(self):
         """The `status` message but for the network's keys."""
-        from core import view
-
         return view.status(self._parts.point, self._parts.clock.unix())
 
     def telemetry(self):
         """The `telemetry` message; reading it starts the next span of blind_ms and tick_us."""
-        from core import view
-        from drivers import memory
-
         parts = self._parts
         message = view.telemetry(parts.point, parts.clock.uptime_ms(), parts.clock.unix())
         blind_ms = parts.protect.take_blind_ms()

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from zhuque.device import pack
 from zhuque.device.compact import compact
+from zhuque.device.link import link
 from zhuque.errors import ZhuqueError
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
@@ -40,7 +41,7 @@ class CompileError(ZhuqueError):
 def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """The files of the application by their paths on the board, stubs included.
 
-    Raises CompileError, CompactError, PackError.
+    Raises CompileError, CompactError, LinkError, PackError.
     """
     importer = compile_module(_IMPORTER, compact({_IMPORTER: _source(firmware, _IMPORTER)})[_IMPORTER])
     files = {f"{FOLDER}/packed.mpy": importer, MODULES: pack.build(compiled(board, firmware))}
@@ -48,8 +49,8 @@ def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, b
 
 
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """The board's modules, such as `core/point.mpy`, made small. Raises CompileError, CompactError."""
-    small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
+    """The board's modules, such as `main.mpy`, made small and few. Raises CompileError, CompactError, LinkError."""
+    small = link(compact({name: _source(firmware, name) for name in modules(board, firmware)}))
     with ThreadPoolExecutor(4) as pool:
         codes = pool.map(lambda item: compile_module(*item), small.items())
         return {name.removesuffix("py") + "mpy": code for name, code in zip(small, codes, strict=True)}
@@ -109,7 +110,9 @@ def _imports(firmware: Path, name: str) -> set[str]:
 
 def compile_module(name: str, source: str) -> bytes:
     """One source as .mpy; the same source gives the same bytes wherever it lies. Raises CompileError."""
-    command = [_mpy_cross(), *_OPTIONS, "-s", name, "-"]
+    # A traceback names a module as an import does: a name that the board has in RAM already.
+    module = name.removesuffix(".py").replace("/", ".")
+    command = [_mpy_cross(), *_OPTIONS, "-s", module, "-"]
     done = subprocess.run(command, input=source.encode(), capture_output=True)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]

@@ -5,7 +5,7 @@ The tick goes on without the rest of the firmware, and opens every relay when th
 
 import sys
 
-if "tasks.protect" in sys.modules:
+if "main" in sys.modules:
     import machine
 
     machine.WDT(timeout=600_000)
