@@ -41,16 +41,6 @@ def drop_setup():
     forget([name for name in sys.modules if name.endswith("_setup")])
 
 
-def wake_radio():
-    """The radio takes its 40 KB before our modules are loaded: later there would be no such piece left."""
-    import network
-
-    try:
-        network.WLAN(network.STA_IF).active(True)
-    except (OSError, RuntimeError) as e:
-        say("the radio does not start:", e)
-
-
 async def keep(name, begin):
     """Runs `begin()` again and again: whatever becomes of it, protection and sessions go on."""
     while True:
@@ -236,36 +226,17 @@ class PointView:
         return self._parts.point.is_charging
 
 
-def prepare(board):
-    """What has to come before the bulk of the modules."""
-    import files
-
-    files.read(board)
-    forget(files.LOADED + ("boot",))
-    if not board.offline:
-        wake_radio()
-
-
-def build(board):
-    """Parts, tick and journal; returns the ids of the commands that were obeyed."""
-    import assembly
-
-    assembly.assemble(board)
-    for problem in board.problems:
-        say(problem)
-    obeyed = assembly.recover(board)
-    forget(assembly.LOADED)
-    drop_setup()
-    return obeyed
-
-
 def main():
     """Start; returns only by an exception, and then the watchdog restarts the board."""
     machine.freq(CPU_HZ)
     gc.threshold(COLLECT_AFTER)
+    import start
+
     board = Board()
-    prepare(board)
-    obeyed = build(board)
+    obeyed = start.start(board)
+    del start
+    forget(("start",))
+    drop_setup()
     point = board.point
     say("{} {} boot {} epoch {}".format(point.board_name, VERSION, point.boot, point.journal.epoch))
     asyncio.run(board.run(obeyed))

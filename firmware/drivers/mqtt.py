@@ -22,8 +22,8 @@ from .waiting import readable, writable
 
 CONNECT_TIMEOUT_MS = const(15_000)
 RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD  # at most
-_USUAL_IN = const(1024)  # a command
-_USUAL_OUT = const(2560)  # telemetry, and a record beside it
+_USUAL_IN = const(768)  # a command
+_USUAL_OUT = const(2048)  # telemetry, and a record beside it
 
 
 class MqttError(OSError):
@@ -47,16 +47,13 @@ class MqttClient:
         self._on_message = on_message
         self._on_puback = on_puback
         self._on_oversize = on_oversize
-        self._in = self._out = b""
+        self._set_in(0)
+        self._set_out(0)
         self._pid = 0
         self._sock = None
         self._forget()
 
     def _forget(self):
-        if len(self._in) != _USUAL_IN:
-            self._set_in(_USUAL_IN)
-        if len(self._out) != _USUAL_OUT:
-            self._set_out(_USUAL_OUT)
         self._in_end = 0  # bytes received and not yet handled
         self._wanted = 0  # bytes of a message that does not fit yet
         self._skip = 0  # bytes still to be passed over, of a message too large
@@ -98,6 +95,8 @@ class MqttClient:
         self.close()
         self._forget()
         self._sock = await connect(self._login, host, port, tls, name, gate, timeout_ms)
+        self._set_in(_USUAL_IN)
+        self._set_out(_USUAL_OUT)
         self._heard = self._moved = time.ticks_ms()
 
     def close(self, why="closed by us"):
@@ -117,6 +116,8 @@ class MqttClient:
         sock = self._sock
         self._sock = None
         sock.close()
+        self._set_in(0)  # a new connection needs their room to be made
+        self._set_out(0)
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
@@ -255,7 +256,7 @@ class MqttClient:
         if at:
             view[0 : end - at] = view[at:end]
         self._in_end = end - at
-        if self._wanted:
+        if self._wanted and self._sock is not None:
             self._set_in(self._wanted)
             self._in_view[: end - at] = view[: end - at]
             self._wanted = 0

@@ -101,7 +101,7 @@ def test_a_board_gets_the_drivers_that_it_has_and_no_other(name: str) -> None:
 def test_stubs_are_sources_and_everything_else_is_format_6(zq10: Image) -> None:
     assert set(zq10.files) == {"boot.py", "main.py", "board.json", "a/packed.mpy", application.MODULES}
     modules = pack.read(zq10.files[application.MODULES])
-    assert {"main.mpy", "boot.mpy", "core/protection.mpy", "wire/__init__.mpy"} <= modules.keys()
+    assert {"main.mpy", "boot.mpy", "assembly.mpy", "wire/__init__.mpy"} <= modules.keys()
     for code in (zq10.files["a/packed.mpy"], *modules.values()):
         assert code[:2] == b"M\x06"
         assert str(application.FIRMWARE).encode() not in code
@@ -124,7 +124,8 @@ def test_an_identity_goes_in_checked(zq10: Image) -> None:
 def test_a_source_that_does_not_compile_is_named(tmp_path: Path) -> None:
     shutil.copytree(application.FIRMWARE, tmp_path / "f", ignore=shutil.ignore_patterns("__pycache__"))
     board = boards.load("zq10").data
-    (tmp_path / "f/core/timer.py").write_text("nonlocal x\n")
+    with (tmp_path / "f/core/timer.py").open("a") as file:
+        file.write("nonlocal x\n")
     with pytest.raises(CompileError, match=r"mpy-cross refuses core/timer\.py"):
         application.build(board, tmp_path / "f")
     (tmp_path / "f/drivers/meter_bl0910.py").unlink()
@@ -154,29 +155,23 @@ def mounted(micropython: Path, image: bytes, folder: Path, imports: Iterable[str
     return done.stdout.splitlines()
 
 
-def chipless(zq10: Image) -> list[str]:
-    """The modules that need no chip, by their names."""
-    paths = [
-        path for path in pack.read(zq10.files[application.MODULES]) if path.startswith(("core/", "wire/"))
-    ]
-    return [path.removesuffix(".mpy").removesuffix("/__init__").replace("/", ".") for path in paths]
-
-
 def test_micropython_mounts_it_and_loads_the_application(zq10: Image, mpy: Path, tmp_path: Path) -> None:
-    *files, last = mounted(mpy, zq10.regions[3].data, tmp_path, chipless(zq10))
+    *files, last = mounted(
+        mpy, zq10.regions[3].data, tmp_path, ["main", "files", "core.limits", "wire.words"]
+    )
     told = {path: hashlib.sha256(data).hexdigest() for path, data in zq10.files.items()}
     assert dict(line.split() for line in files) == told
-    # As files of their own in littlefs the same modules took 30,000 reads of the flash and more, seconds of a start.
+    # As files of their own in littlefs its modules took 30,000 reads of the flash and more, seconds of a start.
     word, reads = last.split()
     assert word == "imported" and int(reads) < 2000
 
 
 def test_an_application_that_rotted_is_not_run(zq10: Image, mpy: Path, tmp_path: Path) -> None:
     data = bytearray(zq10.files[application.MODULES])
-    judge = pack.read(bytes(data))["core/judge.mpy"]
-    data[data.index(judge) + len(judge) // 2] ^= 1
+    limits = pack.read(bytes(data))["core/limits.mpy"]
+    data[data.index(limits) + len(limits) // 2] ^= 1
     rotten = filesystem.build({**zq10.files, application.MODULES: bytes(data)})
-    said = mounted(mpy, rotten, tmp_path, ["core.protection"])
+    said = mounted(mpy, rotten, tmp_path, ["main"])
     assert (
         said[-1] == "OSError: [Errno 5] EIO: /board/a/modules is not what was written: flash the board again"
     )
@@ -234,7 +229,7 @@ def test_image_only_writes_one_file_for_its_owner(zq10: Image, tmp_path: Path) -
     data = (tmp_path / "zq10.bin").read_bytes()
     assert (about["address"], about["size"]) == (0x1000, len(data))
     modules = pack.read(zq10.files[application.MODULES])
-    assert about["modules"]["core/protection.mpy"] == len(modules["core/protection.mpy"])
+    assert about["modules"]["main.mpy"] == len(modules["main.mpy"])
     assert about["modules_size"] == sum(about["modules"].values())
     assert stat.S_IMODE((tmp_path / "zq10.bin").stat().st_mode) == 0o600
     for region in zq10.regions:

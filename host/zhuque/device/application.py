@@ -50,10 +50,16 @@ def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, b
 
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """The board's modules, such as `main.mpy`, made small and few. Raises CompileError, CompactError, LinkError."""
-    small = link(compact({name: _source(firmware, name) for name in modules(board, firmware)}))
-    with ThreadPoolExecutor(4) as pool:
-        codes = pool.map(lambda item: compile_module(*item), small.items())
-        return {name.removesuffix("py") + "mpy": code for name, code in zip(small, codes, strict=True)}
+    small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
+    linked = link(small)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            codes = list(pool.map(lambda item: compile_module(*item), linked.items()))
+    except CompileError:
+        for name, source in small.items():  # names the file that it is in
+            compile_module(name, source)
+        raise
+    return {name.removesuffix("py") + "mpy": code for name, code in zip(linked, codes, strict=True)}
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

@@ -4,7 +4,8 @@ A board keeps every name that it ever met in RAM, even of modules that it has dr
 
 - what is private to a file, by its leading underscore, gets a short name; every file begins at the same ones anew, so
   that they cost once. Files whose classes inherit from each other share their private names, and so the short ones;
-- a `const(...)` is put in place of its name, from one file to another too, and its name is gone.
+- a `const(...)` is put in place of its name, from one file to another too, and its name is gone;
+- a function's arguments are called a, b, c and so on, but for those that some call gives by name.
 
 Public names, texts and behaviour stay. What is lost is in tracebacks, where a private function shows its short name:
 `names` tells them back. The rules that this needs, that nobody reaches into another's private names, neither with
@@ -17,7 +18,7 @@ import ast
 import itertools
 import string
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 from zhuque.errors import ZhuqueError
@@ -32,9 +33,10 @@ def compact(sources: Mapping[str, str]) -> dict[str, str]:
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
     constants = _constants(trees)
     short = names(sources)
+    arguments = _Arguments(trees.values())
     result = {}
     for name, tree in trees.items():
-        small = _Rename(short[name]).visit(_Inline(name, constants).visit(tree))
+        small = arguments.visit(_Rename(short[name]).visit(_Inline(name, constants).visit(tree)))
         result[name] = ast.unparse(ast.fix_missing_locations(small)) + "\n"
     return result
 
@@ -235,3 +237,44 @@ class _Rename(ast.NodeTransformer):
             node.names = [self._table.get(name, name) for name in node.names]
         result: ast.AST = super().visit(node)
         return result
+
+
+# Arguments ------------------------------------------------------------------------------------------------------------
+
+
+class _Arguments(ast.NodeTransformer):
+    """One letter in place of each argument of a function, the same one wherever the function means it.
+
+    An argument keeps its name where a call anywhere gives it by name, or where what it means cannot be told from the
+    function alone.
+    """
+
+    def __init__(self, trees: Iterable[ast.Module]) -> None:
+        nodes = [node for tree in trees for node in ast.walk(tree)]
+        self._stay = {str(node.arg) for node in nodes if isinstance(node, ast.keyword)}
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        return self._shorten(node)
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+        return self._shorten(node)
+
+    def _shorten(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> ast.AST:
+        self.generic_visit(node)
+        inside = [child for statement in node.body for child in ast.walk(statement)]
+        imports = {child.asname or child.name for child in inside if isinstance(child, ast.alias)}
+        if any(isinstance(child, ast.ClassDef | ast.Global | ast.Nonlocal) for child in inside):
+            return node
+        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+        every += [arg for arg in (node.args.vararg, node.args.kwarg) if arg]
+        own = [arg for arg in every if arg.arg not in self._stay | imports and len(arg.arg) > 1]
+        taken = {found for child in inside for found, _ in _identifiers(child)}
+        taken |= imports | {arg.arg for arg in every}
+        fresh = (letter for letter in string.ascii_lowercase if letter not in taken)
+        table = {arg.arg: letter for arg, letter in zip(own, fresh, strict=False)}
+        for child in (*own, *inside):
+            for field in ("id", "arg", "name"):
+                value = getattr(child, field, None)
+                if isinstance(value, str) and value in table and not isinstance(child, ast.keyword):
+                    setattr(child, field, table[value])
+        return node

@@ -1,13 +1,13 @@
 """What a board keeps loaded becomes one module, as a linker makes one program of many object files.
 
-On a board each module costs some 300 bytes beside its code: its object, its dictionary, four names, and a slot for every
-name that it imports. So the modules that stay are joined into `main`; those that are loaded for a while and dropped
-again, and the drivers that a board's own file names, remain files, and import from `main` what they need of it.
+On a board each module costs some 200 bytes beside its code: its object, its dictionary, its names, and a slot for
+every name that it imports. So the modules that stay are joined into `main`; those that are loaded for a while and
+dropped again, and the drivers that a board's own file names, remain files, and import from `main` what they need of it.
 
-Rules. A module that is imported at the head of a file which stays, or is loaded to start, stays too. A module whose name
-stands in a text (it is dropped by it), or that is imported only inside functions, does not. Joined modules share one
-scope: a name of theirs that means something else elsewhere gets another. A source that does what cannot be joined, such
-as passing a module around, is refused.
+Rules. A module that is imported at the head of a file which stays, or is loaded to start, stays too. A module whose
+name stands in a text (it is dropped by it), or that is imported only inside functions, does not. Joined modules share
+one scope: a name of theirs that means something else elsewhere gets another. A source that does what cannot be joined,
+such as passing a module around, is refused.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from zhuque.errors import ZhuqueError
 
 ROOT = "main.py"
 # They run to start; what they import stays.
-_STARTERS = ("assembly.py", "files.py", "uplink.py")
+_STARTERS = ("start.py", "assembly.py", "files.py", "uplink.py")
 
 
 class LinkError(ZhuqueError):
@@ -129,7 +129,11 @@ def _arguments(args: ast.arguments) -> set[str]:
 
 def _globals(nodes: Iterable[ast.AST]) -> set[str]:
     return {
-        name for node in nodes for child in ast.walk(node) if isinstance(child, ast.Global) for name in child.names
+        name
+        for node in nodes
+        for child in ast.walk(node)
+        if isinstance(child, ast.Global)
+        for name in child.names
     }
 
 
@@ -196,7 +200,9 @@ class _Rename(ast.NodeTransformer):
         node.name = self._named(node.name)
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         self._defaults(node.args)
-        hidden = (_arguments(node.args) | _bound(node.body) | _imported_names(node.body)) - _globals(node.body)
+        hidden = (_arguments(node.args) | _bound(node.body) | _imported_names(node.body)) - _globals(
+            node.body
+        )
         inner = self._within(hidden)
         for child in ast.walk(node):
             if isinstance(child, ast.Global):
@@ -246,13 +252,17 @@ class _Rename(ast.NodeTransformer):
     def _named(self, name: str) -> str:
         meaning = self._meanings.get(name, name)
         if isinstance(meaning, _Module):
-            raise LinkError(f"{self._file}: {name} is a module and is bound to something else; rename one of them")
+            raise LinkError(
+                f"{self._file}: {name} is a module and is bound to something else; rename one of them"
+            )
         return meaning
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         meaning = self._meanings.get(node.id, node.id)
         if isinstance(meaning, _Module):
-            raise LinkError(f"{self._file}: the module {node.id} is used as a value; name what is meant of it")
+            raise LinkError(
+                f"{self._file}: the module {node.id} is used as a value; name what is meant of it"
+            )
         node.id = meaning
         return node
 
@@ -260,7 +270,9 @@ class _Rename(ast.NodeTransformer):
         if isinstance(node.value, ast.Name):
             meaning = self._meanings.get(node.value.id)
             if isinstance(meaning, _Module):
-                return ast.copy_location(ast.Name(self._linker.name_of(meaning.file, node.attr), node.ctx), node)
+                return ast.copy_location(
+                    ast.Name(self._linker.name_of(meaning.file, node.attr), node.ctx), node
+                )
         node.value = self.visit(node.value)
         return node
 
@@ -343,7 +355,7 @@ class _Linker:
         return self._library[key]
 
     def imports(self, file: str, node: ast.ImportFrom) -> tuple[list[ast.stmt], dict[str, _Meaning]]:
-        """An import inside a function, or in a file that stays one: the statements that do it now, and what it means."""
+        """An import in a function, or in a file that stays one: the statements that do it now, and what it means."""
         module = _absolute(file, node)
         inside = file in self.names
         meanings: dict[str, _Meaning] = {}
@@ -366,7 +378,9 @@ class _Linker:
             dotted = module.replace("/", ".") or None
             relative = node.level if not inside else 0
             statements.append(
-                ast.ImportFrom(node.module, others, node.level) if relative else ast.ImportFrom(dotted, others, 0)
+                ast.ImportFrom(node.module, others, node.level)
+                if relative
+                else ast.ImportFrom(dotted, others, 0)
             )
         if wanted and not inside:
             once = {alias.name: alias for alias in wanted}
