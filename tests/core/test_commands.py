@@ -198,6 +198,7 @@ def test_three_resets_a_day_of_each_socket_from_afar():
     assert wall.protection.latched[4] == causes.OVERPOWER and wall.records("command")[-1]["id"] == "a"
     assert here(wall, id="c", op="reset", socket=5)["ok"], "at the point as often as it takes"
     assert wall.records("reset")[-1]["source"] == "button" and len(point.remote_resets) == 4
+    assert wall.records("command")[-1]["id"] == "c"
 
 
 def test_resets_of_a_time_that_is_not_known_count_until_it_is():
@@ -312,8 +313,9 @@ def test_what_needs_more_of_the_board_than_the_point():
         commands, command, uptime_ms, unix = told[0]
         assert commands is wall.commands and command["op"] == op
         assert (uptime_ms, unix) == (wall.uptime_ms, wall.clock)
-    assert rare_commands.obey(wall.commands, {"op": "dance"}, WHOLE, 0, None)[1] == (
-        "dance is not implemented by this firmware"
+    assert rare_commands.obey(wall.commands, {"op": "dance"}, WHOLE, 0, None) == (
+        "unknown_op",
+        "dance is not implemented by this firmware",
     )
 
 
