@@ -1,0 +1,57 @@
+"""What a command does beside the point: a file that is written, and a fault of our own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from fakes.tick_bench import TickBench
+
+from tasks import command, configure
+
+
+def change(board: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The op `config` on a point of two channels whose config.json is here."""
+    monkeypatch.chdir(tmp_path)
+    Path("config.json").write_text("{}")
+    commands = SimpleNamespace(journal=lambda *order: None)
+    wanted = {"config": {"calibration": {"power": [[1_000_100, 0]]}}}
+    return configure.obey(board, commands, wanted, 5, None)
+
+
+def test_a_file_is_written_only_while_every_relay_is_open_and_its_gap_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = TickBench()
+    point = SimpleNamespace(
+        problems=[], is_charging=False, protection=bench.guard, record=lambda *row, **fields: None
+    )
+    board = SimpleNamespace(
+        point=point, meter=SimpleNamespace(channels=2), protect=bench.task, calibrate=lambda section: None
+    )
+    bench.guard.word = 1
+    assert change(board, tmp_path, monkeypatch)[0] == "socket_busy"
+    bench.guard.word, point.is_charging = 0, True
+    assert change(board, tmp_path, monkeypatch)[0] == "socket_busy"
+    assert not bench.guard.announced and json.loads(Path("config.json").read_text()) == {}
+    point.is_charging = False
+    assert "config" in change(board, tmp_path, monkeypatch)
+    assert bench.guard.announced, "the tick comes late, and that is no silence of the meter"
+    assert json.loads(Path("config.json").read_text())["calibration"]["power"][0] == [1_000_100, 0]
+
+
+def test_a_command_that_raises_is_an_internal_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = TickBench(0)
+
+    def execute(*order: object) -> None:
+        raise ValueError("a bug")
+
+    commands = SimpleNamespace(execute=execute, point=SimpleNamespace(protection=bench.guard))
+    clock = SimpleNamespace(uptime_ms=lambda: 5, unix=lambda: None)
+    told: list[BaseException] = []
+    monkeypatch.setattr(command, "sys", SimpleNamespace(print_exception=told.append))
+    command.CommandTask(commands, clock, pytest.fail, None)(b"{}")
+    assert len(told) == 1 and bench.tick() == 0 and bench.guard.fault
