@@ -31,6 +31,7 @@ def test_the_remainder_is_carried_for_each_socket():
     assert [energy.take(0, count) for count in (0, 1, 2, 3, 6)] == [0, 0, 0, 1, 1]
     assert [energy.take(1, count) for count in (100, 101, 102, 103)] == [0, 0, 0, 1]
     energy.drop_rest(0)
+    assert energy._rest[0] == 0 and energy._rest[1] > 0
     assert [energy.take(0, count) for count in (8, 9)] == [0, 1], "0.1 mWh were forgotten"
     assert [energy.take(1, count) for count in (104, 106)] == [0, 1], "and the other's 0.05 not"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from fakes.tick_bench import TickBench
 
-from tasks import command, configure
+from tasks import command, configure, maintenance
 
 
 def change(board: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -55,3 +56,18 @@ def test_a_command_that_raises_is_an_internal_fault(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(command, "sys", SimpleNamespace(print_exception=told.append))
     command.CommandTask(commands, clock, pytest.fail, None)(b"{}")
     assert len(told) == 1 and bench.tick() == 0 and bench.guard.fault
+
+
+def test_the_watchdog_waits_longer_than_maintenance_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[int] = []
+
+    async def sleep(seconds: int) -> None:
+        slept.append(seconds)
+
+    monkeypatch.setattr(maintenance, "asyncio", SimpleNamespace(sleep=sleep))
+    point = SimpleNamespace(state="starting", problems=["one"], restart_asked=False)
+    asked: list[int] = []
+    asyncio.run(maintenance.keep(point, lambda timeout: asked.append(timeout)))
+    assert slept == [600] and asked == [660_000], "a transfer may stop whoever feeds it"
+    assert point.restart_asked and point.state == "maintenance"
+    assert point.problems == ["one", "maintenance: relays stay open for 600 s"]
