@@ -133,7 +133,7 @@ class Point:
         while event:
             i, bits, current_ma, power_mw, voltage_mv = event
             for n in range(self.protection.sockets):
-                if i in (n, WHOLE) and self.sessions[n].is_open:
+                if i in (n, WHOLE):
                     self.sessions[n].stop(causes.name(bits))
             self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
             event = self.protection.trips.take()

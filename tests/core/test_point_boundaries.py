@@ -88,6 +88,10 @@ def test_a_trip_of_a_socket_and_of_the_point():
     assert kept.take() == [
         common | {"socket": None, "cause": "smoke", "current_ma": None, "power_mw": None}
     ] and point.locked_since == [None, NOON, None, NOON]
+    point.sessions[2].id, point.sessions[2].state = "e-9", "armed"
+    point.record_trip(WHOLE, causes.SMOKE, 5, NOON)
+    point.record_trip(2, causes.OVERPOWER, 5, NOON)
+    assert [trip["session"] for trip in kept.take()] == [None, "e-9"]
     point.record_trip(0, causes.RELAY_WELDED, 6, NOON)
     alarm = kept.take()[1]
     assert (alarm["kind"], alarm["alarm"], alarm["state"], alarm["socket"]) == (
@@ -356,8 +360,8 @@ def test_a_stop_in_words():
 def test_the_records_of_a_session():
     point, kept = charging_point()
     session = point.sessions[1]
-    session.charge_ms, session.suspended_ms, session.energy_mwh = 7999, 5999, 123
-    totals = {"boot": 0, "socket": 2, "session": session.id, "duration_s": 7, "suspended_s": 5}
+    session.charge_ms, session.suspended_ms, session.energy_mwh = 1_000_000, 2_000_000, 123
+    totals = {"boot": 0, "socket": 2, "session": session.id, "duration_s": 1000, "suspended_s": 2000}
     totals |= {"energy_mwh": 123, "peak_ma": 800, "peak_mw": 180_000}
     point._session_record("session_checkpoint", 1, 9, NOON, cause="meter_stale")
     assert kept.take() == [
@@ -425,9 +429,12 @@ def test_energy_of_a_session_and_of_none():
     point.reading.slow_ok[0] = point.reading.slow_ok[1] = 0
     for i in (0, 1):
         point.reading.count[i] += 3
+    point.reading.current_ma[1], point.reading.power_mw[1] = 9999, 999_999
     point.update(3500, NOON + 2)
     assert session.energy_mwh == before + 30 and point.stray_mwh == [30, 0, 0], "not heard, not counted"
-    assert session.charge_ms == 2500 and session.peak_ma == 800, "1000 ms had passed before its first update"
+    assert session.charge_ms == 2500, "1000 ms had passed before its first update"
+    assert (session.peak_ma, session.peak_mw) == (800, 180_000)
+    point.reading.current_ma[1], point.reading.power_mw[1] = 800, 180_000
     point.reading.slow_ok[0] = point.reading.slow_ok[1] = 1
     point.update(4000, NOON + 3)
     assert session.energy_mwh == before + 60 and point.stray_mwh == [60, 0, 0]
@@ -447,16 +454,20 @@ def test_what_an_update_does_with_its_answer():
     )
     assert session.state == "suspended" and guard.wanted == 0
     guard.judge.stale[1] = 0
-    for ms in range(3500, 9000, 500):
+    point.journal.ready = lambda n: n < 1
+    for ms in range(3500, 9500, 500):
         point.update(ms, NOON + ms // 1000)
+    assert session.state == "suspended" and not kept.take(), "the reclose must be on flash before it"
+    point.journal.ready = lambda n: n < 2
+    point.update(9500, NOON + 9)
     mark = kept.take()[0]
     assert (mark["resumed"], mark["socket"], mark["session"]) == (1, 2, session.id)
     assert session.state in ("armed", "charging") and guard.wanted == 2
     session.stop("stopped_remote")
-    point.update(9000, NOON + 9)
-    assert guard.wanted == 0 and session.is_open, "the relay opens first"
-    point.update(9500, NOON + 9)
     point.update(10_000, NOON + 10)
+    assert guard.wanted == 0 and session.is_open, "the relay opens first"
+    point.update(10_500, NOON + 10)
+    point.update(11_000, NOON + 11)
     assert kept.take()[-1]["kind"] == "session_end" and session.state == "ended"
 
 
