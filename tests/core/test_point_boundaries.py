@@ -245,6 +245,26 @@ def test_half_hours_begin_at_the_half_hour():
     assert "session" not in told[1]
 
 
+def test_the_first_update_is_no_half_hour():
+    point = usable()
+    point.journal.prepare()
+    assert point.start(1, None, "card", None, None, 5, NOON) is None
+    kept = Kept(point)
+    point.update(10, NOON)
+    assert [record["kind"] for record in kept.take()] == ["clock"]
+
+
+def test_without_a_clock_half_hours_are_of_uptime_to_the_millisecond():
+    for half in (1, 4):
+        point, kept = charging_point()
+        point.energy.frozen = lambda *step: False
+        point.sessions[1].max_duration_ms = None
+        point.update(1_800_000 * half - 1, None)
+        kept.take()
+        point.update(1_800_000 * half, None)
+        assert [record["kind"] for record in kept.take()] == ["session_checkpoint"], half
+
+
 # A socket ------------------------------------------------------------------------------------------------------------
 
 
