@@ -7,7 +7,7 @@ import sys
 
 from both import raises
 from fakes.bench import RATED_MA, Bench
-from fakes.tick_bench import WRAP, Runtime, TickBench, protect, record
+from fakes.tick_bench import WRAP, Runtime, TickBench, Time, protect, record
 
 from core import causes, trip_memo
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
@@ -18,12 +18,14 @@ from tasks import fault
 
 def test_what_a_new_one_is():
     bench = Bench(sockets=4, awake=False)
+    protect.time = Time(77)
     task = protect.ProtectTask(bench.protection, bench.reading, "relays", "watchdog", "rtc")
     assert (task.protection, task.reading) == (bench.protection, bench.reading)
     assert (task.relays, task.watchdog, task.rtc) == ("relays", "watchdog", "rtc")
     assert (task.meter, task.inputs, task.contactor, task.error) == (None, None, None, None)
     assert list(task._blind_ms) == [0] * 4 and task._during == protect.QUIET and task.tick_us == 0
     assert (task._memo_of, len(task._memo)) == (-1, trip_memo.size(5))
+    assert task._last == 77 and Runtime.kept_for_exceptions == 100
     assert (task._crashes, task._own, task._bad_readbacks, task.safe_mode) == (0, 0, 0, False)
 
 
