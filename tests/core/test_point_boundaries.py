@@ -1,5 +1,7 @@
 """A point at each of its limits: one below, at, one above; what a new one is, and what a record holds. Runs on both."""
 
+import json
+
 from fakes.bench import Bench, Meter
 from fakes.flash import Flash
 from fakes.wall import NOON, Wall
@@ -120,6 +122,28 @@ def test_an_hours_checkpoint_to_the_millisecond():
     wall.protection.judge.last_ma[0] = 6001
     point.update(at + 240_000, wall.clock)
     assert len(written) == 2, "never while records wait: replay would miss what they tell"
+
+
+def test_a_checkpoint_tells_nothing_that_no_record_tells_yet():
+    point, kept = charging_point()
+    order = kept.records
+    point.journal.write_checkpoint = lambda payload: order.append(payload) or True
+    point._half_hours = lambda *now: point.protection.lock(0, causes.OVERPOWER)  # a tick in between
+    point.update(70_000, NOON + 69)
+    assert order[-2]["kind"] == "trip" and json.loads(order[-1])["locks"] == [
+        [0, causes.OVERPOWER, NOON + 69]
+    ]
+
+
+def test_a_checkpoint_knows_the_time_as_long_as_the_uptime_tells_it():
+    point, kept = charging_point()
+    point.journal.write_checkpoint = lambda payload: kept.records.append(payload) or True
+    for ms, unix, told in ((70_000, NOON + 69, NOON + 69), (7_200_000, None, NOON + 7199)):
+        point.update(ms, unix)
+        assert json.loads(kept.take()[-1])["time"] == told
+    point._clock_offset_s = None
+    point.update(7_300_000, None)
+    assert json.loads(kept.take()[-1])["time"] is None
 
 
 def test_one_checkpoint_after_the_last_change_and_then_none():
