@@ -127,6 +127,7 @@ def test_the_five_seconds_of_a_voltage_begin_anew():
 
 
 def test_nothing_is_known_from_the_start():
+    assert held(Supply(False), 230_000, 20, 4999, 1) == [METER_STALE, METER_STALE, 0]
     for has_temperature, bit in ((False, 0), (True, OVERTEMPERATURE)):
         supply = Supply(has_temperature)
         assert supply.held == METER_STALE | bit
