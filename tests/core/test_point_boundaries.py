@@ -310,13 +310,14 @@ def charging_point():
     point = usable()
     point.journal.prepare()
     point.update(1000, NOON)
+    point.energy._rest[1] = 5  # of what passed before it
     assert point.start(1, "r-1", "card", 100, 50_000, 1000, NOON) is None
     kept = Kept(point)
     point.protection.word, point.protection._since_closing_ms = 2, 1000
     point.reading.current_ma[1], point.reading.power_mw[1] = 800, 180_000
     point.update(2000, NOON + 1)
     point.update(2500, NOON + 1)
-    assert point.sessions[1].state == "charging" and point.is_charging
+    assert point.sessions[1].state == "charging" and point.is_charging and point.energy._rest[1] == 0
     kept.take()
     return point, kept
 
@@ -396,6 +397,9 @@ def test_why_a_session_cannot_start_in_words():
 
 def test_a_stop_in_words():
     point, _ = charging_point()
+    point.protection.restore(1, causes.OVERPOWER)
+    assert point.why_not_start(1)[0] == "socket_busy", "it ends with the next update"
+    point.protection.latched[1] = 0
     assert point.stop(0, "stopped_remote") == ("no_session", "socket 1 is idle")
     assert point.stop(1, "stopped_remote") is None
     assert point.protection.wanted == 0 and point.sessions[1].reason == "stopped_remote"
