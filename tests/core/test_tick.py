@@ -509,7 +509,7 @@ def test_a_session_loop_that_raises_restarts_the_board():
     loop.run(5)
     loop.point.error = ValueError("a bug")
     restarted, told = _quietly(loop.run, 10)
-    assert restarted is not None and 2000 <= restarted <= 3500, restarted
+    assert restarted == 2000
     assert loop.board.relays.last == 0 and loop.board.guard.fault == FAULT_LOOP
     assert loop.point.alarms[0][2] == fault.FAULTS[FAULT_LOOP] and len(loop.point.alarms) == 1
     assert told and "restarting" in loop.said[0] and loop.board.memo()[1:] == (1, 1)
@@ -519,7 +519,7 @@ def test_a_fault_of_the_tick_restarts_the_board_after_two_seconds():
     loop = Loop(0)
     loop.board.meter.error = error = ValueError("a bug")
     restarted, told = _quietly(loop.run, 10)
-    assert 2000 <= restarted <= 3500 and told == [error] and loop.point.updates > 3, "sessions end before it"
+    assert restarted == 2000 and told == [error] and loop.point.updates > 3, "sessions end before it"
     assert [alarm[2] for alarm in loop.point.alarms] == [fault.FAULTS[FAULT_TICK]]
 
 
@@ -534,7 +534,8 @@ def test_in_safe_mode_nothing_restarts_the_board():
         restarted, told = _quietly(loop.run, 120)
         assert restarted is None and loop.point.updates >= 239, spoil
         assert loop.board.watchdog.calls == feeds + 120 * 50, "and the watchdog neither"
-        assert len(loop.point.alarms) == 1 and len(told) <= 3, "said, and not for ever"
+        assert len(loop.point.alarms) == 1, "said, and not for ever"
+        assert len(told) == (1 if spoil == "meter" else 2)
         assert "safe mode" in loop.said[0] and len(loop.said) == 1
         loop.point.restart_asked = True
         assert _quietly(loop.run, 10)[0] == 2000, "but somebody may"
