@@ -1,9 +1,8 @@
 """Builds what board.json and config.json say that this board is. Loaded once, and dropped when the tick runs.
 
-A file that is missing or absurd is a problem that `status` and the console tell, never an exception.
+What cannot be built is a problem that `status` and the console tell, never an exception.
 """
 
-import json
 import sys
 
 import esp32
@@ -20,7 +19,6 @@ from drivers.chance import epoch, roll
 from drivers.clock import Clock
 from drivers.flash_store import FlashStore
 from tasks.protect import ProtectTask
-from wire import config as wire_config
 from wire.units import const
 from wire.version import RELEASED, VERSION
 
@@ -36,8 +34,6 @@ LOADED = (
 )
 
 WATCHDOG_MS = const(4000)
-# A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
-_NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
 # Where board.json gives no usable limits nothing may close; these only keep the arithmetic defined.
 LOWEST_LIMITS = Limits(500, 50_000, 1000)
 _RESET_CAUSES = {
@@ -71,16 +67,6 @@ class NoRelays:
         """Nothing to write to."""
 
 
-def read_json(name, check):
-    """(data, problems) of a file; the data are empty where it cannot be read."""
-    try:
-        with open(name) as file:
-            data = json.load(file)
-    except (OSError, ValueError) as e:
-        return {}, ["{} cannot be read ({}): provision the board again".format(name, e)]
-    return data if isinstance(data, dict) else {}, [name + ": " + problem for problem in check(data)]
-
-
 def driver(kind, section):
     """The driver that board.json names, built by its `from_board`."""
     module = __import__("drivers.{}_{}".format(kind, section["driver"]), None, None, ("from_board",))
@@ -104,18 +90,11 @@ def limits_of(settings):
 
 
 def assemble(board):
-    """Every part of the main.Board, as its attributes; then the tick runs."""
-    board_data, wrong_board = read_json("board.json", wire_config.check_board)
-    config_data, wrong_config = read_json("config.json", wire_config.check_config)
-    board.problems = problems = wrong_board + wrong_config
-    settings = wire_config.board(board_data)
-    board.config = config = wire_config.config(config_data).plain()
-    board.offline = not config_data or any(
-        [problem.split(": ", 1)[1].startswith(_NEEDED_ONLINE) for problem in wrong_config]
-    )
-    _build_drivers(board, settings, problems, wrong_board)
+    """Every part of the main.Board that its files name, as its attributes; then the tick runs."""
+    settings, config, problems = board.settings, board.config, board.problems
+    _build_drivers(board, problems)
     limits = LOWEST_LIMITS if problems else intersect(limits_of(settings), limits_of(config))
-    sockets = 0 if wrong_board else settings["sockets"]
+    sockets = settings["sockets"] if board.sound else 0
     board.reading = Reading(sockets)
     board.protection = Protection(sockets, limits, board.meter, board.temperature is not None)
     board.rtc = machine.RTC()
@@ -124,38 +103,46 @@ def assemble(board):
     board.store = FlashStore(partition)
     board.journal = Journal(board.store, epoch)
     board.energy = energy = Energy(sockets, board.meter.energy_mws_num, board.meter.energy_mws_den)
-    if config_data.get("calibration") and not problems:
-        board.calibrate(config_data["calibration"])
+    if board.calibration and not problems:
+        board.calibrate(board.calibration)
     board.point = Point(
-        settings.plain(), config, board.protection, board.reading, energy, board.journal, board.meter, roll
+        settings, config, board.protection, board.reading, energy, board.journal, board.meter, roll
     )
     board.point.problems = problems
+    del board.sections, board.settings, board.calibration
     _start_tick(board)
 
 
-def _build_drivers(board, settings, problems, wrong_board):
-    board.meter = build("meter", settings.section("meter"), problems, NoMeter)
-    board.relays = build("relay", settings.section("relay"), problems, NoRelays)
+def _build_drivers(board, problems):
+    board.meter = build("meter", _section(board, "meter"), problems, NoMeter)
+    board.relays = build("relay", _section(board, "relay"), problems, NoRelays)
     board.contactor = board.inputs = board.temperature = None
-    if settings.section("contactor"):
-        board.contactor = build("relay", settings.section("contactor"), problems, NoRelays)
+    if _section(board, "contactor"):
+        board.contactor = build("relay", _section(board, "contactor"), problems, NoRelays)
     try:
-        if settings.section("inputs"):
+        if _section(board, "inputs"):
             from drivers import inputs
 
             bits = {name: causes.bit(name) for name in inputs.NAMES}
-            board.inputs = inputs.from_board(settings.section("inputs"), machine, bits)
-        if settings.section("temperature"):
+            board.inputs = inputs.from_board(_section(board, "inputs"), machine, bits)
+        if _section(board, "temperature"):
             from drivers import temperature
 
-            board.temperature = temperature.from_board(settings.section("temperature"), machine)
+            board.temperature = temperature.from_board(_section(board, "temperature"), machine)
     except Exception as e:  # noqa: BLE001 - as in `build`
         problems.append("board.json: inputs or temperature cannot be built: {}".format(repr(e)))
-    if not wrong_board and board.meter.channels != settings["sockets"]:
+    if board.sound and board.meter.channels != board.settings["sockets"]:
         problems.append(
-            "board.json: {} sockets, but a meter of {}".format(settings["sockets"], board.meter.channels)
+            "board.json: {} sockets, but a meter of {}".format(
+                board.settings["sockets"], board.meter.channels
+            )
         )
         board.meter = NoMeter()
+
+
+def _section(board, name):
+    value = board.sections.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _start_tick(board):

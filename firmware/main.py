@@ -1,11 +1,12 @@
 """The composition root: builds what the board is, wires it, starts it, and drops what only the start needs.
 
-Boot order: relays open (boot.py) -> files, parts and tick (assembly.py) -> journal and what was before -> meter ->
-network (uplink.py). A file that is missing or absurd, or a meter that does not answer, is a state that `status` and the
-console show, never a reboot loop: the board then runs with every relay open.
+Boot order: relays open (boot.py) -> files (files.py) -> radio -> parts and tick (assembly.py) -> journal and what was
+before -> meter -> network (uplink.py). A file that is missing or absurd, or a meter that does not answer, is a state
+that `status` and the console show, never a reboot loop: the board then runs with every relay open.
 """
 
 import asyncio
+import gc
 import sys
 
 import machine
@@ -18,6 +19,10 @@ METER_RETRY_S = 10
 TRUST_AGAIN_MS = 5000
 THERMOMETER_MS = 2000
 SAFE_MODE_SPAN_S = 600
+AGAIN_S = 30
+# Bytes allocated between two collections. Left to itself the heap is collected only when it is full: what stays is
+# then spread all over it, and the heap takes the memory that TLS, Wi-Fi and the UARTs need outside of it.
+COLLECT_AFTER = 4096
 
 
 def say(*words):
@@ -30,8 +35,30 @@ def drop_setup():
     forget([name for name in sys.modules if name.endswith("_setup")])
 
 
+def wake_radio():
+    """The radio takes its 40 KB before our modules are loaded: later there would be no such piece left."""
+    import network
+
+    try:
+        network.WLAN(network.STA_IF).active(True)
+    except (OSError, RuntimeError) as e:
+        say("the radio does not start:", e)
+
+
+async def keep(name, begin):
+    """Runs `begin()` again and again: whatever becomes of it, protection and sessions go on."""
+    while True:
+        try:
+            await begin()
+            return
+        except Exception as e:  # noqa: BLE001 - told, and tried again
+            sys.print_exception(e)
+            say("{} failed; it is begun again in {} s".format(name, AGAIN_S))
+        await asyncio.sleep(AGAIN_S)
+
+
 class Board:
-    """Everything that was built, by name. `offline` is set where config.json does not say how to reach anybody."""
+    """Everything that was built, by name."""
 
     def calibrate(self, section):
         """Give the meter and the energy their corrections; only while every relay is open."""
@@ -115,39 +142,39 @@ class Board:
 
     async def run(self, obeyed):
         """Everything that runs beside the tick, for ever."""
-        from core.commands import Commands
+        from core.obeyed import Obeyed
         from tasks.console import console_loop
         from tasks.record import record_loop
 
-        self.commands = Commands(self.point, obeyed)
-        self.commands.configure = self.configure
-        self.commands.identify = self.identify
+        self.obeyed = Obeyed(obeyed)
         loops = [
             record_loop(self.point, self.clock, self.protect, machine.reset),
             self.meter_loop(),
             self.forget_crashes(),
-            self.announce(),
-            console_loop(sys.stdin.buffer, self.take_line),
+            keep("announcing", self.announce),
+            keep("the console", lambda: console_loop(sys.stdin.buffer, self.take_line)),
         ]
         if self.temperature is not None:
-            loops.append(self.temperature_loop())
+            loops.append(keep("the thermometer", self.temperature_loop))
         if not self.offline:
-            loops.append(self.uplink())
+            loops.append(keep("the uplink", self.uplink))
         await asyncio.gather(*loops)
 
-    def uplink(self):
-        """What runs the uplink."""
+    async def uplink(self):
+        """Builds and runs the uplink."""
         import uplink
 
-        publisher = uplink.build(self, PointView(self))
-        forget(uplink.LOADED)
-        return publisher.run()
+        try:
+            publisher = uplink.build(self, PointView(self))
+        finally:
+            forget(uplink.LOADED)
+        await publisher.run()
 
     async def take_line(self, line):
         """What somebody typed at the console, done and answered."""
         from tasks import console_line
 
-        await console_line.answer(line, self, self.commands, PointView(self))
+        await console_line.answer(line, self, PointView(self))
         forget(("tasks.console_line",))
 
     async def announce(self):
@@ -161,11 +188,14 @@ class Board:
         """What the thermometer says, or that it says nothing, into the reading that the tick judges."""
         from core.supply import UNKNOWN_DC
 
-        while True:
-            await self.temperature.read_once()
-            dc = self.temperature.temperature_dc
-            self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
-            await asyncio.sleep_ms(THERMOMETER_MS)
+        try:
+            while True:
+                await self.temperature.read_once()
+                dc = self.temperature.temperature_dc
+                self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
+                await asyncio.sleep_ms(THERMOMETER_MS)
+        finally:
+            self.reading.temperature_dc = UNKNOWN_DC  # what it said last is not what is
 
     def may_shake_hands(self):
         """True when a TLS handshake may begin; then the gap that it makes is announced."""
@@ -212,19 +242,36 @@ class PointView:
         return self._parts.point.is_charging
 
 
-def main():
-    """Start; returns only by an exception, and then the watchdog restarts the board."""
-    machine.freq(CPU_HZ)
+def prepare(board):
+    """What has to come before the bulk of the modules."""
+    import files
+
+    files.read(board)
+    forget(files.LOADED + ("boot",))
+    if not board.offline:
+        wake_radio()
+
+
+def build(board):
+    """Parts, tick and journal; returns the ids of the commands that were obeyed."""
     import assembly
 
-    board = Board()
     assembly.assemble(board)
     for problem in board.problems:
         say(problem)
     obeyed = assembly.recover(board)
-    forget(assembly.LOADED + ("boot",))
+    forget(assembly.LOADED)
     drop_setup()
-    del assembly
+    return obeyed
+
+
+def main():
+    """Start; returns only by an exception, and then the watchdog restarts the board."""
+    machine.freq(CPU_HZ)
+    gc.threshold(COLLECT_AFTER)
+    board = Board()
+    prepare(board)
+    obeyed = build(board)
     point = board.point
     say("{} {} boot {} epoch {}".format(point.board_name, VERSION, point.boot, point.journal.epoch))
     asyncio.run(board.run(obeyed))

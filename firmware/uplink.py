@@ -38,5 +38,5 @@ def build(board, view):
         tls,
         AFTER_POWER_CUT_MS if board.reset_cause == "power_on" and board.point.boot > 1 else 0,
     )
-    publisher.on_command = CommandTask(board.commands, board.clock, publisher.reply, outbox)
+    publisher.on_command = CommandTask(board, publisher.reply, outbox)
     return publisher

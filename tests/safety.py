@@ -41,7 +41,15 @@ NOT_IN_THE_TICK = {
 # Of these, too, mutants are made.
 MODULES = (
     *COVERED,
-    *("core/energy", "core/point", "core/recovery", "core/snapshot", "core/commands", "core/rare_commands"),
+    *(
+        "core/energy",
+        "core/point",
+        "core/recovery",
+        "core/snapshot",
+        "core/obeyed",
+        "core/commands",
+        "core/rare_commands",
+    ),
 )
 TESTS = (
     "test_protection",

@@ -15,7 +15,7 @@ FIRMWARE = ROOT / "firmware"
 HOST = ROOT / "host" / "zhuque"
 
 # What each folder of the board may import besides itself. core and wire know no chip, no network and no clock.
-PURE = {"array", "binascii", "collections", "json", "micropython", "struct"}
+PURE = {"array", "binascii", "collections", "hashlib", "json", "micropython", "struct"}
 BOARD_RULES = {
     "wire": {"json", "micropython"},
     "core": {"wire"} | PURE,

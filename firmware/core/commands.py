@@ -1,26 +1,28 @@
-"""Commands as they come over the wire: checked, journalled, obeyed, answered; each id once.
+"""Commands as they come over the wire: checked, journalled, obeyed, answered; each id once. Loaded for a command.
 
-What is asked for every day is here, the rest in core/rare_commands, which is loaded when it is wanted. `execute` always
-returns a reply. A command that changes something is in the journal before its effect, so that after a
-restart its id is known; one that cannot be journalled is refused.
+What is asked for every day is here, the rest in core/rare_commands. `execute` always returns a reply. A command that
+changes something is in the journal before its effect, so that after a restart its id is known; one that cannot be
+journalled is refused.
 """
 
+from wire.commands import command as checked
 from wire.messages import WireError, reply
-from wire.units import const
 
 from .protection import WHOLE
 
-KEPT_IDS = const(64)
-
 
 class Commands:
-    """Obeys for one point; `obeyed` are the ids of the commands obeyed before a restart, oldest first."""
+    """Obeys for one point; `obeyed` is core.obeyed.Obeyed.
 
-    def __init__(self, point, obeyed):
+    `configure`, called with (self, command, uptime_ms, unix), changes config.json; `identify`, called alike, shows
+    which board this is.
+    """
+
+    def __init__(self, point, obeyed, configure=None, identify=None):
         self.point = point
-        self.configure = None  # called with (self, command, uptime_ms, unix): what changes config.json
-        self.identify = None  # alike: what shows which board this is
-        self._answers = [(id, None) for id in obeyed]  # (id, reply), oldest first; None: before the restart
+        self.configure = configure
+        self.identify = identify
+        self._obeyed = obeyed
         self._ops = {
             "start": self._start,
             "stop": self._stop,
@@ -33,29 +35,18 @@ class Commands:
         `line` is the way that it came: `is_local` where that is the point itself, `resend` what sends records there.
         """
         try:
-            from wire.commands import command as checked
-
             command = checked(payload)
             command["line"] = line
         except WireError as e:
             return reply(e.id, e.code, e.detail)
-        known = self._known(command["id"])
+        known = self._obeyed.answer(command["id"])
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
-        # What changes nothing may be asked twice: a long pull must not push out the ids of what was obeyed. And what a
-        # configuration is, is not kept for each time that somebody asked.
+        # What changes nothing may be asked twice: a long pull must not push out the ids of what was obeyed.
         if command["op"] not in ("resend", "ping"):
-            self._answers.append((command["id"], None if "config" in answer else answer))
-            if len(self._answers) > KEPT_IDS:
-                self._answers.pop(0)
+            self._obeyed.remember(answer)
         return answer
-
-    def _known(self, id):
-        for seen, answer in self._answers:
-            if seen == id:
-                return answer or reply(id)
-        return None
 
     def _obey(self, command, uptime_ms, unix):
         id = command["id"]

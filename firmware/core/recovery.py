@@ -8,7 +8,7 @@ a recovered session is suspended until the length of the outage is known.
 import json
 
 from . import causes
-from .commands import KEPT_IDS
+from .obeyed import KEPT_IDS
 from .protection import WHOLE
 
 # How far back the journal is searched for commands already obeyed.

@@ -1,13 +1,14 @@
 """MQTT 3.1.1 for a board: QoS 0 and 1, clean session, retained last will, and no call that waits for the network.
 
-Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a fixed buffer and at once offers it
-to the socket; what the socket does not take, a task of its own delivers. `run` reads into a fixed buffer and handles
-packets where they lie. Two tasks live as long as the connection, none is made per message.
+Strategy: mqtt_connect.py, loaded for it, makes a connection. `publish` writes into a buffer and at once offers it to
+the socket; what the socket does not take, a task of its own delivers. `run` reads into a buffer and handles packets
+where they lie. Both are as large as what is usual; a larger message makes one grow until the connection ends. Two tasks
+live as long as the connection, none is made per message.
 
 Rules: whatever ends a connection ends it in `_end`, with a reason, and `run` raises it. A peer that breaks the protocol
 is hung up on, never argued with. Keep-alive: a PINGREQ every half period; a peer not heard for a whole one is gone, so
-a half-open connection is seen within 1.5 periods. A message too large for the buffer is passed over and acknowledged,
-or the broker would send it for ever.
+a half-open connection is seen within 1.5 periods. A message larger than any of ours may be is passed over and
+acknowledged, or the broker would send it for ever.
 """
 
 import asyncio
@@ -20,8 +21,9 @@ from . import mqtt_packet as packet
 from .waiting import readable, writable
 
 CONNECT_TIMEOUT_MS = const(15_000)
-RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD
-TRANSMIT_SIZE = const(5120)  # the longest message, and two records beside it
+RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD  # at most
+_USUAL_IN = const(1024)  # a command
+_USUAL_OUT = const(2560)  # telemetry, and a record beside it
 
 
 class MqttError(OSError):
@@ -45,16 +47,18 @@ class MqttClient:
         self._on_message = on_message
         self._on_puback = on_puback
         self._on_oversize = on_oversize
-        self._in = bytearray(RECEIVE_SIZE)
-        self._in_view = memoryview(self._in)
-        self._out = bytearray(TRANSMIT_SIZE)
-        self._out_view = memoryview(self._out)
+        self._in = self._out = b""
         self._pid = 0
         self._sock = None
         self._forget()
 
     def _forget(self):
+        if len(self._in) != _USUAL_IN:
+            self._set_in(_USUAL_IN)
+        if len(self._out) != _USUAL_OUT:
+            self._set_out(_USUAL_OUT)
         self._in_end = 0  # bytes received and not yet handled
+        self._wanted = 0  # bytes of a message that does not fit yet
         self._skip = 0  # bytes still to be passed over, of a message too large
         self._skipped = None
         self._out_start = self._out_end = 0
@@ -62,6 +66,14 @@ class MqttClient:
         self._asked = None  # (packet id, number of topics) of the SUBSCRIBE not yet answered
         self._why = None
         self._runner = self._sender = self._ticker = None
+
+    def _set_in(self, size):
+        self._in = bytearray(size)
+        self._in_view = memoryview(self._in)
+
+    def _set_out(self, size):
+        self._out = bytearray(size)
+        self._out_view = memoryview(self._out)
 
     # Connecting ------------------------------------------------------------------------------------------------------
 
@@ -73,7 +85,7 @@ class MqttClient:
     @property
     def room(self):
         """Bytes free in the transmit buffer, headers included."""
-        return TRANSMIT_SIZE - (self._out_end - self._out_start)
+        return len(self._out) - (self._out_end - self._out_start)
 
     async def connect(self, host, port, tls=None, name=None, gate=None, timeout_ms=CONNECT_TIMEOUT_MS):
         """Connects to a numeric address, with `tls`, an SSLContext, to the server that its certificate calls `name`.
@@ -142,10 +154,13 @@ class MqttClient:
         """Makes room for that many bytes at the end of the buffer."""
         if self._sock is None:
             raise MqttError("not connected")
-        if self._out_end + length <= TRANSMIT_SIZE:
+        if self._out_end + length <= len(self._out):
             return
         if length > self.room:
-            raise MqttFull("{} bytes, but only {} free".format(length, self.room))
+            if self._out_end or length > RECEIVE_SIZE:
+                raise MqttFull("{} bytes, but only {} free".format(length, self.room))
+            self._set_out(length)
+            return
         left = self._out_end - self._out_start
         self._out_view[0:left] = self._out_view[self._out_start : self._out_end]
         self._out_start = 0
@@ -240,6 +255,10 @@ class MqttClient:
         if at:
             view[0 : end - at] = view[at:end]
         self._in_end = end - at
+        if self._wanted:
+            self._set_in(self._wanted)
+            self._in_view[: end - at] = view[: end - at]
+            self._wanted = 0
 
     def _handle(self, at, end):
         """Handles the packet at `at`; returns its bytes, 0 while it is not complete."""
@@ -254,6 +273,9 @@ class MqttClient:
         if kind == packet.PUBLISH:
             if head + length > RECEIVE_SIZE:
                 return self._begin_to_pass_over(first, body, end, length) and body - at
+            if head + length > len(self._in):
+                self._wanted = head + length
+                return 0
             if body + length <= end:
                 self._take_message(first, body, length)
         elif body + length <= end:

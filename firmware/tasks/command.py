@@ -6,6 +6,7 @@ from .forget import forget
 
 # What a command loads, and a rare one more.
 _LOADED = (
+    "core.commands",
     "wire.commands",
     "core.rare_commands",
     "tasks.configure",
@@ -17,20 +18,26 @@ _LOADED = (
 
 
 class CommandTask:
-    """Call it with a command's payload; `reply(message)` queues the answer, `line` is as core/commands has it."""
+    """Call it with a command's payload; `board` is main.Board, `reply(message)` queues the answer.
 
-    def __init__(self, commands, clock, reply, line):
-        self._commands = commands
-        self._clock = clock
+    `line` is as core/commands has it.
+    """
+
+    def __init__(self, board, reply, line):
+        self._board = board
         self._reply = reply
         self._line = line
 
     def __call__(self, payload):
+        board = self._board
         try:
-            answer = self._commands.execute(payload, self._clock.uptime_ms(), self._clock.unix(), self._line)
+            from core.commands import Commands
+
+            commands = Commands(board.point, board.obeyed, board.configure, board.identify)
+            answer = commands.execute(payload, board.clock.uptime_ms(), board.clock.unix(), self._line)
         except Exception as e:  # noqa: BLE001 - our own fault must not end the connection, and must be seen
             sys.print_exception(e)
-            self._commands.point.protection.fail()
+            board.protection.fail()
             return
         finally:
             forget(_LOADED)

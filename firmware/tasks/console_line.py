@@ -21,10 +21,10 @@ from .console import MAX_LINE
 _PIECE = const(96)
 
 
-async def answer(line, board, commands, view):
+async def answer(line, board, view):
     """What the line asks, and the lines that answer it; never raises."""
     try:
-        await _Line(board, commands, view).obey(line)
+        await _Line(board, view).obey(line)
     except Exception as e:  # noqa: BLE001 - our own fault: seen, and the next line is taken all the same
         sys.print_exception(e)
 
@@ -32,9 +32,8 @@ async def answer(line, board, commands, view):
 class _Line:
     is_local = True
 
-    def __init__(self, board, commands, view):
+    def __init__(self, board, view):
         self._board = board
-        self._commands = commands
         self._view = view
         self._asked = None  # [next, last] of the records to print
         self._reply = None
@@ -48,14 +47,14 @@ class _Line:
         elif len(line) > MAX_LINE:
             _say("reply", reply(None, "too_large", "a line has at most {} bytes".format(MAX_LINE)))
         elif line[:1] == b"{":
-            CommandTask(self._commands, self._board.clock, self._take_reply, self)(bytes(line))
+            CommandTask(self._board, self._take_reply, self)(bytes(line))
             await self._print_records()
             if self._reply:
                 _say("reply", self._reply)
 
     def resend(self, epoch, first, last):
         """As Outbox.resend: the records are printed before the reply."""
-        self._asked = within(self._commands.point.journal, epoch, first, last)
+        self._asked = within(self._board.point.journal, epoch, first, last)
         return 0 if self._asked is None else self._asked[1] - self._asked[0] + 1
 
     def _take_reply(self, message):
@@ -64,7 +63,7 @@ class _Line:
     async def _print_records(self):
         """One a turn; what cannot be read is passed over."""
         while self._asked:
-            seq, record = self._commands.point.journal.read_from(self._asked[0])
+            seq, record = self._board.point.journal.read_from(self._asked[0])
             if seq > self._asked[1]:
                 return
             self._asked[0] = seq

@@ -11,4 +11,6 @@ def forget(names):
             package, _, part = name.rpartition(".")
             if package:
                 delattr(sys.modules[package], part)
+    if "packed" in sys.modules:
+        sys.modules["packed"].rest()
     gc.collect()

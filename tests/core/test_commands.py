@@ -3,7 +3,7 @@
 from fakes.wall import NOON, Wall
 
 from core import causes, rare_commands
-from core.commands import KEPT_IDS
+from core.obeyed import KEPT_IDS, Obeyed
 from core.protection import WHOLE
 
 
@@ -55,32 +55,44 @@ def test_sockets_are_counted_from_one():
     assert wall.word == 1 << 9
 
 
-def test_each_id_once_and_the_last_sixty_four():
+def test_each_id_once():
     wall = Wall()
     assert wall.start(1, id="a")["ok"] and wall.command(id="b", op="stop", socket=2)["error"] == "no_session"
     count = len(wall.records("command"))
     assert wall.command(id="b", op="reboot")["error"] == "no_session", "the same answer again"
     assert wall.command(id="a", op="reboot") == {"id": "a", "ok": True} and not wall.point.restart_asked
     assert len(wall.records("command")) == count
-    for n in range(KEPT_IDS - 2):
-        wall.command(id=str(n), op="limit", socket=2, max_duration_s=5)
-    assert wall.command(id="a", op="reboot") == {"id": "a", "ok": True} and not wall.point.restart_asked
-    wall.command(id="one more", op="limit", socket=2, max_duration_s=5)
-    assert wall.command(id="a", op="stop", socket=2)["error"] == "no_session", "it is forgotten"
+
+
+def test_the_last_sixty_four_that_were_obeyed_and_the_last_eight_that_were_refused_are_known():
+    obeyed = Obeyed(["before", "the restart"])
+    for n in range(KEPT_IDS - 1):
+        obeyed.remember({"id": str(n), "ok": True, "config": "large"})
+    assert obeyed.answer("before") is None and obeyed.answer("the restart") == {
+        "id": "the restart",
+        "ok": True,
+    }
+    assert obeyed.answer("0") == {"id": "0", "ok": True}, "that it was obeyed, and not all that was told then"
+    refusals = [{"id": "no" + str(n), "ok": False, "error": "gone", "detail": None} for n in range(9)]
+    for refusal in refusals:
+        obeyed.remember(refusal)
+    assert [obeyed.answer(refusal["id"]) for refusal in refusals] == [None] + refusals[1:]
+    assert obeyed.answer("the restart"), "who is refused pushes out nothing that was obeyed"
+    obeyed.remember({"id": "x", "ok": True})
+    assert obeyed.answer("the restart") is None and obeyed.answer("x") == {"id": "x", "ok": True}
 
 
 def test_what_changes_nothing_is_kept_by_no_id():
     wall = Wall()
     for op, more in (("ping", {}), ("resend", {"epoch": wall.journal.epoch, "from": 1, "to": 1})):
         wall.command(id="x", op=op, **more)
-    assert wall.commands._answers == [] and not wall.records("command")
+    assert wall.obeyed.answer("x") is None and not wall.records("command")
     wall.commands.configure = lambda *order: {"config": {"calibration": {}}}
     assert wall.command(id="x", op="config", config={}) == {
         "id": "x",
         "ok": True,
         "config": {"calibration": {}},
     }
-    assert wall.commands._answers == [("x", None)], "the id, and not what the configuration was"
     assert wall.command(id="x", op="config", config={}) == {"id": "x", "ok": True}
 
 

@@ -55,15 +55,6 @@ def test_nothing_starts_on_a_board_that_is_about_to_restart():
     assert wall.word == 0 and not wall.point.is_charging
 
 
-def test_only_the_last_ids_are_kept():
-    wall = Wall()
-    for n in range(recovery.KEPT_IDS + 1):
-        wall.command(id="p{}".format(n), op="stop", socket=1)
-        wall.command(id="q{}".format(n), op="ping")  # changes nothing: nobody has to know that it was obeyed
-    kept = [id for id, _ in wall.commands._answers]
-    assert len(kept) == recovery.KEPT_IDS and kept[0] == "p1"
-
-
 def test_a_session_resumes_only_once_its_record_fits():
     wall = charging()
     wall.silent[2] = True

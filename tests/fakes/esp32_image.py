@@ -86,7 +86,8 @@ def app(
     flash: int = 4,
 ) -> bytes:
     """An application of about `size` bytes."""
-    banner = f"MicroPython {version} on 2024-06-02; {board}".encode() if project == "micropython" else b""
+    # In the releases, too, these are two texts.
+    banner = f"MicroPython {version} on 2024-06-02\0; {board}".encode() if project == "micropython" else b""
     data = descriptor(version, project) + banner + b"\0" + noise(size // 4, 4)
     segments = [(0x3F400020, data), (0x3FFBDB60, noise(4096, 5)), (0x400D0020, noise(size * 3 // 4, 6))]
     return image(segments, chip_id, flash=flash)

@@ -24,7 +24,6 @@ _MAIN = """
 import gc
 import sys
 
-sys.path.insert(0, {path!r})
 import asyncio
 import json
 
@@ -38,7 +37,7 @@ async def probe():
         await asyncio.sleep(60)
         gc.collect()
         names = sorted(sys.modules)
-        print("probe: " + json.dumps({{"heap": gc.mem_alloc() - held, "modules": names}}))
+        print("probe: " + json.dumps({"heap": gc.mem_alloc() - held, "modules": names}))
 
 
 asyncio.create_task(probe())
@@ -49,15 +48,14 @@ main.main()
 
 
 def compiled(folder: Path, board: str) -> Path:
-    """A folder that a simulated point takes as its firmware: that of `board`, with the probe."""
-    data = boards.load(board).data
-    for name, code in application.compiled(data).items():
-        path = folder / "a" / name
+    """A folder that a simulated point takes as its firmware: that of `board` as it is flashed, and the probe."""
+    for name, data in application.build(boards.load(board).data).items():
+        path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(code)
-    insert = f"import sys\nsys.path.insert(0, {str(folder / 'a')!r})\nimport boot\nsys.path.pop(0)\n"
-    (folder / "boot.py").write_text(insert)
-    (folder / "main.py").write_text(_MAIN.format(path=str(folder / "a")))
+        path.write_bytes(data)
+    start = folder / "boot.py"
+    start.write_text(start.read_text().replace('"/a', f'"{folder}/a'))
+    (folder / "main.py").write_text(_MAIN)
     return folder
 
 

@@ -9,6 +9,7 @@ from core import recovery, trip_memo
 from core.commands import Commands
 from core.energy import Energy
 from core.journal import Journal
+from core.obeyed import Obeyed
 from core.outbox import Outbox
 from core.point import Point
 from wire import config as wire_config
@@ -46,7 +47,8 @@ class Wall(Bench):
             self.protection.restore(i, bits)
         obeyed = recovery.recover(self.point, reset_cause, "0.1.0", 0, clock)
         self.outbox = Outbox(self.journal)
-        self.commands = Commands(self.point, obeyed)
+        self.obeyed = Obeyed(obeyed)
+        self.commands = Commands(self.point, self.obeyed)
         if awake:
             self.live(6)
             for i in range(self.sockets):

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,18 @@ def test_ports_that_are_none() -> None:
     with pytest.raises(UsageError, match="is no serial port"):
         ports.check(__file__)
     ports.check("socket://127.0.0.1:1")
+    ports.check("rfc2217://bench.local:4000?ign_set_control")
+    for wrong in (
+        "rfc2217://bench.local",
+        "socket://:4000",
+        "tcp://h:1",
+        "socket://h:99999",
+        "rfc2217://h:x",
+    ):
+        with pytest.raises(
+            UsageError, match="is no port of another machine; it looks like rfc2217://HOST:PORT"
+        ):
+            ports.check(wrong)
 
 
 def test_named_ports_are_taken_once_and_as_they_are() -> None:
@@ -69,7 +81,9 @@ def test_named_ports_are_taken_once_and_as_they_are() -> None:
     ]
 
 
-def test_who_has_a_port_open_is_named() -> None:
+@pytest.fixture
+def shared() -> Iterator[tuple[str, int]]:
+    """A port that another process has open too, and that process."""
     ours, theirs = os.openpty()
     name = os.ttyname(theirs)
     os.close(theirs)
@@ -80,13 +94,25 @@ def test_who_has_a_port_open_is_named() -> None:
         os._exit(0)
     try:
         until = time.monotonic() + 10
-        while f"process {child}" not in (said := str(ports.in_use(name))) and time.monotonic() < until:
+        while not ports.who_has(name) and time.monotonic() < until:
             time.sleep(0.02)
-        assert f"{name} is open in another program (" in said and f", process {child})" in said
+        yield name, child
     finally:
         os.kill(child, 9)
         os.waitpid(child, 0)
         os.close(ours)
+
+
+def test_who_has_a_port_open_is_named(shared: tuple[str, int]) -> None:
+    name, child = shared
+    said = str(ports.in_use(name))
+    assert f"{name} is open in another program (" in said and f", process {child})" in said
+
+
+def test_a_silent_board_with_another_listener_is_not_blamed(shared: tuple[str, int]) -> None:
+    name, child = shared
+    with pytest.raises(NoAnswerError, match=rf"is open in another program \(.*, process {child}\)"):
+        console.listen(name, 0.2)
 
 
 @pytest.mark.parametrize(("version", "good"), [("4.8.1", False), ("6.0.0", False), ("5.0.0", True)])
@@ -131,6 +157,11 @@ def test_a_missing_esptool_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
          "the line loses bytes"),
         ("Could not open socket://h:1, the port is busy or doesn't exist.\n(Connection refused)", NoAnswerError,
          "nobody serves this port"),
+        ("Could not open rfc2217://h:1, the port is busy or doesn't exist.\n(Could not open port rfc2217://h:1: [Errno "
+         "-2] Name or service not known)", NoAnswerError, "no machine of that name is known"),
+        ("Could not open /dev/null, the port is busy or doesn't exist.\n(Could not configure port: (25, 'Inappropriate "
+         "ioctl for device'))\n\n", UsageError, "this is no serial port"),
+        ("Lost connection, retrying...", NoAnswerError, "the board went away in the middle"),
         ("Secure Boot V1 detected, writing to flash regions < 0x8000 is disabled", RefusedError, "locked for ever"),
         ("[Errno 28] No space left on device", ZhuqueError, "the disk is full"),
         ("a sentence of tomorrow", ZhuqueError, "with words that Zhuque does not know: a sentence of tomorrow"),

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ from zhuque.device import flasher, image, layout, stock
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
 from zhuque.errors import ZhuqueError
+from zhuque.sim.broker import free_port
 from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
 
 STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
@@ -213,6 +217,23 @@ def test_a_cable_that_was_pulled_goes_on_where_it_stopped(new_board: NewBoard, t
     assert second.skipped == 5  # bootloader, table and three pieces of MicroPython
 
 
+def test_a_board_that_is_plugged_in_where_another_was_pulled_is_left_alone(
+    zq10: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    """esptool would go on with it, by the port's name, for seven seconds."""
+    first = new_board(link=tmp_path / "tty")
+    first.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
+    with ThreadPoolExecutor(1) as pool:
+        job = pool.submit(flash, zq10, first.address)
+        until = time.monotonic() + 60
+        while first.state != "off" and time.monotonic() < until:
+            time.sleep(0.01)
+        second = new_board(link=tmp_path / "tty")
+        (result,) = job.result()
+    assert result.error is not None and "the board went away in the middle" in str(result.error)
+    assert set(held(second)) == {0xFF} and second.state == "stuck"
+
+
 @pytest.mark.parametrize(("baud", "slower"), [(460800, 1), (115200, 2)])
 def test_an_adapter_that_is_too_slow(zq10: Image, new_board: NewBoard, baud: int, slower: int) -> None:
     board = new_board()
@@ -265,10 +286,62 @@ def test_eight_at_once_and_one_is_pulled(zq10: Image, new_board: NewBoard) -> No
     assert [result.written > 0 for result in again] == [i == 3 for i in range(8)]
 
 
-def test_a_port_of_another_machine(zq10: Image, new_board: NewBoard) -> None:
+@pytest.mark.parametrize("kind", ["socket", "rfc2217"])
+def test_a_port_of_another_machine(zq10: Image, new_board: NewBoard, kind: str) -> None:
     board = new_board(listen=("127.0.0.1", 0))
-    (result,) = flash(zq10, board.address.replace("rfc2217", "socket"))
+    (result,) = flash(zq10, board.address.replace("rfc2217", kind))
     assert result.passed, result.error
+    assert held(board)[layout.FACTORY.offset :].startswith(zq10.stock.application)
+
+
+def test_a_board_behind_another_machine_is_pulled_and_goes_on(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board(listen=("127.0.0.1", 0))
+    board.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
+    (cut,) = flash(zq10, board.address)
+    assert cut.error is not None and cut.error.exit_code == 4
+    assert "the board went away in the middle" in str(cut.error)
+    plug(board)
+    (result,) = flash(zq10, board.address)
+    assert result.passed and 0 < result.written < 11, result.error
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """esptool's own server before a port; gives the server's URL."""
+    settings = tmp_path / "esptool.cfg"  # its quickest way to a reset needs a device
+    settings.write_text(
+        "[esptool]\ncustom_reset_sequence = D0|R1|W0.1|D1|R0|W0.05|D0\ncustom_hard_reset_sequence = R1|W0.1|R0\n"
+    )
+    with ExitStack() as stack:
+
+        def start(port: str) -> str:
+            number = free_port()
+            server = subprocess.Popen(
+                [sys.executable, "-m", "esp_rfc2217_server", "-p", str(number), port],
+                env={**os.environ, "ESPTOOL_CFGFILE": str(settings), "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(server)
+            stack.callback(server.kill)
+            assert server.stdout is not None
+            while "Waiting for connection" not in (line := server.stdout.readline()):
+                assert line, "the server ended"
+            return f"rfc2217://127.0.0.1:{number}"
+
+        yield start
+
+
+def test_behind_the_server_of_esptool(zq10: Image, new_board: NewBoard, serve: Callable[[str], str]) -> None:
+    (result,) = flash(zq10, serve(new_board(listen=("127.0.0.1", 0)).address))
+    assert result.passed, result.error
+
+
+def test_a_server_that_does_not_speak_rfc_2217(zq10: Image) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        (result,) = flash(zq10, f"rfc2217://127.0.0.1:{server.getsockname()[1]}")
+    assert result.error is not None and result.error.exit_code == 4
+    assert "does not seem to support RFC2217" in str(result.error) and "one for RFC 2217" in str(result.error)
 
 
 def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: Path) -> None:
@@ -282,6 +355,23 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: 
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert not Path(making._folder.name).exists()
+
+
+def test_a_ctrl_c_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path) -> None:
+    board = new_board(paced=True)
+    (tmp_path / "stock.bin").write_bytes(STOCK)
+    command = [sys.executable, "-m", "zhuque", "flash", "--board", "zq10", "--firmware", "stock.bin", "--yes"]
+    with subprocess.Popen(
+        [*command, board.address], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    ) as running:
+        assert running.stderr is not None
+        said = ""
+        while "writing" not in said:
+            said += running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(60) == 1
+    assert said.startswith("Error: stopped: the boards that were being written are not finished; run the")
 
 
 def test_stopping_ends_every_process(zq10: Image, new_board: NewBoard) -> None:

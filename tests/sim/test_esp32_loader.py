@@ -16,10 +16,10 @@ import pytest
 from tests.fakes import esp32_image as images
 from zhuque.errors import RefusedError, UsageError
 from zhuque.sim.esp32 import boot, slip
-from zhuque.sim.esp32.board import SyncWatch
 from zhuque.sim.esp32.chip import CHIPS, ESP32
 from zhuque.sim.esp32.faults import Faults, Unplugged, is_fault, parse
 from zhuque.sim.esp32.flash import MIB, SECTOR, FlashFile
+from zhuque.sim.esp32.line import Pace, ResetLines, SyncWatch
 from zhuque.sim.esp32.loader import SYNC, Leave, Loader
 from zhuque.sim.esp32.port import PtyPort
 
@@ -354,6 +354,38 @@ def test_a_sync_request_is_kept_from_the_application() -> None:
     watch = SyncWatch()
     assert watch.feed(request[:3]) == (b"", None)
     assert watch.feed(b"other") == (request[:3] + b"other", None)
+
+
+def test_bytes_take_their_time_and_within_a_frame_a_late_look_costs_none() -> None:
+    pace = Pace(on=True)
+    assert pace.take(b"x" * 4096, 409600, follows=False, now=1.0) == b"" and pace.is_busy
+    assert pace.left_s(1.05) == pytest.approx(0.05)
+    assert pace.arrived(1.09) == b""
+    assert pace.arrived(1.15) == b"x" * 4096 and not pace.is_busy
+    pace.take(b"x" * 4096, 409600, follows=True, now=1.15)
+    assert pace.left_s(1.15) == pytest.approx(0.05)  # it was in the driver's buffer all the time
+    pace.all()
+    pace.take(b"x" * 4096, 409600, follows=False, now=1.25)
+    assert pace.left_s(1.25) == pytest.approx(0.1)
+    pace.all()
+    pace.take(b"x" * 4096, 409600, follows=True, now=2.0)  # that late the buffer had run empty
+    assert pace.left_s(2.0) == pytest.approx(0.0, abs=1e-9)
+    assert pace.line_s == pytest.approx(0.4)
+    assert Pace(on=False).take(b"now", 115200, follows=False, now=1.0) == b"now"
+
+
+def test_the_lines_reset_into_the_program_or_the_loader() -> None:
+    lines = ResetLines()
+    assert not lines.set(dtr=True, rts=True, now=1.0)  # both: neither transistor conducts
+    assert not lines.is_down
+    assert lines.set(dtr=False, rts=True, now=1.0) and lines.is_down
+    lines.set(dtr=True, rts=True, now=1.1)
+    lines.set(dtr=True, rts=False, now=1.15)  # the boot pin, 50 ms after the reset
+    assert lines.boots(1.2) is None and lines.is_down
+    assert lines.boots(1.5) is True and not lines.is_down and lines.boots(1.6) is None
+    assert lines.set(dtr=False, rts=True, now=2.0)
+    lines.set(dtr=False, rts=False, now=2.1)
+    assert lines.boots(2.5) is False
 
 
 # Boot --------------------------------------------------------------------------------------------------------------

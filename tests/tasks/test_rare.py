@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
+import sys
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 from fakes.tick_bench import TickBench
 
+from core.reading import Reading
+from core.supply import UNKNOWN_DC
 from tasks import command, configure, maintenance
 
 
@@ -47,15 +51,31 @@ def test_a_file_is_written_only_while_every_relay_is_open_and_its_gap_is_announc
 def test_a_command_that_raises_is_an_internal_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = TickBench(0)
 
-    def execute(*order: object) -> None:
+    def uptime_ms() -> int:
         raise ValueError("a bug")
 
-    commands = SimpleNamespace(execute=execute, point=SimpleNamespace(protection=bench.guard))
-    clock = SimpleNamespace(uptime_ms=lambda: 5, unix=lambda: None)
+    board = SimpleNamespace(point=None, obeyed=None, configure=None, identify=None, protection=bench.guard)
+    board.clock = SimpleNamespace(uptime_ms=uptime_ms)
     told: list[BaseException] = []
     monkeypatch.setattr(command, "sys", SimpleNamespace(print_exception=told.append))
-    command.CommandTask(commands, clock, pytest.fail, None)(b"{}")
-    assert len(told) == 1 and bench.tick() == 0 and bench.guard.fault
+    monkeypatch.setattr(command, "forget", lambda names: None)
+    command.CommandTask(board, pytest.fail, None)(b'{"id": "a", "op": "ping"}')
+    assert [str(error) for error in told] == ["a bug"] and bench.tick() == 0 and bench.guard.fault
+
+
+def test_a_thermometer_whose_loop_ended_knows_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "machine", ModuleType("machine"))
+    board = importlib.import_module("main").Board()
+    board.reading = Reading(1)
+
+    async def read_once() -> None:
+        board.reading.temperature_dc = 250
+        raise MemoryError
+
+    board.temperature = SimpleNamespace(read_once=read_once)
+    with pytest.raises(MemoryError):
+        asyncio.run(board.temperature_loop())
+    assert board.reading.temperature_dc == UNKNOWN_DC
 
 
 def test_the_watchdog_waits_longer_than_maintenance_lasts(monkeypatch: pytest.MonkeyPatch) -> None:

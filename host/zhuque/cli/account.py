@@ -156,7 +156,8 @@ def import_(path: Path, db: str | None) -> None:
     """Add and change accounts as a CSV file says: all of them, or none where a line is wrong.
 
     Columns, with a header: account, name, flat, phone, cards (with blanks between), note; only account must be there.
-    An account that exists becomes what its line says; its number stays where the line has none.
+    An account that exists becomes what its line says. What the file has no column for stays, and so does a number where
+    the line has none.
 
     \b
     Example:
@@ -167,10 +168,9 @@ def import_(path: Path, db: str | None) -> None:
     from zhuque.report.people import read_people
     from zhuque.store import accounts
 
-    people, now, new = read_people(path), int(time.time()), 0
+    people, told = read_people(path)
     with _writing(where) as engine, engine.begin() as opened:
-        for person in people:
-            new += accounts.put(opened, person, now)
+        new = accounts.put(opened, people, told, int(time.time()))
     click.echo(f"{new} accounts added, {len(people) - new} changed")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import click
@@ -19,10 +20,12 @@ from zhuque.errors import NotFoundError, ZhuqueError
 from zhuque.report import figures
 
 if TYPE_CHECKING:
+    from zhuque.billing.tariff import Tariff
     from zhuque.report.bills import Difference, Terms
 
 MONTH = click.argument("month", metavar="YYYY-MM")
 _TARIFF = ("version", "from", "hours", "period", "fen/kWh")
+_TARIFF_KEYS = ("version", "from", "hours", "period", "fen_per_kwh")
 
 
 @click.group(name="bill")
@@ -101,7 +104,7 @@ def check(month: str, db: str | None, as_json: bool) -> None:
 @site_option
 @json_option
 def tariff(as_json: bool) -> None:
-    """The tariffs of the site: which price when.
+    """The tariffs of the site: which price when, the service fee, and what a session costs at least and at most.
 
     \b
     Example:
@@ -118,6 +121,17 @@ def tariff(as_json: bool) -> None:
             "hours": hours,
             "period": period,
             "fen_per_kwh": float(tariff.prices[period]),
+            "free_minutes": tariff.free_s // 60,
+            "minimum_fen": tariff.minimum_fen,
+            "cap_fen": tariff.cap_fen,
+            "service": [
+                {
+                    "up_to_w": None if tier.up_to_mw is None else tier.up_to_mw // 1000,
+                    "fen_per_kwh": float(tier.fen_per_kwh),
+                    "fen_per_hour": float(tier.fen_per_hour),
+                }
+                for tier in tariff.tiers
+            ],
         }
         for tariff in terms.tariffs
         for hours, period in spans(tariff)
@@ -125,7 +139,11 @@ def tariff(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(_TARIFF, [[f"{value}" for value in row.values()] for row in rows], ("fen/kWh",))
+        print_table(_TARIFF, [[str(row[key]) for key in _TARIFF_KEYS] for row in rows], ("fen/kWh",))
+        for tariff in terms.tariffs:
+            click.echo(f"\n{tariff.version}")
+            for line in _terms_of(tariff):
+                click.echo(f"  {line}")
 
 
 def the_terms() -> Terms:
@@ -140,6 +158,18 @@ def the_terms() -> Terms:
             f"{site.folder}/site.toml has no tariff: add [[tariff]] tables as host/README.md shows them"
         )
     return Terms(site.name, site.tariffs, ZoneInfo(site.time_zone))
+
+
+def _terms_of(tariff: Tariff) -> Iterator[str]:
+    """What a version says beside the prices of electricity, a line each."""
+    for tier in tariff.tiers:
+        up_to = f"up to {tier.up_to_mw // 1000} W" if tier.up_to_mw is not None else "any other session"
+        yield (
+            f"service, {up_to}: {float(tier.fen_per_kwh):g} fen/kWh, {float(tier.fen_per_hour):g} fen an hour"
+        )
+    most = "without a cap" if tariff.cap_fen is None else f"at most {figures.yuan_text(tariff.cap_fen)} yuan"
+    least = figures.yuan_text(tariff.minimum_fen)
+    yield f"a session: at least {least} yuan, {most}, free up to {tariff.free_s // 60} min"
 
 
 def _difference(found: Difference) -> dict[str, object]:

@@ -135,10 +135,10 @@ def _flash(
     image: Image, names: Sequence[str], baud: int, everything: bool, wait: float, yes: bool, as_json: bool
 ) -> int:
     """The exit code: that of all failures where they agree, else 1."""
-    from zhuque.cli.flash_bars import bars
+    from zhuque.cli.flash_bars import bars, stopped
     from zhuque.device.flasher import Flasher, Settings
 
-    with Flasher(image, Settings(baud, everything, wait)) as flasher:
+    with stopped(), Flasher(image, Settings(baud, everything, wait)) as flasher:
         refused = {} if yes else _ask(flasher, names)
         wanted = [name for name in names if name not in refused]
         with bars(wanted) as flasher.on_progress:

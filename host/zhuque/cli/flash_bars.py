@@ -46,6 +46,20 @@ def bars(names: Sequence[str]) -> Iterator[Callable[[Progress], None]]:
         yield show
 
 
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Says what a Ctrl-C leaves behind."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from zhuque.errors import ZhuqueError
+
+        raise ZhuqueError(
+            "stopped: the boards that were being written are not finished; run the command again, it goes on where it "
+            "stopped"
+        ) from None
+
+
 def _lines() -> Callable[[Progress], None]:
     said: dict[str, str] = {}
 

@@ -114,10 +114,10 @@ def _provisioner(site: Settings, wanted: str | None, firmware: str | None, wish:
 
 def _run(work: Provisioner, chosen: tuple[str, ...], jobs: int, as_json: bool) -> list[Outcome]:
     """Every outcome, told as it comes."""
-    from zhuque.cli.flash_bars import bars
+    from zhuque.cli.flash_bars import bars, stopped
 
     outcomes: list[Outcome] = []
-    with bars(chosen) as work.on_progress:
+    with stopped(), bars(chosen) as work.on_progress:
         for outcome in _outcomes(work, chosen, jobs):
             outcomes.append(outcome)
             if not as_json:

@@ -186,6 +186,8 @@ def _public(found: Month, now: int) -> dict[str, Any]:
         ],
         "open_sessions": events.open_sessions,
         "open_wh": figures.milli(events.open_mwh),
+        "undated_sessions": events.undated_sessions,
+        "undated_wh": figures.milli(events.undated_mwh),
     }
 
 

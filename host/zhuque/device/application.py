@@ -4,8 +4,8 @@ Strategy: everything of wire, core and tasks goes in; of the drivers only what s
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
 
 `boot.py` and `main.py` in the root must be sources, for MicroPython looks for these names: on_board/ has them, of a
-few lines. They start the application's own, which lies in `/a` compiled; an update writes its successor beside it, to
-`/b`.
+few lines. They start the application's own, which lies in `/a` compiled: one file with all modules (pack.py), and what
+imports from it; an update writes its successor beside it, to `/b`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from zhuque.device import pack
 from zhuque.device.compact import compact
 from zhuque.errors import ZhuqueError
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
 FOLDER = "a"
+MODULES = f"{FOLDER}/modules"
 _STUBS = Path(__file__).resolve().parent / "on_board"
 _WHOLE = ("wire", "core", "tasks")
 _ROOT = ("boot.py", "main.py")
+_IMPORTER = "packed.py"
 # No assertions and no line numbers. Native code, where there is any, is the ESP32's.
 _OPTIONS = ("-O3", "-march=xtensawin")
 FORMAT = 6
@@ -35,8 +38,12 @@ class CompileError(ZhuqueError):
 
 
 def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """The files of the application by their paths on the board, stubs included. Raises CompileError, CompactError."""
-    files = {f"{FOLDER}/{name}": code for name, code in compiled(board, firmware).items()}
+    """The files of the application by their paths on the board, stubs included.
+
+    Raises CompileError, CompactError, PackError.
+    """
+    importer = compile_module(_IMPORTER, compact({_IMPORTER: _source(firmware, _IMPORTER)})[_IMPORTER])
+    files = {f"{FOLDER}/packed.mpy": importer, MODULES: pack.build(compiled(board, firmware))}
     return files | {name: (_STUBS / name).read_bytes() for name in _ROOT}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from zhuque.device import ports
 from zhuque.errors import NoAnswerError, ZhuqueError
 
 BAUD = 115200
@@ -74,7 +75,8 @@ def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = l
 
     A meter may need some seconds after power-up, so that a `meter_fault` is believed only when it stays.
 
-    Raises Silent with its last words, NoAnswerError where the port cannot be opened any more.
+    Raises Silent with its last words, NoAnswerError where another program listens too, or the port cannot be opened any
+    more.
     """
     line = _open(port)
     try:
@@ -108,7 +110,8 @@ def _open(port: str) -> Any:
     import serial
 
     try:
-        line = serial.serial_for_url(port, baudrate=BAUD, timeout=0.1, do_not_open=True)
+        url = ports.as_pyserial_takes(port)
+        line = serial.serial_for_url(url, baudrate=BAUD, timeout=0.1, do_not_open=True)
         line.dtr = line.rts = False  # as they are at rest, or opening would be a reset
         line.open()
     except (OSError, ValueError) as error:
@@ -137,6 +140,8 @@ def _wait(line: Any, port: str, wait_s: float, is_stopped: Callable[[], bool]) -
         _give_up_where_hopeless(port, text)
     if last:
         return last
+    if not ports.is_url(port) and ports.who_has(port):  # without a lock, and it takes what the board says
+        raise ports.in_use(port)
     raise Silent(
         f"{port}: everything was written, but the board has not said how it is within {wait_s:.0f} s; "
         + _last_words(heard)

@@ -43,7 +43,8 @@ class ConsoleLink:
         ports.check(self.port)
         options = {} if ports.is_url(self.port) else {"exclusive": True}
         try:
-            self._line = serial.serial_for_url(self.port, baudrate=BAUD, timeout=_READ_S, **options)
+            url = ports.as_pyserial_takes(self.port)
+            self._line = serial.serial_for_url(url, baudrate=BAUD, timeout=_READ_S, **options)
         except (OSError, ValueError) as error:
             if ports.is_url(self.port):
                 raise NoAnswerError(

@@ -19,7 +19,8 @@ from importlib import metadata
 from pathlib import Path
 
 from zhuque.device import ports
-from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, ZhuqueError
+from zhuque.device.network_port import NetworkPort
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
 MAJOR = 5
 # Nothing of what we ask for is silent for this long, the slowest erase of a flash chip included.
@@ -33,6 +34,7 @@ _FACTS = {
 }
 _WRITING = re.compile(r"^Writing at (0x[0-9a-f]+)")
 _FAILED = re.compile(r"(?:ERROR: )?A (?:fatal|serial exception) error occurred: (.*)")
+_LOST = "Lost connection"
 
 
 class SlowerError(ZhuqueError):
@@ -59,14 +61,20 @@ class Esptool:
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(
-        self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None] = lambda at: None
+        self,
+        baud: int,
+        arguments: Sequence[str],
+        on_at: Callable[[int], None] = lambda at: None,
+        stays: bool = False,
     ) -> Talk:
         """One esptool command; `on_at` hears the flash address that a write has reached.
+
+        The board runs its program afterwards, unless it `stays` in its loader.
 
         Raises ZhuqueError in one of its kinds: SlowerError where a lower baud rate may do.
         """
         for again in range(_OPEN_ATTEMPTS - 1, -1, -1):
-            talk, code = self._talk(baud, arguments, on_at)
+            talk, code = self._reach(baud, arguments, on_at, stays)
             if not code and not talk.error:
                 return talk
             if not again or not _BUSY.search(talk.error):
@@ -74,16 +82,36 @@ class Esptool:
             time.sleep(1)  # a program that has just ended may hold the port for a moment
         raise explain(self.port, talk)
 
-    def _talk(self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None]) -> tuple[Talk, int]:
+    def _reach(
+        self, baud: int, arguments: Sequence[str], on_at: Callable[[int], None], stays: bool
+    ) -> tuple[Talk, int]:
+        after = "no-reset" if stays else "hard-reset"
+        if not ports.is_rfc2217(self.port):
+            return self._talk(self.port, baud, ("--after", after, *arguments), on_at)
+        with NetworkPort(self.port) as bridge:
+            bridge.into_loader()
+            bare = ("--before", "no-reset", "--after", "no-reset", *arguments)
+            talk, code = self._talk(bridge.name, baud, bare, on_at)
+            if not code and not stays:
+                bridge.restart()
+            return talk, code
+
+    def _talk(
+        self, port: str, baud: int, arguments: Sequence[str], on_at: Callable[[int], None]
+    ) -> tuple[Talk, int]:
         talk = Talk()
         if self.is_stopped:
             raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
-        with self._start(baud, arguments) as process:
+        with self._start(port, baud, arguments) as process:
             self._process = process
             try:
                 assert process.stdout is not None
                 for line in _lines(process.stdout.fileno(), self.port):
                     _hear(line, talk, on_at)
+                    if line.startswith(
+                        _LOST
+                    ):  # it would go on by the port's name, which may be another board's soon
+                        process.kill()
                 code = process.wait(SILENCE_S)
             finally:
                 process.kill()
@@ -97,10 +125,10 @@ class Esptool:
         if self._process is not None:
             self._process.kill()
 
-    def _start(self, baud: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, port: str, baud: int, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
         command = [
             *(sys.executable, "-m", "esptool", "--chip", self.chip.lower().replace("-", "")),
-            *("--port", self.port, "--baud", str(baud), "--connect-attempts", str(_CONNECT_ATTEMPTS)),
+            *("--port", port, "--baud", str(baud), "--connect-attempts", str(_CONNECT_ATTEMPTS)),
             *arguments,
         ]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ESPTOOL_")}
@@ -126,6 +154,8 @@ def _hear(line: str, talk: Talk, on_at: Callable[[int], None]) -> None:
         on_at(int(found[1], 16))
     elif found := _FAILED.search(line):
         talk.error = found[1]
+    elif line.startswith(_LOST):
+        talk.error = line
     elif talk.error:
         talk.error += "\n" + line
     elif "already in flash" in line:
@@ -169,6 +199,7 @@ _BUSY = re.compile(
 )
 _OPEN_ATTEMPTS = 3
 _AGAIN = "run the command again: it goes on where it stopped"
+_ONCE_MORE = "Then run the command again"
 _AWAY = "the board went away in the middle: the cable or its hub; plug it in again, and " + _AGAIN
 # (what esptool's words hold, the error, what it means and what to do); the first that fits is meant. {0} is group 1.
 _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
@@ -178,9 +209,20 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
         "the port is not there: is the cable in? Plug the board in again, and " + _AGAIN,
     ),
     (
-        r"Connection refused|Name or service not known|No route to host",
+        r"Inappropriate ioctl for device",
+        UsageError,
+        "this is no serial port; give one such as /dev/ttyUSB0",
+    ),
+    (
+        r"Name or service not known|name resolution",
         NoAnswerError,
-        "nobody serves this port there; start the server that shares the board, and " + _AGAIN,
+        "no machine of that name is known: is it spelled right, and is this computer's network up? "
+        + _ONCE_MORE,
+    ),
+    (
+        r"Connection refused|No route to host|Could not open (?:socket|rfc2217)",
+        NoAnswerError,
+        "nobody serves this port there: start the server that shares the board. " + _ONCE_MORE,
     ),
     (
         r"This chip is (\S+), not (\S+)\.",
@@ -205,7 +247,7 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
         "button while the command says that it connects",
     ),
     (
-        r"device disconnected|Input/output error|No such device|Broken pipe|Connection lost|write failed|read failed"
+        r"device disconnected|Input/output error|No such device|Broken pipe|Lost connection|write failed|read failed"
         r"|[Cc]onnection failed|Bad file descriptor|Attempting to use a port that is not open|socket disconnected",
         NoAnswerError,
         _AWAY,
@@ -235,7 +277,8 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
 
 def explain(port: str, talk: Talk) -> ZhuqueError:
     """The error for what esptool said when it failed: what happened, what it means, what to do."""
-    words = talk.error or " / ".join(talk.lines[-3:]) or "nothing"
+    said = talk.error.splitlines() or talk.lines[-3:] or ["nothing"]
+    words = " / ".join(line for line in said if line)
     if "mac" in talk.facts and not (ports.is_url(port) or Path(port).exists()):
         return NoAnswerError(f"{port}: {_AWAY}")
     if _BUSY.search(words):

@@ -113,7 +113,7 @@ class Flasher:
 
     def look(self, names: Sequence[str], then_runs: bool = False) -> dict[str, Contents | ZhuqueError]:
         """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
-        return self._each(names, lambda name: self._look(name, "hard-reset" if then_runs else "no-reset"))
+        return self._each(names, lambda name: self._look(name, stays=not then_runs))
 
     def flash(self, names: Sequence[str]) -> list[Result]:
         """Writes every board and waits for its word."""
@@ -128,16 +128,14 @@ class Flasher:
                 self.stop()
                 raise
 
-    def _look(self, port: str, after: str) -> Contents | ZhuqueError:
+    def _look(self, port: str, stays: bool) -> Contents | ZhuqueError:
         self.on_progress(Progress(port, "connecting"))
         file = Path(self._folder.name) / f"{port.replace('/', '_')}.read"
-        command = (
-            *("--after", after, "read-flash", "--no-progress"),
-            *(hex(contents.READ_AT), hex(contents.READ_SIZE), str(file)),
-        )
+        where = hex(contents.READ_AT), hex(contents.READ_SIZE)
+        command = ("read-flash", "--no-progress", *where, str(file))
         try:
             ports.check(port)
-            facts = self._run(Esptool(port, self.image.stock.chip), command).facts
+            facts = self._run(Esptool(port, self.image.stock.chip), command, stays=stays).facts
             found = contents.of(file.read_bytes())
             return replace(found, mac=facts.get("mac", ""), chip=facts.get("chip", ""))
         except ZhuqueError as error:
@@ -176,16 +174,22 @@ class Flasher:
         result.written = len(self._pieces) - talk.skipped
 
     def _run(
-        self, tool: Esptool, command: Sequence[str], on_at: Callable[[int], None] = lambda at: None
+        self,
+        tool: Esptool,
+        command: Sequence[str],
+        on_at: Callable[[int], None] = lambda at: None,
+        stays: bool = False,
     ) -> Talk:
         """The command at the highest baud rate that works. Raises ZhuqueError."""
         self._tools.append(tool)
         bauds = [self.settings.baud, *(baud for baud in BAUDS if baud < self.settings.baud)]
+        if ports.has_fixed_baud(tool.port):
+            bauds = bauds[-1:]
         for baud in bauds:
             if self._is_stopped:
                 tool.stop()
             try:
-                return tool.run(baud, command, on_at)
+                return tool.run(baud, command, on_at, stays)
             except SlowerError:
                 if baud == bauds[-1]:
                     raise

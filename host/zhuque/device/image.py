@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zhuque.boards import Board
-from zhuque.device import application, filesystem, layout
+from zhuque.device import application, filesystem, layout, pack
 from zhuque.device.stock import StockImage, UnfitImageError
 from zhuque.errors import UsageError
 from zhuque.wire.config import check_config
@@ -48,14 +48,14 @@ class Image:
         return bytes(flash)
 
     def module_sizes(self) -> dict[str, int]:
-        """Bytes of each compiled module."""
-        return {path: len(data) for path, data in sorted(self.files.items()) if path.endswith(".mpy")}
+        """Bytes of each compiled module, by its path in the pack."""
+        return {path: len(code) for path, code in pack.read(self.files[application.MODULES]).items()}
 
 
 def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Image:
     """The image of a board. `identity` is its config.json.
 
-    Raises UnfitImageError, UsageError, CompileError, FilesystemError.
+    Raises UnfitImageError, UsageError, CompileError, PackError, FilesystemError.
     """
     chip = chip_of(board)
     if stock.chip != chip:

@@ -6,11 +6,13 @@ USB.
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import grp
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
@@ -65,20 +67,47 @@ def is_url(name: str) -> bool:
     return "://" in name
 
 
+def is_rfc2217(name: str) -> bool:
+    """True where DTR, RTS and baud rate go over the network, too."""
+    return name.startswith("rfc2217://")
+
+
+def as_pyserial_takes(name: str) -> str:
+    """Some servers, esptool's own among them, do not answer each change of a line as its client wants."""
+    return f"{name}?ign_set_control" if is_rfc2217(name) and "?" not in name else name
+
+
+def has_fixed_baud(name: str) -> bool:
+    """True where the other machine has set a baud rate, and nobody here can."""
+    return name.startswith("socket://")
+
+
 def check(name: str) -> None:
-    """Whether the port is there and may be opened. Raises NotFoundError, RefusedError."""
+    """Whether the port is there and may be opened. Raises NotFoundError, RefusedError, UsageError."""
     if is_url(name):
+        _check_url(name)
         return
     path = Path(name)
     if not path.exists():
         there = ", ".join(port.name for port in find()) or "none with a board"
         raise NotFoundError(
-            f"there is no port {name}; there is {there}: is the cable in, and does it carry data?"
+            f"there is no port {name}; there is {there}: is the cable in, and does it carry data? Plug it in and run "
+            "the command again, or name another port"
         )
     if not path.is_char_device():
         raise UsageError(f"{name} is no serial port; give one such as /dev/ttyUSB0")
     if not os.access(path, os.R_OK | os.W_OK):
         raise _not_allowed(path)
+
+
+def _check_url(name: str) -> None:
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(name)
+        if parts.scheme in ("socket", "rfc2217") and parts.hostname and parts.port:
+            return
+    raise UsageError(
+        f"{name} is no port of another machine; it looks like rfc2217://HOST:PORT or socket://HOST:PORT"
+    )
 
 
 def _not_allowed(path: Path) -> RefusedError:
@@ -115,15 +144,15 @@ def _members(gid: int) -> list[str]:
 
 def in_use(name: str) -> ZhuqueError:
     """The port is open in another program: which one, where it can be seen."""
-    who = _who_has(name)
+    who = who_has(name)
     return NoAnswerError(
         f"{name} is open in another program{f' ({who})' if who else ''}, so nobody can tell what comes from the board; "
         "close the serial monitor or editor that has it, and try again"
     )
 
 
-def _who_has(name: str) -> str:
-    """`name, process 123` of the program that has the port open; "" where it cannot be seen."""
+def who_has(name: str) -> str:
+    """`name, process 123` of another program that has the port open; "" where it cannot be seen."""
     target = os.path.realpath(name)
     for folder in Path("/proc").glob("[0-9]*"):
         if int(folder.name) == os.getpid():

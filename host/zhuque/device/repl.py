@@ -24,6 +24,7 @@ from zhuque.errors import NoAnswerError, NotFoundError, ZhuqueError
 _ERASED_AT_ONCE = 32  # blocks of the flash, 45 to 400 ms each: the board is to be heard within ten seconds
 _BAUD = 115200
 _READ_S = 1.0  # without it a pseudo-terminal's read waits for ever
+PATIENCE_S = 15.0
 _ATTEMPTS = 3
 _CHUNK = 1024
 _SNIPPETS = Path(__file__).resolve().parent / "on_board"
@@ -39,7 +40,7 @@ class Repl:
     `patience_s` is how long a board may take to stop what it does.
     """
 
-    def __init__(self, port: str, patience_s: float = 15.0) -> None:
+    def __init__(self, port: str, patience_s: float = PATIENCE_S) -> None:
         self.port = port
         self._patience_s = patience_s
         self._transport: Any = None
@@ -73,6 +74,10 @@ class Repl:
     def eval(self, expression: str) -> Any:
         """The value of an expression of literals. Raises ReplError."""
         return self._call(lambda: self._transport.eval(expression))
+
+    def mac(self) -> str:
+        """The board's MAC address, as esptool tells it."""
+        return bytes(self.eval("__import__('machine').unique_id()")).hex(":")
 
     def read(self, path: str) -> bytes:
         """A file's bytes. Raises NotFoundError."""
@@ -137,7 +142,9 @@ class Repl:
         # It prints what it received when the raw REPL is not entered; a library has no business to.
         transport_serial.print = lambda *words: None
         try:
-            return transport_serial.SerialTransport(self.port, _BAUD, timeout=_READ_S)
+            return transport_serial.SerialTransport(
+                ports.as_pyserial_takes(self.port), _BAUD, timeout=_READ_S
+            )
         except (OSError, TransportError) as error:
             if ports.is_url(self.port):
                 raise NoAnswerError(

@@ -26,7 +26,7 @@ class Shelf:
     def add(self, file: Path) -> StockImage:
         """Keeps a copy of the file. Raises NotFoundError, ImageError, UnfitImageError, ZhuqueError."""
         data = _read(file)
-        image = stock.read(data)
+        image = _judge(file, data)
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -42,11 +42,15 @@ class Shelf:
         return sorted(found, key=lambda image: (image.version, image.date, image.sha256), reverse=True)
 
     def find(self, name: str) -> StockImage:
-        """An image by hash, by the beginning of one, or by version. Raises NotFoundError, UsageError."""
+        """An image by hash or version, or by the beginning of one. Raises NotFoundError, UsageError."""
         images = self.images()
         named = [image for image in images if name in (image.release, image.sha256)]
         if not named and len(name) >= 4:
-            named = [image for image in images if image.sha256.startswith(name.lower())]
+            named = [
+                image
+                for image in images
+                if image.sha256.startswith(name.lower()) or image.release.startswith(name + ".")
+            ]
         if not named:
             raise NotFoundError(
                 f"no firmware {name!r} was added; there is {_listed(images)}; `zhuque firmware add FILE` adds one"
@@ -72,7 +76,7 @@ class Shelf:
             raise ImageError(
                 f"{file} changed since it was added: the disk may be failing; remove it and add it again"
             )
-        return stock.read(data)
+        return _judge(file, data)
 
 
 def load(name: str | None, shelf: Shelf) -> StockImage:
@@ -80,7 +84,7 @@ def load(name: str | None, shelf: Shelf) -> StockImage:
     if name is None:
         return shelf.newest()
     if "/" in name or name.endswith(".bin"):
-        return stock.read(_read(Path(name)))
+        return _judge(Path(name), _read(Path(name)))
     return shelf.find(name)
 
 
@@ -103,6 +107,13 @@ def _read(file: Path) -> bytes:
         raise NotFoundError(
             f"{file} cannot be read: {error.strerror or error}; give the file that was downloaded"
         ) from error
+
+
+def _judge(file: Path, data: bytes) -> StockImage:
+    try:
+        return stock.read(data)
+    except ImageError as error:
+        raise type(error)(f"{file}: {error}") from error
 
 
 def _only(images: list[StockImage], text: str) -> StockImage:

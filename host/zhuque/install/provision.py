@@ -6,7 +6,8 @@ the SHA-256 of every file that it holds, which must be what was meant, restarts,
 
 Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
 a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
-names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed.
+names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed. A port's name
+is no board: whatever is done by it must find the MAC address for which the point was taken.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,7 +26,7 @@ from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
 from zhuque.device.image import Image
-from zhuque.device.repl import Repl
+from zhuque.device.repl import PATIENCE_S, Repl
 from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
 from zhuque.install.rescue import rescue
@@ -35,8 +36,12 @@ from zhuque.wire.version import VERSION
 
 _CONFIG = "config.json"
 # A board that was found, not made: it may not run at all.
-_PATIENCE_S = 6.0
+_FOUND_S = 6.0
 _KEPT = "calibration"  # of the old config.json: it belongs to the board's meters, not to its point
+
+
+class ExchangedError(ZhuqueError):
+    """Another board is on that port than the one that was looked at."""
 
 
 @dataclass
@@ -121,19 +126,19 @@ class Provisioner:
         if taken.is_done and not self.wish.again:
             outcome.how = "done before"
             return
-        held = self._held(port) if found.is_ours else None
+        held = self._held(port, found.mac) if found.is_ours else None
         identity = self.assigner.issue(taken.point)
         if held is not None and _was_another(held.config, identity):
-            self._begin_journal(port)
+            self._begin_journal(port, found.mac)
         meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
         if held is not None and _same(self.base.files, held.sums):
-            self._write_files(port, meant, held)
+            self._write_files(port, found.mac, meant, held)
             outcome.how = "written"
         else:
-            self._flash(port, meant)
+            self._flash(port, found.mac, meant)
             outcome.how = "flashed"
             self._hear(port, self.wish.flash.wait_s)
-        outcome.files = self._prove(port, meant)
+        outcome.files = self._prove(port, found.mac, meant)
         self._say(port, "starting", 1.0)
         outcome.hello = console.listen(port, self.wish.flash.wait_s, self._stopped.is_set)
         outcome.wrong = outcome.hello.wrong(meant.board, provisioned=True)
@@ -168,28 +173,37 @@ class Provisioner:
                 raise
         return 0
 
-    def _held(self, port: str) -> _Held | None:
+    @contextlib.contextmanager
+    def _prompt(self, port: str, mac: str, patience_s: float = PATIENCE_S) -> Iterator[Repl]:
+        """The prompt of this very board. Raises ExchangedError."""
+        with Repl(port, patience_s) as repl:
+            _check_mac(port, mac, repl.mac())
+            yield repl
+
+    def _held(self, port: str, mac: str) -> _Held | None:
         """What a board of ours holds, which then waits at its prompt, for at most ten minutes.
 
         None where its prompt is not reached: then everything is written anew.
         """
         self._say(port, "reading")
         try:
-            with Repl(port, _PATIENCE_S) as repl:
+            with self._prompt(port, mac, _FOUND_S) as repl:
                 sums = repl.sums()
                 config = _parsed(repl.read("/" + _CONFIG)) if _CONFIG in sums else {}
+        except ExchangedError:
+            raise
         except ZhuqueError:
             ports.check(port)  # it is still there, so that another way is worth trying
             return None
         return _Held(sums, config)
 
-    def _begin_journal(self, port: str) -> None:
+    def _begin_journal(self, port: str, mac: str) -> None:
         self._say(port, "beginning its journal anew")
-        with Repl(port) as repl:
+        with self._prompt(port, mac) as repl:
             repl.new_journal(lambda part: self._say(port, "beginning its journal anew", part))
 
-    def _write_files(self, port: str, meant: Image, held: _Held) -> None:
-        with Repl(port) as repl:
+    def _write_files(self, port: str, mac: str, meant: Image, held: _Held) -> None:
+        with self._prompt(port, mac) as repl:
             for path in sorted(set(held.sums) - set(meant.files)):
                 repl.remove("/" + path)
             wanted = {path: data for path, data in meant.files.items() if _sum(data) != held.sums.get(path)}
@@ -198,9 +212,11 @@ class Provisioner:
                 self._say(port, "writing", number / len(wanted))
                 repl.write("/" + path, wanted[path])
 
-    def _flash(self, port: str, meant: Image) -> None:
+    def _flash(self, port: str, mac: str, meant: Image) -> None:
         with self._flasher(meant) as running:
             (result,) = running.flash([port])
+        if result.mac:
+            _check_mac(port, mac, result.mac)
         if result.error is not None:
             raise result.error
 
@@ -213,10 +229,10 @@ class Provisioner:
         self._flashers.append(made)
         return made
 
-    def _prove(self, port: str, meant: Image) -> int:
+    def _prove(self, port: str, mac: str, meant: Image) -> int:
         """Every file's SHA-256, computed on the board, is what was meant; returns how many files. Restarts it."""
         self._say(port, "reading back")
-        with Repl(port) as repl:
+        with self._prompt(port, mac) as repl:
             held = repl.sums()
             repl.restart()
         other = [path for path, data in meant.files.items() if held.get(path) != _sum(data)]
@@ -240,6 +256,14 @@ class Provisioner:
     def _pass_on(self, progress: Progress) -> None:
         if progress.step not in ("PASS", "FAIL"):  # a step of ours is over, the board is not
             self.on_progress(progress)
+
+
+def _check_mac(port: str, wanted: str, found: str) -> None:
+    if found != wanted:
+        raise ExchangedError(
+            f"{port}: the board there is {found}, and {wanted} was meant: they were exchanged meanwhile. Neither is "
+            "finished; plug both in and run the command again"
+        )
 
 
 def _was_another(config: dict[str, Any], identity: Identity) -> bool:

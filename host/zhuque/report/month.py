@@ -132,6 +132,11 @@ def notes(month: Month) -> list[str]:
         said.append(
             f"{e.open_sessions} sessions have no end yet ({kwh_text(e.open_mwh)} kWh so far): not in the sums."
         )
+    if e.undated_sessions:
+        said.append(
+            f"{e.undated_sessions} sessions ended nobody knows when, for their point had no clock "
+            f"({kwh_text(e.undated_mwh)} kWh): in no month's sums, and without a price."
+        )
     if lost := sum(e.lost_records.values()):
         said.append(f"{lost} journal records are lost: what they told is not in the sums.")
     if stray := sum(e.stray_mwh.values()):

@@ -46,12 +46,24 @@ class Person:
 
     def check(self) -> None:
         """Raises UsageError for what cannot be kept."""
-        _check("an account's id", self.account, MAX_ACCOUNT, re.compile(r"[^\s/]+"))
+        _check("an account's id", self.account, MAX_ACCOUNT, re.compile(r"[^\s/]+"), "blanks or slashes")
         for card in self.cards:
-            _check("a card", card, _CARD_MAX, re.compile(r"[0-9A-Za-z:-]+"))
+            _check(
+                "a card",
+                card,
+                _CARD_MAX,
+                re.compile(r"[0-9A-Za-z:-]+"),
+                "anything but letters, digits, ':', '-'",
+            )
         for what, text in (("name", self.name), ("flat", self.flat), ("note", self.note)):
             if text is not None:
-                _check(f"the {what} of {self.account}", text, _TEXT_MAX, re.compile(r"[^\0-\x1f]+"))
+                _check(
+                    f"the {what} of {self.account}",
+                    text,
+                    _TEXT_MAX,
+                    re.compile(r"[^\0-\x1f]+"),
+                    "control characters",
+                )
         if self.phone is not None:
             plain_number(self.phone)
 
@@ -100,30 +112,40 @@ def add(db: Connection, person: Person, now: int) -> None:
     _give_cards(db, person)
 
 
-def put(db: Connection, person: Person, now: int) -> bool:
-    """An account as told, new or in place of what was known; True when it is new. Without a phone the known stays.
+def put(db: Connection, people: Sequence[Person], told: Collection[str], now: int) -> int:
+    """Accounts as told, new or in place of what was known; returns how many are new.
 
-    Raises UsageError, AccountError for a card that is somebody else's and for an account that was erased.
+    `told` names the fields of Person that are meant: what the others say of an account that exists is left alone, and
+    so is its phone where none is given. Raises UsageError, AccountError for a card that is somebody else's and for an
+    account that was erased.
     """
+    if "cards" in told:  # of all of them first: a card may go from one to the other
+        for person in people:
+            db.execute(delete(schema.cards).where(schema.cards.c.account == person.account))
+    return sum(_put(db, person, told, now) for person in people)
+
+
+def _put(db: Connection, person: Person, told: Collection[str], now: int) -> bool:
     found = db.execute(select(_C.erased_at).where(_C.account == person.account)).first()
     if found is None:
         add(db, person, now)
         return True
     person.check()
     if found.erased_at is not None:
-        raise AccountError(f"account {person.account} was erased: give the person a new id")
-    values: dict[str, Any] = _told(person)
+        raise _erased(person.account)
+    values = {name: value for name, value in _told(person).items() if name == "account" or name in told}
     if person.phone is not None:
         values["phone_hash"] = _hash(db, person.phone)
     db.execute(update(schema.accounts).where(_C.account == person.account).values(**values))
-    db.execute(delete(schema.cards).where(schema.cards.c.account == person.account))
     _give_cards(db, person)
     return False
 
 
 def set_disabled(db: Connection, account: str, at: int | None) -> None:
-    """Mark an account as disabled since then, or as enabled."""
+    """Mark an account as disabled since then, or as enabled. Raises NotFoundError, AccountError for one erased."""
     _must_be_there(db, account)
+    if at is None and db.scalar(select(_C.erased_at).where(_C.account == account)) is not None:
+        raise _erased(account)
     db.execute(update(schema.accounts).where(_C.account == account).values(disabled_at=at))
 
 
@@ -219,8 +241,15 @@ def plain_number(phone: str) -> str:
     digits = re.sub(r"[\s().-]", "", phone)
     digits = re.sub(r"^(\+|00)86", "", digits)
     if not re.fullmatch(r"\+?[0-9]{5,15}", digits, re.ASCII):
-        raise UsageError(f"no telephone number: {len(phone)} characters, of which it may have 5 to 15 digits")
+        raise UsageError(
+            f"no telephone number: it has {len(phone)} characters, and needs 5 to 15 digits and nothing else; a table "
+            "shows 1.38E+10 where its column is no text"
+        )
     return digits
+
+
+def _erased(account: str) -> AccountError:
+    return AccountError(f"account {account} was erased, for ever: give the person a new id")
 
 
 def _told(person: Person) -> dict[str, Any]:
@@ -255,6 +284,8 @@ def _must_be_there(db: Connection, account: str) -> None:
         )
 
 
-def _check(what: str, text: str, most: int, form: re.Pattern[str]) -> None:
+def _check(what: str, text: str, most: int, form: re.Pattern[str], never: str) -> None:
     if not form.fullmatch(text) or len(text.encode(errors="replace")) > most:
-        raise UsageError(f"{what} must be 1 to {most} bytes without control characters, is {text!r}")
+        raise UsageError(
+            f"{what} must be 1 to {most} bytes (a Chinese character has 3) without {never}, is {text!r}"
+        )

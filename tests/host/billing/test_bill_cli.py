@@ -110,12 +110,21 @@ def test_a_bill_is_proven_or_the_difference_is_said(garage: Path) -> None:
 def test_the_tariff_is_shown(garage: Path) -> None:
     shown = run(garage, "bill", "tariff")
     assert shown.exit_code == 0 and "08:00-11:00  peak" in shown.output
+    assert "  service, up to 200 W: 30 fen/kWh, 0 fen an hour\n" in shown.output
+    assert "  a session: at least 0.50 yuan, at most 10.00 yuan, free up to 5 min\n" in shown.output
     assert json.loads(run(garage, "bill", "tariff", "--json").output)[0] == {
         "version": "2026-10",
         "from": "2026-10-01",
         "hours": "00:00-08:00",
         "period": "valley",
         "fen_per_kwh": 30.71,
+        "free_minutes": 5,
+        "minimum_fen": 50,
+        "cap_fen": 1000,
+        "service": [
+            {"up_to_w": 200, "fen_per_kwh": 30.0, "fen_per_hour": 0.0},
+            {"up_to_w": None, "fen_per_kwh": 40.0, "fen_per_hour": 5.0},
+        ],
     }
 
 

@@ -21,7 +21,7 @@ from zhuque.billing.tariff import parse
 from zhuque.collector.ingest import decode
 from zhuque.errors import UsageError
 from zhuque.report.bills import Terms, check, price_sessions
-from zhuque.report.month import Line, month, span
+from zhuque.report.month import Line, Month, month, notes, span
 from zhuque.report.month_pdf import write_pdf
 from zhuque.store.engine import open_reader
 from zhuque.store.items import Item
@@ -173,9 +173,12 @@ def test_what_went_wrong_is_told(where: str) -> None:
         wire.record(5, "reset", at + 2000, socket=3, cause="overcurrent", actor="li", source="remote"),
         wire.record(6, "alarm", at + 2000, alarm="load_anomaly", state="raised", socket=3, detail=""),
         wire.checkpoint(7, 1, 777, time=at + 3600, session=None),
+        wire.checkpoint(8, 1, 888, time=at + 40 * 86400, session=None),
     ]
     store = Store(where)
     store.write([decode(wire.RECORD, wire.raw(body), False, at + 2000) for body in bodies])
+    elsewhere = wire.checkpoint(1, 1, 999, time=at + 3600, session=None)
+    store.write([decode("zq/1/hillside/p01/record", wire.raw(elsewhere), False, at + 2000)])
     heard = [wire.telemetry(time=at + 3600 * n) for n in range(6)] + [wire.telemetry(time=at + 60)]
     store.write([decode(wire.TELEMETRY, wire.raw(body), False, body["time"]) for body in heard])
     store.close()
@@ -188,6 +191,34 @@ def test_what_went_wrong_is_told(where: str) -> None:
     assert (events.stray_mwh, events.open_sessions, events.open_mwh) == (Counter(p01=777), 1, 5000)
     assert found.availability("p01", at + 86400) == 6 / 48
     assert found.availability("p01", found.since) is None
+
+
+def test_what_came_without_a_clock_is_dated_back_or_told(where: str) -> None:
+    at = span("2026-11", SHANGHAI)[0] + 3600
+    timeless: dict[str, Any] = {"time": None, "boot": 3}
+    bodies = [
+        wire.start(1, **timeless, uptime_ms=60_000),
+        wire.record(2, "trip", None, socket=3, cause="overcurrent") | {"boot": 3, "uptime_ms": 100_000},
+        wire.end(3, 1, 4000, **timeless, uptime_ms=160_000),
+        wire.record(4, "alarm", at + 9 * 86400, alarm="load_anomaly", state="raised", socket=3, detail=""),
+    ]
+
+    def told(more: list[dict[str, Any]]) -> Month:
+        store = Store(where)
+        late = span("2026-12", SHANGHAI)[0] + 86400  # a board that was pulled a month later
+        store.write([decode(wire.RECORD, wire.raw(body), False, late) for body in more])
+        store.close()
+        return month(open_reader(where), SITE, "2026-11", SHANGHAI)
+
+    without = told(bodies)
+    assert without.total == Line() and without.events.trips == Counter()
+    assert (without.events.undated_sessions, without.events.undated_mwh) == (1, 4000)
+    assert any("nobody knows when" in note for note in notes(without))
+    assert without.events.alarms == Counter({("p01", "load_anomaly"): 1})
+    dated = told([wire.record(5, "clock", at, was=None) | {"boot": 3, "uptime_ms": 200_000}])
+    assert dated.total.energy_mwh == 4000 and dated.events.undated_sessions == 0
+    assert dated.events.trips == Counter({("p01", "overcurrent"): 1})
+    assert not any("nobody knows when" in note for note in notes(dated))
 
 
 @pytest.mark.parametrize(

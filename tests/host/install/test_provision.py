@@ -15,7 +15,7 @@ from tests.fakes.collecting import rows
 from tests.host.install.conftest import NewBoard
 from zhuque.device import filesystem, flasher, layout
 from zhuque.device.console_link import ConsoleLink
-from zhuque.device.flasher import Flasher
+from zhuque.device.flasher import Flasher, Progress
 from zhuque.device.image import Image
 from zhuque.device.repl import Repl
 from zhuque.errors import UsageError
@@ -140,6 +140,34 @@ def test_a_board_pulled_while_its_files_are_written_keeps_a_whole_identity(
     assert provisioner(site, base).assigner.left() == ALL
     plug(board)
     assert passed(provisioner(site, base).run(board.address)).point == "p01"
+
+
+@pytest.mark.parametrize("is_blank", [True, False], ids=["blank", "ours"])
+def test_boards_that_are_exchanged_in_the_middle_are_no_pass(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path, is_blank: bool
+) -> None:
+    """The port has the same name; the MAC address tells them apart."""
+    link = tmp_path / "tty"
+    first = new_board(link=link)
+    if not is_blank:
+        passed(provisioner(site, base).run(str(link)))
+    steps: list[str] = []
+
+    def exchange(progress: Progress) -> None:
+        steps.append(progress.step)
+        is_time = steps.count("connecting") == 2 or progress.step == "reading"
+        if is_time and first.state != "off":
+            first.order("unplug")
+            while first.state != "off":
+                time.sleep(0.02)
+            new_board(link=link)
+
+    work = provisioner(site, base, again=True)
+    work.on_progress = exchange
+    outcome = work.run(str(link))
+    assert not outcome.passed and (outcome.point, outcome.mac) == ("p01", mac(first))
+    assert "were exchanged meanwhile" in str(outcome.error), outcome.error
+    assert provisioner(site, base).assigner.left() == ALL
 
 
 def test_a_board_that_runs_something_else_is_not_overwritten(

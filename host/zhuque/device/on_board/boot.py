@@ -4,4 +4,8 @@ import sys
 
 sys.path.insert(0, "/a")
 
-import boot  # noqa: F401 - /a/boot.mpy: this file is not on the path before it
+import packed
+
+packed.mount("/a/modules")
+
+import boot  # noqa: E402, F401 - /app/boot.mpy

@@ -4,7 +4,7 @@ Strategy. A board is `off` (no cable), in its `loader`, `running` its applicatio
 found nothing to start. A pseudo-terminal carries no DTR and RTS, so the board takes a SYNC request, a frame of 46
 bytes that nobody types, as the reset with the boot pin held that esptool would have made before it; and the end of the
 connection to the loader as the reset that esptool makes after its work. On a port that carries the lines, they alone
-decide: the two transistors between them and the chip hold it in reset for RTS alone, and its boot pin for DTR alone.
+decide.
 
 Rules: orders come from any thread; everything else happens in the board's own. Whatever ends the thread, nothing that
 it started is left.
@@ -16,7 +16,6 @@ import contextlib
 import os
 import queue
 import select
-import struct
 import tempfile
 import threading
 import time
@@ -29,19 +28,18 @@ from typing import Any
 from zhuque import boards
 from zhuque.errors import NotFoundError
 from zhuque.sim import scenario
-from zhuque.sim.esp32 import boot, process, slip
+from zhuque.sim.esp32 import boot, process
 from zhuque.sim.esp32.chip import CHIPS
 from zhuque.sim.esp32.faults import Faults, Order, Unplugged, is_fault, parse
 from zhuque.sim.esp32.flash import FlashFile
-from zhuque.sim.esp32.loader import SYNC, Leave, Loader
+from zhuque.sim.esp32.line import Pace, ResetLines, SyncWatch
+from zhuque.sim.esp32.loader import Leave, Loader
 from zhuque.sim.esp32.port import Port, PtyPort
 
 Event = dict[str, Any]
-_SYNC_FRAME = slip.encode(struct.pack("<BBHI", 0, 0x08, len(SYNC), 0) + SYNC)
 _LOOK_S = 0.02
 _STUCK_S = 1.0
-# Over a network the boot pin's line comes 50 ms after the reset's; the servers made for these boards wait for it.
-_PIN_S = 0.2
+_BAUD = 115200  # where a port cannot tell
 # A board that resets this often within so many seconds is not going to run.
 _MANY, _SOON_S = 30, 10.0
 _RESETS = {
@@ -60,6 +58,8 @@ _WATCHDOG_TEXT = (
 class BoardOptions:
     """`mac` is 6 bytes; `flash` is made where it is not there; `size` in bytes, None: as it is, or 4 MiB.
 
+    `link` is the name of its port, None: one of its own in a folder for temporary files.
+
     `board` names the wall it hangs on: the chips around it. `boot_ms` passes before boot.py. `paced` lets bytes take
     the time of the port's baud rate. With `listen`, (host, port), it is a TCP server, without a device.
     """
@@ -75,26 +75,6 @@ class BoardOptions:
     paced: bool = False
 
 
-class SyncWatch:
-    """Holds back what may be a SYNC request, so that a prompt never sees the beginning of one."""
-
-    def __init__(self) -> None:
-        self._held = b""
-
-    def feed(self, data: bytes) -> tuple[bytes, bytes | None]:
-        """(what is for the application, the loader's from its SYNC on or None)."""
-        data = self._held + data
-        self._held = b""
-        at = data.find(_SYNC_FRAME)
-        if at >= 0:
-            return data[:at], data[at:]
-        for length in range(min(len(_SYNC_FRAME) - 1, len(data)), 0, -1):
-            if _SYNC_FRAME.startswith(data[-length:]):
-                self._held = data[-length:]
-                return data[:-length], None
-        return data, None
-
-
 class VirtualBoard:
     """Use it as a context manager, or start() and stop(). `on_event` is called from the board's thread."""
 
@@ -107,34 +87,33 @@ class VirtualBoard:
             raise NotFoundError(str(error)) from error
         self.chip = CHIPS[options.chip]
         self.flash = FlashFile(options.flash, options.size)
+        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
         self.port = self._port()
         self.port.plug()
         self.port.on_lines = self._on_lines
         self.faults = Faults()
+        self.pace = Pace(options.paced)
         self.state = "off"
         self._on_event = on_event or (lambda event: None)
         self._orders: queue.SimpleQueue[Order] = queue.SimpleQueue()
         self._wake = os.pipe()
         self._timers: list[tuple[float, Order]] = []
         self._loader: Loader | None = None
-        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
         self._application: process.Application | None = None
         self._started: list[float] = []
         self._watch = SyncWatch()
+        self._lines = ResetLines()
         self._was_open = False
         self._stay = self._by_lines = False
-        self._held = self._boot_pin = False
-        self._boots_at = 0.0
         self._stuck_text = ""
         self._stuck_at = 0.0
-        self._busy_until = 0.0
         self._stopping = False
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._live, name="virtual board", daemon=True)
 
     def _port(self) -> Port:
         if self.options.listen is None:
-            return PtyPort(self.options.link)
+            return PtyPort(self.options.link or Path(self._folder.name) / "port")
         from zhuque.sim.esp32.tcp_port import TcpPort
 
         return TcpPort(*self.options.listen)
@@ -202,7 +181,7 @@ class VirtualBoard:
         """Waits for something, and does it."""
         is_open = self.port.look()
         if self._was_open and not is_open:
-            self._take(self.port.read(1 << 16))
+            self._take(self.pace.all() + self.port.read(1 << 16))
             self._on_closed()
         elif is_open and not self._was_open:
             self._stay = self._by_lines = False
@@ -210,23 +189,23 @@ class VirtualBoard:
         poller = select.poll()
         poller.register(self._wake[0], select.POLLIN)
         now = time.monotonic()
+        self._take(self.pace.arrived(now))
         descriptor = self.port.descriptor()
-        if is_open and descriptor is not None and now >= self._busy_until:
+        if is_open and descriptor is not None and not self.pace.is_busy:
             poller.register(descriptor, select.POLLIN | (select.POLLOUT if self.port.waits else 0))
         application = self._running()
         if application is not None:
             if not self.port.waits:
                 poller.register(application.output, select.POLLIN)
             poller.register(application.events, select.POLLIN)
-        wait_s = min(_LOOK_S, self._busy_until - now) if self._busy_until > now else _LOOK_S
-        ready = poller.poll(wait_s * 1000)
+        ready = poller.poll(min(_LOOK_S, self.pace.left_s(now)) * 1000)
         while not self._orders.empty():  # before the bytes that came after them
             self._obey(self._orders.get())
         for number, _ in ready:
             if number == self._wake[0]:
                 os.read(number, 4096)
             elif number == descriptor:
-                self._take(self.port.read(4096))
+                self._take(self._paced(self.port.read(4096)))
         if application is not None and application is self._running():
             self._serve(application)
         self._on_time(time.monotonic())
@@ -236,8 +215,9 @@ class VirtualBoard:
         self._timers = [(at, order) for at, order in self._timers if at > now]
         for order in due:
             self._obey(order)
-        if self._boots_at and now >= self._boots_at:
-            self._boot_by_pin()
+        by_pin = self._lines.boots(now)
+        if by_pin is not None:
+            self._boot(by_pin)
         if self.state == "stuck" and now >= self._stuck_at:
             self._stuck_at = now + _STUCK_S
             self.port.write(self._stuck_text.encode())
@@ -283,14 +263,16 @@ class VirtualBoard:
 
     # Bytes ------------------------------------------------------------------------------------------------------------
 
+    def _paced(self, data: bytes) -> bytes:
+        follows = self._loader is not None and self._loader.in_frame
+        return self.pace.take(data, self.port.baud() or _BAUD, follows, time.monotonic())
+
     def _take(self, data: bytes) -> None:
         if not data:
             return
-        if self.options.paced:
-            self._pace(len(data))
         loader = self._loader
         data = self.faults.to_board(data, self.port.baud(), loader.baud if loader else None)
-        if self._held or self._boots_at:
+        if self._lines.is_down:
             return
         self._by_lines = self._by_lines or self.port.carries_lines
         if loader is None:
@@ -306,11 +288,6 @@ class VirtualBoard:
             data, loader = request, self._loader
         assert loader is not None
         self._to_loader(loader, data)
-
-    def _pace(self, count: int) -> None:
-        """So many bytes take their time on the line."""
-        baud = self.port.baud() or 115200
-        self._busy_until = max(self._busy_until, time.monotonic()) + count * 10 / baud
 
     def _to_loader(self, loader: Loader, data: bytes) -> None:
         try:
@@ -339,19 +316,12 @@ class VirtualBoard:
     # States -----------------------------------------------------------------------------------------------------------
 
     def _on_lines(self, dtr: bool, rts: bool) -> None:
-        held, pin = rts and not dtr, dtr and not rts
-        if held and not self._held:
+        if self._lines.set(dtr, rts, time.monotonic()):
             self._halt()
             self._become("held")
-        elif self._held and not held:
-            self._boots_at = time.monotonic() + _PIN_S
-            self._boot_pin = False
-        self._held = held
-        self._boot_pin = self._boot_pin or pin
 
-    def _boot_by_pin(self) -> None:
-        self._boots_at = 0.0
-        if self._boot_pin:
+    def _boot(self, by_pin: bool) -> None:
+        if by_pin:
             self._enter_loader()
             self.port.write(boot.banner(self.chip, "power_on", download=True).encode())
         else:
@@ -379,7 +349,7 @@ class VirtualBoard:
         self._run(found, power_on=reset == "power_on")
 
     def _run(self, found: boot.Application, power_on: bool) -> None:
-        self._become("running", project=found.project, version=found.version)
+        self._become("running", project=found.project, version=found.version, banner=found.banner)
         if not found.banner:
             text = f"I (61) cpu_start: Project name:     {found.project}\r\n"
             self._say(f"{text}I (66) cpu_start: App version:      {found.version}\r\n".encode())
@@ -416,7 +386,8 @@ class VirtualBoard:
     # Orders -----------------------------------------------------------------------------------------------------------
 
     def _obey(self, order: Order) -> None:
-        getattr(self, "_do_" + order["do"])(order)
+        if not self.faults.take(order):
+            getattr(self, "_do_" + order["do"])(order)
         if order.get("on", True) and "for_s" in order and order["do"] not in ("unplug", "plug"):
             self._later(order["for_s"], {**order, "on": False, "for_s": 0})
 
@@ -425,13 +396,11 @@ class VirtualBoard:
         self._timers.append((time.monotonic() + seconds, order))
 
     def _do_unplug(self, order: Order) -> None:
-        if "at" in order:
-            self.faults.unplug = order
-        else:
-            self._unplug(order.get("for_s"))
+        self._unplug(order.get("for_s"))
 
     def _unplug(self, for_s: float | None) -> None:
         self._halt()
+        self.pace.all()
         self.port.unplug()
         self._was_open = False
         self._become("off")
@@ -448,19 +417,6 @@ class VirtualBoard:
         if application is not None:
             application.order(order["event"])
 
-    def _do_corrupt(self, order: Order) -> None:
-        self.faults.corrupt_left = order.get("count", 1)
-        self.faults.corrupt_every = order.get("every", 1000)
-
-    def _do_mute(self, order: Order) -> None:
-        self.faults.mute = order.get("on", True)
-
-    def _do_deaf(self, order: Order) -> None:
-        self.faults.deaf = order.get("on", True)
-
-    def _do_max_baud(self, order: Order) -> None:
-        self.faults.max_baud = order.get("baud")
-
     def _do_in_use(self, order: Order) -> None:
         self.port.lock(order.get("on", True))
 
@@ -470,6 +426,5 @@ class VirtualBoard:
 
     def _do_download(self, order: Order) -> None:
         if self.state != "off":
-            self._enter_loader()
-            self.port.write(boot.banner(self.chip, "power_on", download=True).encode())
+            self._boot(by_pin=True)
             self._stay = True

@@ -24,6 +24,8 @@ _HEADER, _SEGMENT = 24, 8
 _MAX_SEGMENTS = 16
 _CHECKSUM_SEED = 0xEF
 _APP, _FACTORY = 0, 0
+_VERSION = re.compile(rb"MicroPython v[ -:<-~]+")
+_MACHINE = re.compile(rb"; [ -:<-~]+ with ESP32[-\w]*")
 RESETS = {
     "power_on": "rst:0x1 (POWERON_RESET)",
     "software": "rst:0xc (SW_CPU_RESET)",
@@ -85,8 +87,14 @@ def start(chip: Chip, flash: FlashFile) -> Application:
     except BootError as error:
         raise BootError(f"{error}{_error('boot', 'Factory app partition is not bootable')}") from error
     project, version = _descriptor(segments)
-    found = re.search(rb"MicroPython v[\x20-\x7e]+", b"".join(body for _, body in segments))
-    return Application(project, version, found[0].decode() if found else "", partitions, loaded)
+    return Application(project, version, _micropython(segments), partitions, loaded)
+
+
+def _micropython(segments: list[tuple[int, bytes]]) -> str:
+    """The banner: its version, and behind it or elsewhere, as in the releases, its machine."""
+    data = b"".join(body for _, body in segments)
+    version, machine = _VERSION.search(data), _MACHINE.search(data)
+    return "".join(found[0].decode() for found in (version, machine) if version and found)
 
 
 def _load_bootloader(chip: Chip, flash: FlashFile) -> str:

@@ -53,8 +53,12 @@ def _state(event: Event) -> str:
         "off": "unplugged",
         "held": "held in reset",
         "stuck": f"does not start: {why}",
-        "running": f"runs {event.get('project') or 'something'} {event.get('version', '')}",
+        "running": f"runs {event.get('banner') or _program(event)}",
     }[event["state"]]
+
+
+def _program(event: Event) -> str:
+    return f"{event.get('project') or 'something'} {event.get('version', '')}".strip()
 
 
 _TEXTS: dict[str, Callable[[Event], str | None]] = {

@@ -72,7 +72,7 @@ class Unplugged(Exception):
 
 @dataclass
 class Faults:
-    """Those that are on. `check_write` and `to_board` apply them."""
+    """Those that are on: `take` keeps them, `check_write` and `to_board` apply them."""
 
     mute: bool = False
     deaf: bool = False
@@ -81,6 +81,23 @@ class Faults:
     corrupt_left: int = 0
     corrupt_every: int = 1000
     _passed: int = 0
+
+    def take(self, order: Order) -> bool:
+        """Keeps an order that is only kept; False for one that the board must do."""
+        match order["do"]:
+            case "mute":
+                self.mute = order.get("on", True)
+            case "deaf":
+                self.deaf = order.get("on", True)
+            case "max_baud":
+                self.max_baud = order.get("baud")
+            case "corrupt":
+                self.corrupt_left, self.corrupt_every = order.get("count", 1), order.get("every", 1000)
+            case "unplug" if "at" in order:
+                self.unplug = order
+            case _:
+                return False
+        return True
 
     def check_write(self, write: Write) -> None:
         """Raises Unplugged where the write has come so far."""

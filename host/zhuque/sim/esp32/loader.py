@@ -103,6 +103,11 @@ class Loader:
         self._ram: list[tuple[int, bytearray]] = []
         self._then = b""  # what follows the answer, in frames of its own
 
+    @property
+    def in_frame(self) -> bool:
+        """A request has begun and not ended."""
+        return self._decoder.in_frame
+
     def feed(self, data: bytes) -> bytes:
         """What it answers to these bytes."""
         return b"".join([self._on_frame(frame) for frame in self._decoder.feed(data)])

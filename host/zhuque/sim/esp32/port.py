@@ -1,5 +1,8 @@
 """The serial port at the computer's end, as a pseudo-terminal: what the kernel shows as /dev/pts/N, and a link to it.
 
+The link is the port's name: the kernel gives N out again, and a tool that tries a board once more after its cable was
+pulled would find another board there.
+
 What a pseudo-terminal carries: bytes both ways, the baud rate, whether a program has it open, and the lock with which
 pyserial keeps others out. It carries neither DTR nor RTS. Nobody listening means that what the board says is lost, as
 behind a USB adapter. An adapter that is pulled takes its device away: `unplug` does, and `plug` brings another.
@@ -74,7 +77,7 @@ class Port(Protocol):
 class PtyPort:
     """`link` is made a symbolic link to the device, and removed with it."""
 
-    def __init__(self, link: Path | None = None) -> None:
+    def __init__(self, link: Path) -> None:
         """Raises RefusedError where `link` is a file of somebody else."""
         self.on_lines: Callable[[bool, bool], None] = lambda dtr, rts: None
         self.carries_lines = False
@@ -82,13 +85,13 @@ class PtyPort:
         self._master: int | None = None
         self._locked: int | None = None
         self._out = bytearray()
-        if link is not None and not link.is_symlink() and link.exists():
+        if not link.is_symlink() and link.exists():
             raise RefusedError(f"{link} is there and is no link: it is left alone; name another --link")
 
     @property
     def address(self) -> str:
         """What a person types."""
-        return str(self._link or self._device)
+        return str(self._link)
 
     def plug(self) -> None:
         """Opens the pair; it is raw, without echo."""
@@ -99,16 +102,15 @@ class PtyPort:
         self._device = os.ttyname(device)
         os.close(device)  # from here on the master shows whether somebody has it open
         os.set_blocking(self._master, False)
-        if self._link is not None:
-            new = self._link.with_name(self._link.name + ".new")
-            new.unlink(missing_ok=True)
-            new.symlink_to(self._device)
-            new.replace(self._link)
+        new = self._link.with_name(self._link.name + ".new")
+        new.unlink(missing_ok=True)
+        new.symlink_to(self._device)
+        new.replace(self._link)
 
     def unplug(self) -> None:
         """Whoever has it open reads an error."""
         self.lock(False)
-        if self._link is not None and self._link.is_symlink() and str(self._link.readlink()) == self._device:
+        if self._link.is_symlink() and str(self._link.readlink()) == self._device:
             self._link.unlink()
         if self._master is not None:
             os.close(self._master)

@@ -21,6 +21,11 @@ class Decoder:
         self._held = bytearray()
         self._broken = False
 
+    @property
+    def in_frame(self) -> bool:
+        """A frame has begun and not ended."""
+        return bool(self._held)
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The frames that end in these bytes."""
         pieces = data.split(b"\xc0")

@@ -15,6 +15,7 @@ from serial import rfc2217
 from zhuque.errors import UsageError
 
 _IAC = 0xFF
+_BAUD = 115200
 _MOST_WAITING = 1 << 16
 
 
@@ -22,7 +23,7 @@ class _Modem:
     """What pyserial's server half of RFC 2217 takes for the serial port that it shares."""
 
     def __init__(self, on_lines: Callable[[bool, bool], None]) -> None:
-        self.baudrate = 115200
+        self.baudrate = _BAUD
         self.bytesize, self.parity, self.stopbits = 8, "N", 1
         self.xonxoff = self.rtscts = self.break_condition = False
         self.cts = self.dsr = self.ri = self.cd = False
@@ -155,8 +156,8 @@ class TcpPort:
             self._send(data if self._manager is None else b"".join(self._manager.escape(data)))
 
     def baud(self) -> int | None:
-        """What an RFC 2217 client has set."""
-        return None if self._modem is None else self._modem.baudrate
+        """What an RFC 2217 client has set; without one what a server was started with."""
+        return _BAUD if self._modem is None else self._modem.baudrate
 
     def _send(self, data: bytes) -> None:
         if self._client is not None:
