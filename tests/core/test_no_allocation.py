@@ -207,6 +207,7 @@ def test_trip_memo():
     finally:
         heap_unlock()
     assert trip_memo.unpack(bytes(memo), places) == (list(bench.protection.latched), 2, 1)
+    assert memo[0] == ord("Z"), "a restart may bring newer firmware: it must know this one's"
 
 
 def test_trip_memo_that_is_none():

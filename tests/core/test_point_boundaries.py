@@ -138,7 +138,7 @@ def test_a_checkpoint_tells_nothing_that_no_record_tells_yet():
 def test_a_checkpoint_knows_the_time_as_long_as_the_uptime_tells_it():
     point, kept = charging_point()
     point.journal.write_checkpoint = lambda payload: kept.records.append(payload) or True
-    for ms, unix, told in ((70_000, NOON + 69, NOON + 69), (7_200_000, None, NOON + 7199)):
+    for ms, unix, told in ((70_000, NOON + 71, NOON + 71), (7_200_000, None, NOON + 7199)):
         point.update(ms, unix)
         assert json.loads(kept.take()[-1])["time"] == told
     point._clock_offset_s = None
