@@ -33,6 +33,7 @@ def heard(has_temperature=False, **more):
 
 
 def test_a_timer_begins_with_the_first_reading_above():
+    assert FOREVER == 1 << 29, "two of them are no small integer any more"
     assert run(0, False, 20) == run(5, False, 20) == 0
     assert run(0, True, 20) == run(0, True, 5000) == 1
     assert run(1, True, 20) == 21
