@@ -180,11 +180,14 @@ class Board:
         """What the thermometer says, or that it says nothing, into the reading that the tick judges."""
         from core.supply import UNKNOWN_DC
 
-        while True:
-            await self.temperature.read_once()
-            dc = self.temperature.temperature_dc
-            self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
-            await asyncio.sleep_ms(THERMOMETER_MS)
+        try:
+            while True:
+                await self.temperature.read_once()
+                dc = self.temperature.temperature_dc
+                self.reading.temperature_dc = UNKNOWN_DC if dc is None else dc
+                await asyncio.sleep_ms(THERMOMETER_MS)
+        finally:
+            self.reading.temperature_dc = UNKNOWN_DC  # what it said last is not what is
 
     def may_shake_hands(self):
         """True when a TLS handshake may begin; then the gap that it makes is announced."""

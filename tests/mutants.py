@@ -36,6 +36,7 @@ _OPERATORS = {
     ast.LShift: ast.RShift,
     ast.RShift: ast.LShift,
 }
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 _Change = tuple[ast.AST, Callable[[], None], Callable[[], None]]
 
 
@@ -107,7 +108,7 @@ def _in_block(parent: ast.AST, field: str, where: str) -> Iterator[tuple[str, as
         if isinstance(statement, (ast.Import, ast.ImportFrom)) or _is_text(statement):
             continue
         inner = where
-        if isinstance(statement, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(statement, (*_FUNCTIONS, ast.ClassDef)):
             inner = f"{where}.{statement.name}".lstrip(".")
         else:
             idle = isinstance(statement, (ast.Pass, ast.Try)) or _says_none_last(parent, statement)
@@ -128,7 +129,7 @@ def _in_block(parent: ast.AST, field: str, where: str) -> Iterator[tuple[str, as
 def _says_none_last(parent: ast.AST, statement: ast.stmt) -> bool:
     """Without it a function returns None all the same."""
     value = statement.value if isinstance(statement, ast.Return) else None
-    last = isinstance(parent, ast.FunctionDef) and parent.body[-1] is statement
+    last = isinstance(parent, _FUNCTIONS) and parent.body[-1] is statement
     return last and isinstance(value, ast.Constant) and value.value is None
 
 

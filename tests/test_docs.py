@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from core import causes, session
 from wire import codes, records
 from zhuque.wire import commands
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = (ROOT / "firmware" / "README.md").read_text()
 WIRE = (ROOT / "firmware" / "wire" / "README.md").read_text()
@@ -57,6 +59,17 @@ def test_only_the_rows_that_say_so_are_reset_at_the_point() -> None:
     assert whole == {
         name for name in codes.CAUSES if causes.bit(name) & (causes.INPUTS | causes.OVERTEMPERATURE)
     }
+
+
+def test_every_rule_of_time_has_its_place_and_its_test() -> None:
+    table = rows(FIRMWARE, "| rule | in | test |")
+    assert len(table) > 20
+    for rule, place, test in table:
+        for cell, folder in ((place, "firmware"), (test, "tests")):
+            file, name = cell.strip("`").split(": ")
+            tree = ast.parse((ROOT / folder / f"{file}.py").read_text())
+            found = {node.name for node in ast.walk(tree) if isinstance(node, FUNCTIONS)}
+            assert name in found, f"{rule}: there is no {name} in {folder}/{file}.py"
 
 
 def test_the_session_table_is_the_codes() -> None:

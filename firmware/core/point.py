@@ -133,7 +133,7 @@ class Point:
         while event:
             i, bits, current_ma, power_mw, voltage_mv = event
             for n in range(self.protection.sockets):
-                if i in (n, WHOLE) and self.sessions[n].is_open:
+                if i in (n, WHOLE):
                     self.sessions[n].stop(causes.name(bits))
             self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
             event = self.protection.trips.take()
@@ -308,7 +308,7 @@ class Point:
     def _care_for_journal(self, uptime_ms, unix):
         """Erase ahead while nothing forbids it, and say what the journal lost."""
         journal = self.journal
-        if journal.wants_erase and self.protection.may_stall():
+        if self.protection.may_stall():
             journal.prepare()
         lost = journal.lost_unstored - self._lost_unstored
         if lost and self._lost_since != journal.stored_seq + 1:
@@ -374,8 +374,8 @@ class Point:
         refused = (
             "internal" if self.protection.fault else causes.name(held) or self.protection.refuses_start()
         )
-        if refused or session.state not in (IDLE, ENDED):
-            return "not_ready", refused or "the socket is " + session.state
+        if refused:
+            return "not_ready", refused
         if not self.journal.ready(1):
             return "journal", "the journal has no room before its next erase; try again in a few seconds"
         return None

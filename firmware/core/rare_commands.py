@@ -107,7 +107,7 @@ def _ping(commands, command, i, uptime_ms, unix):
 
 def _inputs(bits):
     """The names of the inputs among these causes."""
-    return [causes.name(1 << n) for n in range(14) if bits & causes.INPUTS & 1 << n]
+    return [causes.name(1 << n) for n in range(len(causes.CAUSES)) if bits & causes.INPUTS & 1 << n]
 
 
 def _identify(commands, command, i, uptime_ms, unix):

@@ -19,23 +19,22 @@ async def record_loop(point, clock, protect, restart):
         try:
             now = clock.uptime_ms(), clock.unix()
             if protection.fault and not fault_ms:
-                fault_ms = 1
                 from .fault import report
 
                 report(point, protect, now)
             point.update(*now)
         except Exception as e:  # noqa: BLE001 - reported, and the board restarts
-            if fault_ms <= PERIOD_MS:
+            if fault_ms < PERIOD_MS:
                 sys.print_exception(e)
             protection.fail()
             if protect.safe_mode:
                 protection.renew()  # no relay is closed that this could keep closed
-        if point.restart_asked and (protect.safe_mode or not protection.fault):
+        if point.restart_asked:
             protect.going_to_restart()
             await asyncio.sleep_ms(_RESTART_AFTER_MS)  # the reply leaves first
             restart()
         if protection.fault:
             fault_ms += PERIOD_MS
-            if fault_ms > _RESTART_AFTER_MS and not protect.safe_mode:
+            if fault_ms >= _RESTART_AFTER_MS and not protect.safe_mode:
                 restart()
         await asyncio.sleep_ms(PERIOD_MS)

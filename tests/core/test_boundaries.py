@@ -33,6 +33,7 @@ def heard(has_temperature=False, **more):
 
 
 def test_a_timer_begins_with_the_first_reading_above():
+    assert FOREVER == 1 << 29, "two of them are no small integer any more"
     assert run(0, False, 20) == run(5, False, 20) == 0
     assert run(0, True, 20) == run(0, True, 5000) == 1
     assert run(1, True, 20) == 21
@@ -127,6 +128,7 @@ def test_the_five_seconds_of_a_voltage_begin_anew():
 
 
 def test_nothing_is_known_from_the_start():
+    assert held(Supply(False), 230_000, 20, 4999, 1) == [METER_STALE, METER_STALE, 0]
     for has_temperature, bit in ((False, 0), (True, OVERTEMPERATURE)):
         supply = Supply(has_temperature)
         assert supply.held == METER_STALE | bit

@@ -210,6 +210,7 @@ def test_three_resets_a_day_of_each_socket_from_afar():
     assert wall.protection.latched[4] == causes.OVERPOWER and wall.records("command")[-1]["id"] == "a"
     assert here(wall, id="c", op="reset", socket=5)["ok"], "at the point as often as it takes"
     assert wall.records("reset")[-1]["source"] == "button" and len(point.remote_resets) == 4
+    assert wall.records("command")[-1]["id"] == "c"
 
 
 def test_resets_of_a_time_that_is_not_known_count_until_it_is():
@@ -262,9 +263,12 @@ def test_a_trip_that_waits_is_journalled_before_the_reset_and_ends_its_session()
     wall = Wall()
     wall.start(5)
     wall.live(3)
+    wall.start(4, id="c2")
     wall.protection.lock(4, causes.OVERPOWER)
+    wall.protection.restore(3, causes.OVERPOWER)
     assert wall.command(id="a", op="reset", socket=5)["ok"]
     assert [record["kind"] for record in wall.records()[-3:]] == ["command", "trip", "reset"]
+    assert wall.state(4) == "armed", "its session ends with the next update"
     assert wall.point.sessions[4].reason == "overpower"
     assert wall.records("trip")[0]["time"] == wall.clock and wall.state(5) == "armed"
 
@@ -304,10 +308,13 @@ def test_maintenance_and_reboot():
         assert not wall.point.restart_asked
         assert wall.command(id="a", op=op)["ok"] and wall.point.restart_asked
         assert wall.records("command")[-1]["op"] == op
+    busy = "socket_busy", "maintenance begins only while no session is open and every relay is"
     wall = Wall()
     wall.protection.word = 1
-    answer = wall.command(id="a", op="maintenance")
-    assert answer["error"] == "socket_busy" and "every relay is" in answer["detail"]
+    assert refused(wall.command(id="a", op="maintenance")) == busy
+    wall.protection.word = 0
+    wall.start(1)
+    assert refused(wall.command(id="b", op="maintenance")) == busy
 
 
 def test_what_needs_more_of_the_board_than_the_point():
@@ -324,8 +331,9 @@ def test_what_needs_more_of_the_board_than_the_point():
         commands, command, uptime_ms, unix = told[0]
         assert commands is wall.commands and command["op"] == op
         assert (uptime_ms, unix) == (wall.uptime_ms, wall.clock)
-    assert rare_commands.obey(wall.commands, {"op": "dance"}, WHOLE, 0, None)[1] == (
-        "dance is not implemented by this firmware"
+    assert rare_commands.obey(wall.commands, {"op": "dance"}, WHOLE, 0, None) == (
+        "unknown_op",
+        "dance is not implemented by this firmware",
     )
 
 

@@ -17,6 +17,13 @@ def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
         assert energy.take(0, count) == mwh and energy.resets == (0 if mwh else 1), (last, count)
 
 
+def test_a_new_one_owes_nothing_and_a_count_that_stays_is_no_reset():
+    energy = Energy(2, 36_000, 1)
+    assert energy._rest == energy._unmoved_uws == energy._before_mw == [0, 0]
+    assert [energy.take(0, count) for count in (5, 5, 5)] == [0, 0, 0] and energy.resets == 0
+    assert energy.take(0, 4) == 0 and energy.resets == 1, "one less is a reset"
+
+
 def test_the_remainder_is_carried_for_each_socket():
     """A count of 2520 / 2 milliwatt-seconds is 0.35 mWh."""
     energy = Energy(2, 2520, 2)
@@ -24,6 +31,7 @@ def test_the_remainder_is_carried_for_each_socket():
     assert [energy.take(0, count) for count in (0, 1, 2, 3, 6)] == [0, 0, 0, 1, 1]
     assert [energy.take(1, count) for count in (100, 101, 102, 103)] == [0, 0, 0, 1]
     energy.drop_rest(0)
+    assert energy._rest[0] == 0 and energy._rest[1] > 0
     assert [energy.take(0, count) for count in (8, 9)] == [0, 1], "0.1 mWh were forgotten"
     assert [energy.take(1, count) for count in (104, 106)] == [0, 1], "and the other's 0.05 not"
 
@@ -48,6 +56,7 @@ def test_a_counter_that_stands_still_for_eight_counts():
     assert FROZEN_COUNTS == 8
     for dt_ms, stands in ((80, False), (81, True)):
         assert standing().frozen(0, 100_000, dt_ms) is stands, "8 Ws at 100 W"
+    assert Energy(1, 1000, 1).frozen(0, 0, 500) is False
     for dt_ms, stands in ((40, False), (41, True)):
         energy = standing()
         assert not energy.frozen(0, 100_000, 40)
@@ -57,14 +66,14 @@ def test_a_counter_that_stands_still_for_eight_counts():
     assert not energy.frozen(0, -5_000, 10_000) and not energy.frozen(0, 100_000, 10_000), (
         "none flowed all the while"
     )
-    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1), "nor was any given back"
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 1, 1), "nor was any given back"
 
 
 def test_it_is_said_once_and_then_counted_anew():
     energy = standing()
     assert energy.frozen(0, 100_000, 81)
     assert not energy.frozen(0, 100_000, 500), "from here"
-    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1)
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 1, 1)
 
 
 def test_a_counter_that_moves_stands_nowhere():
@@ -72,9 +81,9 @@ def test_a_counter_that_moves_stands_nowhere():
     energy.take(0, 7)
     assert not energy.frozen(0, 100_000, 80)
     energy.take(0, 8)
-    assert not energy.frozen(0, 100_000, 5000), "it moved since the last call"
+    assert energy.frozen(0, 100_000, 5000) is False, "it moved since the last call"
     energy.take(0, 8)
-    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 100_000, 1)
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 1, 1)
 
 
 def test_a_load_that_has_just_come_is_no_frozen_counter():

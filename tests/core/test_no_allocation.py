@@ -207,6 +207,22 @@ def test_trip_memo():
     finally:
         heap_unlock()
     assert trip_memo.unpack(bytes(memo), places) == (list(bench.protection.latched), 2, 1)
+    assert memo[0] == ord("Z"), "a restart may bring newer firmware: it must know this one's"
+
+
+def test_the_memo_byte_for_byte():
+    """What one firmware wrote, the next one reads: after an update too."""
+    head = [0x5A, 2, 5 + 128, 0xFF, 0x3F, 0x01, 0x01]
+    memo = bytearray(trip_memo.size(2))
+    trip_memo.pack_into(memo, [0x3FFF, 0x0101], 5, 1)
+    assert list(memo) == head + [sum(head) & 255]
+    assert trip_memo.unpack(bytes(memo), 2) == ([0x3FFF, 0x0101], 5, 1)
+    for at in (0, 1):
+        other = list(head)
+        other[at] += 1
+        assert trip_memo.unpack(bytes(other + [sum(other) & 255]), 2) == ([], 0, 1), (
+            "a good sum is not enough"
+        )
 
 
 def test_trip_memo_that_is_none():

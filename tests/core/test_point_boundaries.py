@@ -1,5 +1,7 @@
 """A point at each of its limits: one below, at, one above; what a new one is, and what a record holds. Runs on both."""
 
+import json
+
 from fakes.bench import Bench, Meter
 from fakes.flash import Flash
 from fakes.wall import NOON, Wall
@@ -88,6 +90,10 @@ def test_a_trip_of_a_socket_and_of_the_point():
     assert kept.take() == [
         common | {"socket": None, "cause": "smoke", "current_ma": None, "power_mw": None}
     ] and point.locked_since == [None, NOON, None, NOON]
+    point.sessions[2].id, point.sessions[2].state = "e-9", "armed"
+    point.record_trip(WHOLE, causes.SMOKE, 5, NOON)
+    point.record_trip(2, causes.OVERPOWER, 5, NOON)
+    assert [trip["session"] for trip in kept.take()] == [None, "e-9"]
     point.record_trip(0, causes.RELAY_WELDED, 6, NOON)
     alarm = kept.take()[1]
     assert (alarm["kind"], alarm["alarm"], alarm["state"], alarm["socket"]) == (
@@ -116,6 +122,28 @@ def test_an_hours_checkpoint_to_the_millisecond():
     wall.protection.judge.last_ma[0] = 6001
     point.update(at + 240_000, wall.clock)
     assert len(written) == 2, "never while records wait: replay would miss what they tell"
+
+
+def test_a_checkpoint_tells_nothing_that_no_record_tells_yet():
+    point, kept = charging_point()
+    order = kept.records
+    point.journal.write_checkpoint = lambda payload: order.append(payload) or True
+    point._half_hours = lambda *now: point.protection.lock(0, causes.OVERPOWER)  # a tick in between
+    point.update(70_000, NOON + 69)
+    assert order[-2]["kind"] == "trip" and json.loads(order[-1])["locks"] == [
+        [0, causes.OVERPOWER, NOON + 69]
+    ]
+
+
+def test_a_checkpoint_knows_the_time_as_long_as_the_uptime_tells_it():
+    point, kept = charging_point()
+    point.journal.write_checkpoint = lambda payload: kept.records.append(payload) or True
+    for ms, unix, told in ((70_000, NOON + 71, NOON + 71), (7_200_000, None, NOON + 7199)):
+        point.update(ms, unix)
+        assert json.loads(kept.take()[-1])["time"] == told
+    point._clock_offset_s = None
+    point.update(7_300_000, None)
+    assert json.loads(kept.take()[-1])["time"] is None
 
 
 def test_one_checkpoint_after_the_last_change_and_then_none():
@@ -241,6 +269,26 @@ def test_half_hours_begin_at_the_half_hour():
     assert "session" not in told[1]
 
 
+def test_the_first_update_is_no_half_hour():
+    point = usable()
+    point.journal.prepare()
+    assert point.start(1, None, "card", None, None, 5, NOON) is None
+    kept = Kept(point)
+    point.update(10, NOON)
+    assert [record["kind"] for record in kept.take()] == ["clock"]
+
+
+def test_without_a_clock_half_hours_are_of_uptime_to_the_millisecond():
+    for half in (1, 4):
+        point, kept = charging_point()
+        point.energy.frozen = lambda *step: False
+        point.sessions[1].max_duration_ms = None
+        point.update(1_800_000 * half - 1, None)
+        kept.take()
+        point.update(1_800_000 * half, None)
+        assert [record["kind"] for record in kept.take()] == ["session_checkpoint"], half
+
+
 # A socket ------------------------------------------------------------------------------------------------------------
 
 
@@ -262,13 +310,14 @@ def charging_point():
     point = usable()
     point.journal.prepare()
     point.update(1000, NOON)
+    point.energy._rest[1] = 5  # of what passed before it
     assert point.start(1, "r-1", "card", 100, 50_000, 1000, NOON) is None
     kept = Kept(point)
     point.protection.word, point.protection._since_closing_ms = 2, 1000
     point.reading.current_ma[1], point.reading.power_mw[1] = 800, 180_000
     point.update(2000, NOON + 1)
     point.update(2500, NOON + 1)
-    assert point.sessions[1].state == "charging" and point.is_charging
+    assert point.sessions[1].state == "charging" and point.is_charging and point.energy._rest[1] == 0
     kept.take()
     return point, kept
 
@@ -348,6 +397,9 @@ def test_why_a_session_cannot_start_in_words():
 
 def test_a_stop_in_words():
     point, _ = charging_point()
+    point.protection.restore(1, causes.OVERPOWER)
+    assert point.why_not_start(1)[0] == "socket_busy", "it ends with the next update"
+    point.protection.latched[1] = 0
     assert point.stop(0, "stopped_remote") == ("no_session", "socket 1 is idle")
     assert point.stop(1, "stopped_remote") is None
     assert point.protection.wanted == 0 and point.sessions[1].reason == "stopped_remote"
@@ -356,8 +408,8 @@ def test_a_stop_in_words():
 def test_the_records_of_a_session():
     point, kept = charging_point()
     session = point.sessions[1]
-    session.charge_ms, session.suspended_ms, session.energy_mwh = 7999, 5999, 123
-    totals = {"boot": 0, "socket": 2, "session": session.id, "duration_s": 7, "suspended_s": 5}
+    session.charge_ms, session.suspended_ms, session.energy_mwh = 1_000_000, 2_000_000, 123
+    totals = {"boot": 0, "socket": 2, "session": session.id, "duration_s": 1000, "suspended_s": 2000}
     totals |= {"energy_mwh": 123, "peak_ma": 800, "peak_mw": 180_000}
     point._session_record("session_checkpoint", 1, 9, NOON, cause="meter_stale")
     assert kept.take() == [
@@ -425,9 +477,12 @@ def test_energy_of_a_session_and_of_none():
     point.reading.slow_ok[0] = point.reading.slow_ok[1] = 0
     for i in (0, 1):
         point.reading.count[i] += 3
+    point.reading.current_ma[1], point.reading.power_mw[1] = 9999, 999_999
     point.update(3500, NOON + 2)
     assert session.energy_mwh == before + 30 and point.stray_mwh == [30, 0, 0], "not heard, not counted"
-    assert session.charge_ms == 2500 and session.peak_ma == 800, "1000 ms had passed before its first update"
+    assert session.charge_ms == 2500, "1000 ms had passed before its first update"
+    assert (session.peak_ma, session.peak_mw) == (800, 180_000)
+    point.reading.current_ma[1], point.reading.power_mw[1] = 800, 180_000
     point.reading.slow_ok[0] = point.reading.slow_ok[1] = 1
     point.update(4000, NOON + 3)
     assert session.energy_mwh == before + 60 and point.stray_mwh == [60, 0, 0]
@@ -447,16 +502,20 @@ def test_what_an_update_does_with_its_answer():
     )
     assert session.state == "suspended" and guard.wanted == 0
     guard.judge.stale[1] = 0
-    for ms in range(3500, 9000, 500):
+    point.journal.ready = lambda n: n < 1
+    for ms in range(3500, 9500, 500):
         point.update(ms, NOON + ms // 1000)
+    assert session.state == "suspended" and not kept.take(), "the reclose must be on flash before it"
+    point.journal.ready = lambda n: n < 2
+    point.update(9500, NOON + 9)
     mark = kept.take()[0]
     assert (mark["resumed"], mark["socket"], mark["session"]) == (1, 2, session.id)
     assert session.state in ("armed", "charging") and guard.wanted == 2
     session.stop("stopped_remote")
-    point.update(9000, NOON + 9)
-    assert guard.wanted == 0 and session.is_open, "the relay opens first"
-    point.update(9500, NOON + 9)
     point.update(10_000, NOON + 10)
+    assert guard.wanted == 0 and session.is_open, "the relay opens first"
+    point.update(10_500, NOON + 10)
+    point.update(11_000, NOON + 11)
     assert kept.take()[-1]["kind"] == "session_end" and session.state == "ended"
 
 
@@ -507,22 +566,20 @@ def test_what_the_journal_lost_is_said_once_for_each_silence():
     point = usable()
     kept = Kept(point)
     journal = point.journal
-    steps = (
+    for lost, stored, told in (
         (0, 0, []),
         (5, 0, ["5 records so far"]),
         (9, 0, []),
         (9, 3, ["4 records so far"]),
         (9, 7, []),
-        (10, 7, ["1"]),
-    )
-    for lost, stored, told in steps:
+        (10, 7, ["1 records so far"]),
+    ):
         journal.lost_unstored, journal.stored_seq = lost, stored
         point._care_for_journal(5, NOON)
         found = kept.take()
-        assert [alarm["detail"][: len(text)] for alarm, text in zip(found, told)] == told and len(
-            found
-        ) == len(told)
-        assert {alarm["alarm"] for alarm in found} <= {"journal_unstored_lost"}
+        assert [alarm["detail"] for alarm in found] == told
+        said = {(alarm["alarm"], alarm["uptime_ms"], alarm["time"]) for alarm in found}
+        assert said <= {("journal_unstored_lost", 5, NOON)}
     for damaged, told in (
         (1, ["1 blocks with unreadable records"]),
         (1, []),

@@ -51,7 +51,8 @@ def test_what_a_new_protection_is():
     assert list(guard.latched) == [0] * 4 and list(guard.closed_ms) == list(guard.dropped) == [0] * 3
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
-    assert guard._announced_ms == guard._active == 0
+    assert guard._announced_ms == guard._active == guard._fail_asked == 0
+    assert guard._frames == guard._errors == guard._span_ms == guard._span_frames == guard._span_errors == 0
     assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
         protection.FAULT_TICK,

@@ -105,6 +105,7 @@ def test_maintenance_is_the_boot_after_its_command_where_the_cpu_was_reset():
         wall = Wall(awake=False)
         for n, op in enumerate(ops):
             wall.point.record("command", 5, NOON, id=str(n), op=op, socket=None, actor="o")
+        wall.point.alarm("internal", 6, NOON, "what comes between is no restart")
         ids = recovery.recover(wall.point, cause, "0.1.0", 0, NOON)
         assert ids == [str(n) for n in range(len(ops))] and wall.point.maintenance is asked, (cause, ops)
         recovery.recover(wall.point, cause, "0.1.0", 0, NOON)
@@ -117,6 +118,11 @@ def test_a_first_boot_and_a_rotten_record_ask_for_no_maintenance():
     read = wall.journal.read
     wall.journal.read = lambda seq: None if seq == 1 else read(seq)
     assert recovery.recover(wall.point, "software", "0.1.0", 0, NOON) == [] and not wall.point.maintenance
+    wall.point.record("command", 5, NOON, id="m", op="maintenance", socket=None, actor="o")
+    wall.point.alarm("internal", 6, NOON, "x")
+    rotten = wall.journal.last_seq
+    wall.journal.read = lambda seq: None if seq == rotten else read(seq)
+    assert recovery.recover(wall.point, "software", "0.1.0", 0, NOON) == ["m"] and wall.point.maintenance
 
 
 def test_ids_are_found_three_hundred_records_back():

@@ -6,14 +6,27 @@ Runs on both runtimes, on the bench of fakes/tick_bench.
 import sys
 
 from both import raises
-from fakes.bench import RATED_MA
-from fakes.tick_bench import WRAP, Runtime, TickBench, protect, record
+from fakes.bench import RATED_MA, Bench
+from fakes.tick_bench import WRAP, Runtime, TickBench, Time, protect, record
 
-from core import causes
+from core import causes, trip_memo
 from core.protection import FAULT_LEASE, FAULT_LOOP, FAULT_RELAYS, FAULT_SLOW, FAULT_TICK
 from tasks import fault
 
 # One tick ------------------------------------------------------------------------------------------------------------
+
+
+def test_what_a_new_one_is():
+    bench = Bench(sockets=4, awake=False)
+    protect.time = Time(77)
+    task = protect.ProtectTask(bench.protection, bench.reading, "relays", "watchdog", "rtc")
+    assert (task.protection, task.reading) == (bench.protection, bench.reading)
+    assert (task.relays, task.watchdog, task.rtc) == ("relays", "watchdog", "rtc")
+    assert (task.meter, task.inputs, task.contactor, task.error) == (None, None, None, None)
+    assert list(task._blind_ms) == [0] * 4 and task._during == protect.QUIET and task.tick_us == 0
+    assert (task._memo_of, len(task._memo)) == (-1, trip_memo.size(5))
+    assert task._last == 77 and Runtime.kept_for_exceptions == 100
+    assert (task._crashes, task._own, task._bad_readbacks, task.safe_mode) == (0, 0, 0, False)
 
 
 def test_it_reads_judges_writes_and_feeds_in_this_order():
@@ -237,6 +250,7 @@ def test_a_restart_that_was_asked_for_is_no_crash():
     board.tick()
     assert board.memo() == ([0, 0, causes.OVERPOWER, 0, 0], 1, 0)
     board.task.going_to_restart()
+    assert board.task._memo_of == -1
     board.tick()
     assert board.memo() == ([0, 0, causes.OVERPOWER, 0, 0], 1, 1)
     board.guard.fail()
@@ -249,6 +263,7 @@ def test_crashes_are_forgotten():
     board.tick()
     assert board.memo()[1:] == (2, 0)
     board.task.forget_crashes()
+    assert board.task._memo_of == -1, "the next tick writes it, whatever it wrote last"
     board.tick()
     assert board.memo()[1:] == (0, 0)
 
@@ -345,10 +360,12 @@ def test_blind_time_by_what_lay_between():
 
 def test_the_longest_tick_and_three_slow_ones():
     board = TickBench(0)
-    board.slow_us = 20_900
-    for _ in range(3):
-        assert board.tick() == 1, "20 ms is not above 20 ms"
-    assert board.task.take_tick_us() == 20_900 and board.task.take_tick_us() == 0
+    board.slow_us = 20_999
+    for _ in range(4):
+        assert board.tick() == 1 and not board.guard.fault, "20 ms is not above 20 ms"
+    board.slow_us = 7
+    board.tick()
+    assert board.task.take_tick_us() == 20_999 and board.task.take_tick_us() == 0
     board.slow_us = 21_000
     board.tick()
     board.slow_us = 0
@@ -483,7 +500,7 @@ def _quietly(function, *arguments):
 
 def test_the_session_loop_keeps_relays_closed():
     loop = Loop(0)
-    assert loop.run(60) is None and loop.point.updates == 120
+    assert loop.run(60) is None and loop.point.updates == 120 and record.PERIOD_MS == 500
     assert loop.board.guard.word == 1 and not loop.board.guard.fault and not loop.point.alarms
 
 
@@ -492,7 +509,7 @@ def test_a_session_loop_that_raises_restarts_the_board():
     loop.run(5)
     loop.point.error = ValueError("a bug")
     restarted, told = _quietly(loop.run, 10)
-    assert restarted is not None and 2000 <= restarted <= 3500, restarted
+    assert restarted == 2000
     assert loop.board.relays.last == 0 and loop.board.guard.fault == FAULT_LOOP
     assert loop.point.alarms[0][2] == fault.FAULTS[FAULT_LOOP] and len(loop.point.alarms) == 1
     assert told and "restarting" in loop.said[0] and loop.board.memo()[1:] == (1, 1)
@@ -502,7 +519,7 @@ def test_a_fault_of_the_tick_restarts_the_board_after_two_seconds():
     loop = Loop(0)
     loop.board.meter.error = error = ValueError("a bug")
     restarted, told = _quietly(loop.run, 10)
-    assert 2000 <= restarted <= 3500 and told == [error] and loop.point.updates > 3, "sessions end before it"
+    assert restarted == 2000 and told == [error] and loop.point.updates > 3, "sessions end before it"
     assert [alarm[2] for alarm in loop.point.alarms] == [fault.FAULTS[FAULT_TICK]]
 
 
@@ -517,7 +534,8 @@ def test_in_safe_mode_nothing_restarts_the_board():
         restarted, told = _quietly(loop.run, 120)
         assert restarted is None and loop.point.updates >= 239, spoil
         assert loop.board.watchdog.calls == feeds + 120 * 50, "and the watchdog neither"
-        assert len(loop.point.alarms) == 1 and len(told) <= 3, "said, and not for ever"
+        assert len(loop.point.alarms) == 1, "said, and not for ever"
+        assert len(told) == (1 if spoil == "meter" else 2)
         assert "safe mode" in loop.said[0] and len(loop.said) == 1
         loop.point.restart_asked = True
         assert _quietly(loop.run, 10)[0] == 2000, "but somebody may"

@@ -24,7 +24,7 @@ if micropython is None:
 class Runtime:
     """What the tick asks of `micropython`: the Unix port keeps no room for exceptions, CPython locks no heap."""
 
-    depth = 0
+    depth = kept_for_exceptions = 0
     _lock = getattr(micropython, "heap_lock", lambda: None)
     _unlock = getattr(micropython, "heap_unlock", lambda: None)
 
@@ -37,7 +37,7 @@ class Runtime:
         Runtime._unlock()
 
     def alloc_emergency_exception_buf(size):
-        pass
+        Runtime.kept_for_exceptions = size
 
 
 protect.micropython = Runtime

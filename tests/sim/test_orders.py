@@ -24,7 +24,9 @@ def test_maintenance_opens_everything_waits_and_ends_by_itself(tmp_path: Path, b
         refused = heard.ask(id="s1", op="start", socket=1)
         assert refused["error"] == "not_ready" and "maintenance" in refused["detail"]
         began = next(e["time"] for e in reversed(lived.seen) if e["event"] == "reset")
+        begin = len(lived.seen)
         assert lived.until("reset")["cause"] == "software"
+        assert "zhuque: ready" not in [event.get("line") for event in lived.seen[begin:]]
         assert 600 <= lived.seen[-1]["time"] - began < 640
         ready = heard.until("status", lambda message: message.get("state") == "ready")
         assert ready["boot"] == 3 and not ready["problems"]

@@ -36,7 +36,8 @@ def test_what_blocks_stands_where_it_is_kept_from_it(name: str) -> None:
     found = set()
     for source in FIRMWARE.rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_text())):
-            if isinstance(node, ast.Call) and f".{ast.unparse(node.func)}".endswith(f".{name}"):
+            called = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if called and f".{ast.unparse(node.func)}".endswith(f".{name}"):
                 found.add(source.relative_to(FIRMWARE).as_posix())
     assert found == BLOCKING[name]
 
