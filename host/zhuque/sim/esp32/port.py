@@ -20,11 +20,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from zhuque.device.ports import BAUDS
 from zhuque.errors import RefusedError
 
 _CHUNK = 4096
 _MOST_WAITING = 1 << 16
+_BAUDS = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()
+}
 
 
 class Port(Protocol):
@@ -166,7 +168,7 @@ class PtyPort:
         """The speed in the terminal's settings."""
         if self._master is None:
             return None
-        return BAUDS.get(termios.tcgetattr(self._master)[5])
+        return _BAUDS.get(termios.tcgetattr(self._master)[5])
 
     def lock(self, on: bool) -> None:
         """The lock that pyserial asks for with `exclusive`; it fails at once for whoever comes second."""
