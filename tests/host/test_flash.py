@@ -88,11 +88,16 @@ def write(board: VirtualBoard, address: int, data: bytes) -> None:
         file.write(data)
 
 
+def until(board: VirtualBoard, *states: str) -> None:
+    end = time.monotonic() + 60
+    while board.state not in states:
+        assert time.monotonic() < end, board.state
+        time.sleep(0.01)
+
+
 def plug(board: VirtualBoard) -> None:
     board.order("plug")
-    until = time.monotonic() + 10
-    while board.state == "off" and time.monotonic() < until:
-        time.sleep(0.02)
+    until(board, "stuck", "running")
 
 
 def test_a_blank_board_runs_and_what_it_keeps_is_kept(
@@ -225,13 +230,12 @@ def test_a_board_that_is_plugged_in_where_another_was_pulled_is_left_alone(
     first.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(flash, zq10, first.address)
-        until = time.monotonic() + 60
-        while first.state != "off" and time.monotonic() < until:
-            time.sleep(0.01)
+        until(first, "off")
         second = new_board(link=tmp_path / "tty")
         (result,) = job.result()
     assert result.error is not None and "the board went away in the middle" in str(result.error)
-    assert set(held(second)) == {0xFF} and second.state == "stuck"
+    until(second, "stuck")
+    assert set(held(second)) == {0xFF}
 
 
 @pytest.mark.parametrize(("baud", "slower"), [(460800, 1), (115200, 2)])

@@ -31,9 +31,6 @@ _LOOK_S = 0.05
 _CHUNK = 4096
 _RESET_S = 0.1
 _BOOT_S = 0.05
-_BAUDS = {
-    getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()
-}
 
 
 class NetworkPort:
@@ -43,16 +40,16 @@ class NetworkPort:
         self.url = url
         self.name = ""
         self._line: Any = None
-        self._master = -1
+        self._master = self._device = -1
         self._over = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
 
     def __enter__(self) -> NetworkPort:
         self._line = self._open()
-        self._master, device = os.openpty()
-        tty.setraw(device)
-        self.name = os.ttyname(device)
-        self._device = device  # held: between two programs it is no cable that was pulled
+        # Both ends are held, or a program that ends would look like a pulled cable.
+        self._master, self._device = os.openpty()
+        tty.setraw(self._device)
+        self.name = os.ttyname(self._device)
         for thread in self._threads:
             thread.start()
         return self
@@ -92,8 +89,8 @@ class NetworkPort:
             line.open()
         except (OSError, ValueError) as error:
             raise NoAnswerError(
-                f"{self.url} cannot be opened ({error}): start the server that shares the board, one for RFC 2217, and "
-                "run the command again"
+                f"{self.url} cannot be opened ({error}): start the server that shares the board, one for RFC 2217 that "
+                "nobody else uses now, and run the command again"
             ) from error
         return line
 
@@ -102,7 +99,7 @@ class NetworkPort:
         with self._hung_up_at_end():
             while self._waits_for(select.POLLIN):
                 data = os.read(self._master, _CHUNK)
-                baud = _BAUDS[termios.tcgetattr(self._master)[5]]
+                baud = ports.BAUDS[termios.tcgetattr(self._master)[5]]
                 if baud != self._line.baudrate:
                     self._line.baudrate = baud
                 self._line.write(data)

@@ -10,6 +10,7 @@ import contextlib
 import getpass
 import grp
 import os
+import termios
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -18,6 +19,10 @@ from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError
 
 # What boards with an ESP32 have between USB and the chip, by USB vendor.
 BRIDGES = {0x10C4: "CP210x", 0x1A86: "CH340", 0x0403: "FTDI", 0x303A: "ESP32 native"}
+# The baud rate of a speed in the settings of a terminal.
+BAUDS = {
+    getattr(termios, name): int(name[1:]) for name in dir(termios) if name[0] == "B" and name[1:].isdigit()
+}
 
 
 @dataclass(frozen=True)

@@ -119,16 +119,24 @@ class Provisioner:
     def _run(self, port: str, outcome: Outcome) -> None:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
+        pulled: int | None = 0
         if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
-            outcome.rescued = self._rescue(port)
+            pulled = self._rescue(port)
+        outcome.rescued = pulled or 0
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and not self.wish.again:
             outcome.how = "done before"
             return
         held = self._held(port, found.mac) if found.is_ours else None
+        was = _other_point(held.config, self.assigner.site.name, taken.point) if held else ""
+        if was and pulled is None and not self.wish.yes:
+            raise RefusedError(
+                f"{port}: it was {was}, and may hold records that nobody has: they could not be pulled, for its "
+                "firmware does not answer. Press its EN button and run the command again; --yes gives them up"
+            )
         identity = self.assigner.issue(taken.point)
-        if held is not None and _was_another(held.config, identity):
+        if was:
             self._begin_journal(port, found.mac)
         meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
         if held is not None and _same(self.base.files, held.sums):
@@ -156,8 +164,8 @@ class Provisioner:
             )
         return found
 
-    def _rescue(self, port: str) -> int:
-        """What it has not delivered; where it does not answer that stays on the board, for it to send."""
+    def _rescue(self, port: str) -> int | None:
+        """How many records it had not delivered; None where it does not answer: they stay on it, for it to send."""
         self._say(port, "pulling its records")
         try:
             return rescue(
@@ -168,10 +176,11 @@ class Provisioner:
             )
         except NoAnswerError:
             ports.check(port)
+            return None
         except RefusedError:
             if not self.wish.yes:
                 raise
-        return 0
+            return 0
 
     @contextlib.contextmanager
     def _prompt(self, port: str, mac: str, patience_s: float = PATIENCE_S) -> Iterator[Repl]:
@@ -266,10 +275,10 @@ def _check_mac(port: str, wanted: str, found: str) -> None:
         )
 
 
-def _was_another(config: dict[str, Any], identity: Identity) -> bool:
-    """True for the config.json of a board that was another point, or a point of another garage."""
+def _other_point(config: dict[str, Any], site: str, point: str) -> str:
+    """`SITE/POINT` of the config.json of a board that was another point, of this garage or another; else ""."""
     was = config.get("site"), config.get("point")
-    return all(was) and was != (identity.site, identity.point)
+    return f"{was[0]}/{was[1]}" if all(was) and was != (site, point) else ""
 
 
 def files_of(identity: Identity, old: dict[str, Any]) -> dict[str, bytes]:

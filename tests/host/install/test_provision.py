@@ -296,3 +296,24 @@ def test_a_board_of_another_garage_is_not_emptied_unless_somebody_says_so(
         after = link.status()
     assert (after["site"], after["point"], after["boot"]) == ("riverside", "p01", 1)
     assert after["epoch"] != before["epoch"], "what it told there is not told, and billed, here again"
+
+
+def test_a_journal_that_could_not_be_pulled_is_not_begun_anew_unless_somebody_says_so(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    """Its firmware does not run; its prompt is there."""
+    from tests.fakes.garage import make_site
+
+    other = make_site(tmp_path / "hillside", "hillside", points=1)
+    board = new_board()
+    passed(provisioner(other, base, ["p01"]).run(board.address))
+    with Repl(board.address) as repl:
+        repl.write("/main.py", b"")
+        repl.restart()
+    journal = slice(layout.JOURNAL.offset, layout.JOURNAL.offset + layout.JOURNAL.size)
+    held = board.options.flash.read_bytes()[journal]
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "it was hillside/p01" in str(refused.error) and "--yes gives them up" in str(refused.error)
+    assert board.options.flash.read_bytes()[journal] == held
+    passed(provisioner(site, base, yes=True).run(board.address))
