@@ -6,7 +6,8 @@ the SHA-256 of every file that it holds, which must be what was meant, restarts,
 
 Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
 a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
-names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed.
+names. Of a board that says nothing it is pulled from its flash. A board's calibration is its own and is carried over.
+Nothing that was issued is kept or printed.
 """
 
 from __future__ import annotations
@@ -18,9 +19,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from zhuque.device import console, flasher, image, ports
+from zhuque.device import console, flasher, image, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
@@ -28,7 +30,7 @@ from zhuque.device.image import Image
 from zhuque.device.repl import Repl
 from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
-from zhuque.install.rescue import rescue
+from zhuque.install.rescue import FLASH_AT, FLASH_SIZE, Owner, Rescued, rescue, rescue_silent
 from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
@@ -43,8 +45,8 @@ _KEPT = "calibration"  # of the old config.json: it belongs to the board's meter
 class Outcome:
     """What became of the board on a port; it passed when it is that point, proven, and says that it is well.
 
-    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and
-    `rescued` records pulled that nobody had.
+    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and `rescued` records
+    pulled that nobody had; `kept` is a file with those of another garage.
     """
 
     port: str
@@ -53,6 +55,7 @@ class Outcome:
     chip: str = ""
     how: str = ""
     rescued: int = 0
+    kept: Path | None = None
     files: int = 0
     seconds: float = 0.0
     hello: Hello | None = None
@@ -114,8 +117,10 @@ class Provisioner:
     def _run(self, port: str, outcome: Outcome) -> None:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
+        was = Rescued()
         if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
-            outcome.rescued = self._rescue(port)
+            was = self._rescue(port, found.mac)
+            outcome.rescued, outcome.kept = was.records, was.kept
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and not self.wish.again:
@@ -123,8 +128,8 @@ class Provisioner:
             return
         held = self._held(port) if found.is_ours else None
         identity = self.assigner.issue(taken.point)
-        if held is not None and _was_another(held.config, identity):
-            self._begin_journal(port)
+        if _was_another(was.owner or _named(held), identity):
+            self._begin_journal(port, held)
         meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
         if held is not None and _same(self.base.files, held.sums):
             self._write_files(port, meant, held)
@@ -151,22 +156,19 @@ class Provisioner:
             )
         return found
 
-    def _rescue(self, port: str) -> int:
-        """What it has not delivered; where it does not answer that stays on the board, for it to send."""
-        self._say(port, "pulling its records")
+    def _rescue(self, port: str, mac: str) -> Rescued:
+        """What it has not delivered, from its console or, where it does not answer, from its flash."""
+        site, yes = self.assigner.site, self.wish.yes
+        step = "pulling its records"
+        self._say(port, step)
         try:
-            return rescue(
-                self.assigner.site,
-                port,
-                self.assigner.actor,
-                lambda part: self._say(port, "pulling its records", part),
-            )
+            return rescue(site, port, self.assigner.actor, yes, lambda part: self._say(port, step, part))
         except NoAnswerError:
             ports.check(port)
-        except RefusedError:
-            if not self.wish.yes:
-                raise
-        return 0
+        step = "reading its flash, for it does not answer"
+        with self._flasher(self.base) as running:
+            flash = running.read(port, FLASH_AT, FLASH_SIZE, step)
+        return rescue_silent(site, port, mac, flash, yes, lambda part: self._say(port, step, part))
 
     def _held(self, port: str) -> _Held | None:
         """What a board of ours holds, which then waits at its prompt, for at most ten minutes.
@@ -183,10 +185,16 @@ class Provisioner:
             return None
         return _Held(sums, config)
 
-    def _begin_journal(self, port: str) -> None:
-        self._say(port, "beginning its journal anew")
+    def _begin_journal(self, port: str, held: _Held | None) -> None:
+        """At its prompt, where that was reached."""
+        step = "beginning its journal anew"
+        self._say(port, step)
+        if held is None:
+            with self._flasher(self.base) as running:
+                running.erase(port, layout.JOURNAL, step)
+            return
         with Repl(port) as repl:
-            repl.new_journal(lambda part: self._say(port, "beginning its journal anew", part))
+            repl.new_journal(lambda part: self._say(port, step, part))
 
     def _write_files(self, port: str, meant: Image, held: _Held) -> None:
         with Repl(port) as repl:
@@ -242,10 +250,15 @@ class Provisioner:
             self.on_progress(progress)
 
 
-def _was_another(config: dict[str, Any], identity: Identity) -> bool:
-    """True for the config.json of a board that was another point, or a point of another garage."""
-    was = config.get("site"), config.get("point")
-    return all(was) and was != (identity.site, identity.point)
+def _named(held: _Held | None) -> Owner | None:
+    """The point that its config.json names."""
+    config = {} if held is None else held.config
+    return (config["site"], config["point"]) if config.get("site") and config.get("point") else None
+
+
+def _was_another(owner: Owner | None, identity: Identity) -> bool:
+    """True for a board that was another point, or a point of another garage."""
+    return owner is not None and owner != (identity.site, identity.point)
 
 
 def files_of(identity: Identity, old: dict[str, Any]) -> dict[str, bytes]:
