@@ -62,7 +62,7 @@ HOST_RULES = {
     "collector": {"store", "wire"},
     "device": {"store", "wire", "boards"},
     "site": {"billing", "store", "wire", "boards"},
-    "install": {"device", "site", "store", "wire", "boards", "collector"},
+    "install": {"device", "site", "store", "wire", "boards", "board_code", "collector"},
     "sim": {"boards", "wire", "store", "report", "collector", "cli"},
     "cli": {
         "billing",

@@ -255,6 +255,8 @@ WELDED = {"fault": "relay_stuck", "socket": 1, "began": 3000, "ended": 6000}
         ([WELDED], {"ended": 6000}, {"ended_at": 3010}, True),
         ([WELDED], {}, {"energy_mwh": 120_000}, False),
         ([{**WELDED, "socket": 2}], {}, {"energy_mwh": 60_000}, False),
+        ([{**WELDED, "socket": 2}], {}, {"ended_at": 5510, "end_reason": "relay_welded"}, True),
+        ([{**WELDED, "socket": 2}], {}, {"ended_at": 5510}, False),
         (
             [{"fault": "clock_jump", "began": 500, "ended": 500, "detail": 600}],
             {},

@@ -53,11 +53,12 @@ _KEYS = {"version", "from", "free_minutes", "minimum_fen", "cap_fen", "periods",
 
 
 class TariffError(ValueError):
-    """The tariffs cannot be used; `problems` has a sentence for each fault."""
+    """The tariffs cannot be used: `problems` has a sentence for each fault, `tables` the number of its table from 0."""
 
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = list(problems)
+    def __init__(self, problems: Sequence[tuple[int, str]]) -> None:
+        self.problems = [text for _, text in problems]
+        self.tables = [number for number, _ in problems]
+        super().__init__("; ".join(self.problems))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +109,17 @@ def fits(tariff: Tariff, zone: ZoneInfo) -> bool:
 def parse(tables: object) -> tuple[Tariff, ...]:
     """The `tariff` tables of a site.toml, oldest first. Raises TariffError with every fault."""
     if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise TariffError(["tariff: write each version as a table of its own, [[tariff]]"])
-    problems: list[str] = []
-    found = [_Reader(table, f"tariff {i + 1}", problems).tariff() for i, table in enumerate(tables)]
+        raise TariffError([(0, "tariff: write each version as a table of its own, [[tariff]]")])
+    problems: list[tuple[int, str]] = []
+    found = [_Reader(table, i, problems).tariff() for i, table in enumerate(tables)]
     versions = [table.get("version") for table in tables]
     days = [table.get("from") for table in tables]
     for name, values in (("version", versions), ("from", days)):
-        twice = {str(value) for value in values if value is not None and values.count(value) > 1}
-        problems += [f"tariff: {name} {value} stands twice; each needs its own" for value in sorted(twice)]
+        problems += [
+            (i, f"tariff: {name} {value} stands twice; each needs its own")
+            for i, value in enumerate(values)
+            if value is not None and values.index(value) < i
+        ]
     if problems:
         raise TariffError(problems)
     return tuple(sorted((tariff for tariff in found if tariff is not None), key=lambda t: t.begins))
@@ -124,11 +128,12 @@ def parse(tables: object) -> tuple[Tariff, ...]:
 class _Reader:
     """Reads one table and notes what is wrong with it."""
 
-    def __init__(self, table: dict[str, Any], name: str, problems: list[str]) -> None:
+    def __init__(self, table: dict[str, Any], number: int, problems: list[tuple[int, str]]) -> None:
         self._table = table
         self._problems = problems
+        self._number = number
         version = table.get("version")
-        self._name = f"tariff {version!r}" if isinstance(version, str) else name
+        self._name = f"tariff {version!r}" if isinstance(version, str) else f"tariff {number + 1}"
 
     def tariff(self) -> Tariff | None:
         table, before = self._table, len(self._problems)
@@ -229,7 +234,7 @@ class _Reader:
         return value
 
     def _wrong(self, problem: str) -> None:
-        self._problems.append(f"{self._name}: {problem}")
+        self._problems.append((self._number, f"{self._name}: {problem}"))
 
 
 def _slot(match: re.Match[str], group: int) -> int:

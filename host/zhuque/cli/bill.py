@@ -62,7 +62,8 @@ def price(month: str, db: str | None, again: bool) -> None:
     since, until = span(month, terms.zone)
     with translate(where):
         outcome = price_sessions(open_reader(where), open_writer(where), terms, since, until, again=again)
-    click.echo(f"{outcome.priced} sessions priced, {outcome.kept} had a price")
+    had = "" if again else f", {outcome.kept} had a price"
+    click.echo(f"{outcome.priced} sessions priced{had}")
     for why, count in outcome.left.items():
         click.echo(f"{count} sessions have no price: {why}", err=True)
 

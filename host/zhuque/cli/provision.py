@@ -148,6 +148,7 @@ def _tell(outcome: Outcome) -> None:
         state = outcome.hello.state if outcome.hello else "ready"
         told = f"{outcome.how}, {outcome.files} files read back, {state}" if outcome.files else outcome.how
         told += f", {outcome.rescued} records pulled first" if outcome.rescued else ""
+        told += f", those of another garage kept in {outcome.kept}" if outcome.kept else ""
         click.echo(f"PASS  {outcome.point}  {outcome.mac}  {outcome.port}  {told}, {outcome.seconds:.0f} s")
         return
     where = "  ".join(filter(None, (outcome.point, outcome.mac)))
@@ -169,6 +170,7 @@ def _row(site: Settings, outcome: Outcome) -> dict[str, object]:
         "how": outcome.how or None,
         "files": outcome.files,
         "rescued": outcome.rescued,
+        "kept": str(outcome.kept) if outcome.kept else None,
         "seconds": round(outcome.seconds, 1),
         "firmware": hello.firmware if hello else None,
         "state": hello.state if hello else None,

@@ -32,7 +32,7 @@ _FACTS = {
     "mac": re.compile(r"^MAC:\s+([0-9a-f:]{17})$"),
     "flash_size": re.compile(r"^(?:Auto-d|D)etected flash size: (\S+)$"),
 }
-_WRITING = re.compile(r"^Writing at (0x[0-9a-f]+)")
+_AT = re.compile(r"^(?:Writing at|Reading from) (0x[0-9a-f]+)")
 _FAILED = re.compile(r"(?:ERROR: )?A (?:fatal|serial exception) error occurred: (.*)")
 _LOST = "Lost connection"
 
@@ -67,7 +67,7 @@ class Esptool:
         on_at: Callable[[int], None] = lambda at: None,
         stays: bool = False,
     ) -> Talk:
-        """One esptool command; `on_at` hears the flash address that a write has reached.
+        """One esptool command; `on_at` hears the flash address that a write or a read has reached.
 
         The board runs its program afterwards, unless it `stays` in its loader.
 
@@ -150,7 +150,7 @@ def _hear(line: str, talk: Talk, on_at: Callable[[int], None]) -> None:
     for name, pattern in _FACTS.items():
         if found := pattern.match(line):
             talk.facts[name] = found[1]
-    if found := _WRITING.match(line):
+    if found := _AT.match(line):
         on_at(int(found[1], 16))
     elif found := _FAILED.search(line):
         talk.error = found[1]

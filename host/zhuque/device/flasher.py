@@ -24,6 +24,7 @@ from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.esptool import Esptool, SlowerError, Talk
 from zhuque.device.image import Image
+from zhuque.device.layout import Partition
 from zhuque.errors import ZhuqueError
 
 T = TypeVar("T")
@@ -115,6 +116,31 @@ class Flasher:
         """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
         return self._each(names, lambda name: self._look(name, stays=not then_runs))
 
+    def read(self, port: str, at: int, size: int, step: str) -> bytes:
+        """So many bytes of its flash from `at` on; it then starts. `step` is what a person is told meanwhile.
+
+        Raises ZhuqueError in one of its kinds.
+        """
+        file = self._file(port)
+
+        def heard(reached: int) -> None:
+            self.on_progress(Progress(port, step, (reached - at) / size))
+
+        try:
+            ports.check(port)
+            self._run(
+                Esptool(port, self.image.stock.chip), ("read-flash", hex(at), hex(size), str(file)), heard
+            )
+            return file.read_bytes()
+        finally:
+            file.unlink(missing_ok=True)
+
+    def erase(self, port: str, partition: Partition, step: str) -> None:
+        """A partition of its flash. Raises ZhuqueError in one of its kinds."""
+        self.on_progress(Progress(port, step))
+        command = ("erase-region", hex(partition.offset), hex(partition.size))
+        self._run(Esptool(port, self.image.stock.chip), command)
+
     def flash(self, names: Sequence[str]) -> list[Result]:
         """Writes every board and waits for its word."""
         return list(self._each(names, self._flash).values())
@@ -130,7 +156,7 @@ class Flasher:
 
     def _look(self, port: str, stays: bool) -> Contents | ZhuqueError:
         self.on_progress(Progress(port, "connecting"))
-        file = Path(self._folder.name) / f"{port.replace('/', '_')}.read"
+        file = self._file(port)
         where = hex(contents.READ_AT), hex(contents.READ_SIZE)
         command = ("read-flash", "--no-progress", *where, str(file))
         try:
@@ -142,6 +168,12 @@ class Flasher:
             return error
         finally:
             file.unlink(missing_ok=True)
+
+    def _file(self, port: str) -> Path:
+        """Where what is read of this port's board goes: it may be a secret."""
+        file = Path(self._folder.name) / f"{port.replace('/', '_')}.read"
+        file.touch(0o600)
+        return file
 
     def _flash(self, port: str) -> Result:
         result = Result(port)

@@ -6,8 +6,9 @@ the SHA-256 of every file that it holds, which must be what was meant, restarts,
 
 Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
 a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
-names. A board's calibration is its own and is carried over. Nothing that was issued is kept or printed. A port's name
-is no board: whatever is done by it must find the MAC address for which the point was taken.
+names. Of a board that says nothing it is pulled from its flash. A board's calibration is its own and is carried over.
+Nothing that was issued is kept or printed. A port's name is no board: whatever is done by it must find the MAC address
+for which the point was taken.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from zhuque.device import console, flasher, image, ports
+from zhuque.device import console, flasher, image, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
@@ -29,7 +31,7 @@ from zhuque.device.image import Image
 from zhuque.device.repl import PATIENCE_S, Repl
 from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
-from zhuque.install.rescue import rescue
+from zhuque.install.rescue import FLASH_AT, FLASH_SIZE, Owner, Rescued, rescue, rescue_silent
 from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
@@ -48,8 +50,8 @@ class ExchangedError(ZhuqueError):
 class Outcome:
     """What became of the board on a port; it passed when it is that point, proven, and says that it is well.
 
-    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and
-    `rescued` records pulled that nobody had.
+    `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and `rescued` records
+    pulled that nobody had; `kept` is a file with those of another garage.
     """
 
     port: str
@@ -58,6 +60,7 @@ class Outcome:
     chip: str = ""
     how: str = ""
     rescued: int = 0
+    kept: Path | None = None
     files: int = 0
     seconds: float = 0.0
     hello: Hello | None = None
@@ -119,25 +122,19 @@ class Provisioner:
     def _run(self, port: str, outcome: Outcome) -> None:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
-        pulled: int | None = 0
+        was = Rescued()
         if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
-            pulled = self._rescue(port)
-        outcome.rescued = pulled or 0
+            was = self._rescue(port, found.mac)
+            outcome.rescued, outcome.kept = was.records, was.kept
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and not self.wish.again:
             outcome.how = "done before"
             return
         held = self._held(port, found.mac) if found.is_ours else None
-        was = _other_point(held.config, self.assigner.site.name, taken.point) if held else ""
-        if was and pulled is None and not self.wish.yes:
-            raise RefusedError(
-                f"{port}: it was {was}, and may hold records that nobody has: they could not be pulled, for its "
-                "firmware does not answer. Press its EN button and run the command again; --yes gives them up"
-            )
         identity = self.assigner.issue(taken.point)
-        if was:
-            self._begin_journal(port, found.mac)
+        if _was_another(was.owner or _named(held), identity):
+            self._begin_journal(port, found.mac, held)
         meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
         if held is not None and _same(self.base.files, held.sums):
             self._write_files(port, found.mac, meant, held)
@@ -164,23 +161,19 @@ class Provisioner:
             )
         return found
 
-    def _rescue(self, port: str) -> int | None:
-        """How many records it had not delivered; None where it does not answer: they stay on it, for it to send."""
-        self._say(port, "pulling its records")
+    def _rescue(self, port: str, mac: str) -> Rescued:
+        """What it has not delivered, from its console or, where it does not answer, from its flash."""
+        site, yes = self.assigner.site, self.wish.yes
+        step = "pulling its records"
+        self._say(port, step)
         try:
-            return rescue(
-                self.assigner.site,
-                port,
-                self.assigner.actor,
-                lambda part: self._say(port, "pulling its records", part),
-            )
+            return rescue(site, port, self.assigner.actor, yes, lambda part: self._say(port, step, part))
         except NoAnswerError:
             ports.check(port)
-            return None
-        except RefusedError:
-            if not self.wish.yes:
-                raise
-            return 0
+        step = "reading its flash, for it does not answer"
+        with self._flasher(self.base) as running:
+            flash = running.read(port, FLASH_AT, FLASH_SIZE, step)
+        return rescue_silent(site, port, mac, flash, yes, lambda part: self._say(port, step, part))
 
     @contextlib.contextmanager
     def _prompt(self, port: str, mac: str, patience_s: float = PATIENCE_S) -> Iterator[Repl]:
@@ -206,10 +199,16 @@ class Provisioner:
             return None
         return _Held(sums, config)
 
-    def _begin_journal(self, port: str, mac: str) -> None:
-        self._say(port, "beginning its journal anew")
+    def _begin_journal(self, port: str, mac: str, held: _Held | None) -> None:
+        """At its prompt, where that was reached."""
+        step = "beginning its journal anew"
+        self._say(port, step)
+        if held is None:
+            with self._flasher(self.base) as running:
+                running.erase(port, layout.JOURNAL, step)
+            return
         with self._prompt(port, mac) as repl:
-            repl.new_journal(lambda part: self._say(port, "beginning its journal anew", part))
+            repl.new_journal(lambda part: self._say(port, step, part))
 
     def _write_files(self, port: str, mac: str, meant: Image, held: _Held) -> None:
         with self._prompt(port, mac) as repl:
@@ -275,10 +274,15 @@ def _check_mac(port: str, wanted: str, found: str) -> None:
         )
 
 
-def _other_point(config: dict[str, Any], site: str, point: str) -> str:
-    """`SITE/POINT` of the config.json of a board that was another point, of this garage or another; else ""."""
-    was = config.get("site"), config.get("point")
-    return f"{was[0]}/{was[1]}" if all(was) and was != (site, point) else ""
+def _named(held: _Held | None) -> Owner | None:
+    """The point that its config.json names."""
+    config = {} if held is None else held.config
+    return (config["site"], config["point"]) if config.get("site") and config.get("point") else None
+
+
+def _was_another(owner: Owner | None, identity: Identity) -> bool:
+    """True for a board that was another point, or a point of another garage."""
+    return owner is not None and owner != (identity.site, identity.point)
 
 
 def files_of(identity: Identity, old: dict[str, Any]) -> dict[str, bytes]:

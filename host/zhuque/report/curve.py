@@ -17,10 +17,14 @@ _TOTALS = ("session_checkpoint", "session_end")
 
 @dataclass(frozen=True)
 class Curve:
-    """(Unix seconds, mW, None for not known) in order; `source` says what they are made from."""
+    """(Unix seconds, mW, None for not known) in order; `source` says what they are made from.
+
+    With `steps` a value holds until the next.
+    """
 
     source: str
     points: tuple[tuple[int, int | None], ...]
+    steps: bool = False
 
 
 def power(found: Dossier) -> Curve:
@@ -28,7 +32,7 @@ def power(found: Dossier) -> Curve:
     samples = tuple((sample.at, sample.power_mw) for sample in found.samples)
     if len(samples) > 1:
         return Curve("telemetry", samples)
-    return Curve("the mean between checkpoints", _between_checkpoints(found))
+    return Curve("the mean between checkpoints", _between_checkpoints(found), steps=True)
 
 
 def _between_checkpoints(found: Dossier) -> tuple[tuple[int, int | None], ...]:
@@ -52,6 +56,8 @@ def text_plot(curve: Curve, zone: tzinfo | None, width: int = 64, height: int = 
         return []
     begin, end = known[0][0], known[-1][0]
     columns = _columns(known, begin, end, width)
+    if curve.steps:
+        columns = _held(columns)
     top = max(1, max(value for value in columns if value is not None))
     out = []
     for line in reversed(range(height)):
@@ -72,6 +78,14 @@ def _columns(known: Sequence[tuple[int, int]], begin: int, end: int, width: int)
         sums[column] += value
         counts[column] += 1
     return [total // count if count else None for total, count in zip(sums, counts, strict=True)]
+
+
+def _held(columns: Sequence[int | None]) -> list[int | None]:
+    """Each blank as what stands before it."""
+    out: list[int | None] = []
+    for value in columns:
+        out.append(value if value is not None or not out else out[-1])
+    return out
 
 
 def _bar(eighths: int) -> str:

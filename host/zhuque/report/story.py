@@ -7,6 +7,7 @@ from typing import Any
 
 from zhuque.report import figures
 from zhuque.store.dossier import Dossier, Entry
+from zhuque.wire.records import FIELDS
 
 # What every record has, and what the columns beside say.
 _HEAD = ("epoch", "seq", "boot", "uptime_ms", "time", "kind", "socket", "session")
@@ -27,7 +28,10 @@ _MILLI = {"current_ma": "A", "peak_ma": "A", "voltage_mv": "V"}
 def words(entry: Entry, zone: tzinfo | None = None) -> str:
     """What a record says beyond its place and kind, with units; a null is left out."""
     said = []
-    for name, value in entry.body.items():
+    order = [name for name, _ in FIELDS.get(entry.kind, ())]  # as on flash; a board sends JSON in any
+    known = [name for name in order if name in entry.body]
+    for name in (*known, *(name for name in entry.body if name not in known)):
+        value = entry.body[name]
         if value is None or name in _HEAD:
             continue
         plain = name.rsplit("_", 1)[0]

@@ -130,6 +130,12 @@ class Faults:
         welded = self._during(truth, ("relay_stuck",))
         if welded and record["ended_at"] <= ended + END_S:
             return _say(welded, "the contact stayed closed after the session had ended")
+        if record["end_reason"] == "relay_welded" and ended <= record["ended_at"] <= ended + _RESUME_S:
+            neighbour = self._during(truth, ("contactor",))
+            if neighbour:
+                return _say(
+                    neighbour, "a neighbour's relay welded, and the session waited in vain for its supply"
+                )
         cuts = [
             fault
             for fault in self._during(truth, _CUTS)

@@ -239,7 +239,8 @@ def _judge_tariffs(tables: object, time_zone: object) -> Iterator[tuple[str, str
     try:
         found = tariffs.parse(tables)
     except TariffError as error:
-        yield from (("tariff", problem) for problem in error.problems)
+        for number, problem in zip(error.tables, error.problems, strict=True):
+            yield f"tariff.{number}", problem
         return
     if not isinstance(time_zone, str) or _zone(time_zone):
         return  # that has been said
@@ -305,7 +306,15 @@ def _like(name: str, known: set[str]) -> str:
 
 
 def _line(text: str, path: str) -> int:
-    """The line of a key; that of its table, or the first, where it is not in the text."""
+    """The line of a key; that of its table, or the first, where it is not in the text.
+
+    `tariff.N` is the table [[tariff]] with that number, from 0.
+    """
+    if path.startswith("tariff."):
+        heads = [
+            n for n, line in enumerate(text.splitlines(), 1) if re.match(r"\s*\[\[\s*tariff\s*\]\]", line)
+        ]
+        return heads[int(path[7:])] if heads else _line(text, "tariff")
     table, _, key = path.partition(".") if path.split(".")[0] in _TABLES else ("", "", path)
     here, found = "", 0
     for number, line in enumerate(text.splitlines(), 1):

@@ -140,4 +140,9 @@ def test_what_is_refused(garage: Path, tmp_path: Path) -> None:
     (garage / "site.toml").write_text(TOML + GOOD.replace('"11:00-17:00"', '"11:00-16:00"'))
     gap = run(garage, "bill", "price", MONTH)
     assert gap.exit_code == 1 and "line 9: tariff '2026-10': no period holds 16:00-17:00" in gap.output
+    later = GOOD.replace("2026-10", "2026-12").replace('"11:00-17:00"', '"11:00-18:00"')
+    (garage / "site.toml").write_text(TOML + GOOD + later)
+    line = 9 + GOOD.count("\n")
+    overlap = run(garage, "bill", "price", MONTH)
+    assert f"line {line}: tariff '2026-12': more than one period holds 17:00-18:00" in overlap.output
     assert CliRunner().invoke(main, ["bill", "price", MONTH, "--db", str(garage / "site.db")]).exit_code == 2

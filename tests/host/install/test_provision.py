@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.fakes import esp32_image
-from tests.fakes.collecting import rows
+from tests.fakes.collecting import rows, wait_for
 from tests.host.install.conftest import NewBoard
+from zhuque.cli import main
 from zhuque.device import filesystem, flasher, layout
 from zhuque.device.console_link import ConsoleLink
 from zhuque.device.flasher import Flasher, Progress
@@ -21,6 +23,7 @@ from zhuque.device.repl import Repl
 from zhuque.errors import UsageError
 from zhuque.install import batch, provision
 from zhuque.install.assign import Assigner
+from zhuque.install.flash_journal import FlashJournal
 from zhuque.install.provision import Outcome, Provisioner, Wish
 from zhuque.sim.esp32.board import VirtualBoard
 from zhuque.site import broker, points
@@ -275,6 +278,131 @@ def test_what_a_board_has_not_delivered_is_pulled_first(
     assert after["epoch"] == before["epoch"] and after["last_seq"] > before["last_seq"]
 
 
+def hearing_again(board: VirtualBoard, work: Provisioner) -> Provisioner:
+    """What made it deaf is overwritten."""
+    work.on_progress = lambda progress: board.order("deaf on=0") if progress.step == "writing" else None
+    return work
+
+
+def silence(board: VirtualBoard) -> int:
+    """Its firmware does not run any more, nor hears Ctrl-C; returns the last record that its journal holds."""
+    with ConsoleLink(board.address) as link:
+        last_seq = int(link.status()["last_seq"])
+    with Repl(board.address) as repl:
+        repl.write("/main.py", b"while True:\n    pass\n")
+        repl.restart()
+    board.order("deaf")
+    return last_seq
+
+
+def journal_of(board: VirtualBoard) -> FlashJournal:
+    data = board.options.flash.read_bytes()
+    return FlashJournal(data[layout.JOURNAL.offset : layout.JOURNAL.offset + layout.JOURNAL.size])
+
+
+def test_of_a_board_that_says_nothing_the_records_are_pulled_from_its_flash(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    passed(provisioner(site, base, ["p07"]).run(board.address))
+    last_seq = silence(board)
+    epoch = journal_of(board).epoch
+    points.replace(site, "p07", int(time.time()), "tester")
+    outcome = passed(hearing_again(board, provisioner(site, base, ["p01"])).run(board.address))
+    assert (outcome.how, outcome.rescued) == ("flashed", last_seq)
+    stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
+    assert stored == [("p07", epoch, seq) for seq in range(1, last_seq + 1)]
+    assert journal_of(board).epoch != epoch  # p01 does not tell what p07 lived through
+
+
+def test_the_same_point_that_says_nothing_keeps_its_journal(
+    site: Settings, base: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    passed(provisioner(site, base).run(board.address))
+    silence(board)
+    epoch = journal_of(board).epoch
+    outcome = passed(hearing_again(board, provisioner(site, base, again=True)).run(board.address))
+    assert outcome.rescued > 0 and journal_of(board).epoch == epoch
+
+
+def test_what_a_silent_board_of_another_garage_holds_is_kept_in_a_file(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    from tests.fakes.garage import make_site
+
+    other = make_site(tmp_path / "hillside", "hillside", points=1)
+    board = new_board()
+    passed(provisioner(other, base, ["p01"]).run(board.address))
+    last_seq = silence(board)
+    epoch, before = journal_of(board).epoch, board.options.flash.read_bytes()
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert f"does not answer, and its flash holds {last_seq} records of hillside/p01" in str(refused.error)
+    assert board.options.flash.read_bytes() == before
+    outcome = passed(hearing_again(board, provisioner(site, base, yes=True)).run(board.address))
+    assert outcome.kept is not None and outcome.rescued == 0
+    assert journal_of(board).epoch != epoch
+    words = ["log", "import", str(outcome.kept), "--db", str(other.database)]
+    imported = CliRunner().invoke(main, words)
+    assert imported.output == f"hillside/p01: {last_seq} records added, 0 were there, 0 contradict\n"
+
+
+def test_a_journal_that_is_nobodys_is_not_given_to_anybody(
+    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    """Its file system is gone, its MAC was never heard of here, and somebody charged there."""
+    from tests.fakes.garage import make_site
+
+    other = make_site(tmp_path / "hillside", "hillside", points=1)
+    board = new_board()
+    passed(provisioner(other, base, ["p01"]).run(board.address))
+    with ConsoleLink(board.address) as link:
+        ids = iter(range(1000))  # its meter is to be good for five seconds first
+        wait_for(lambda: link.ask({"id": f"{next(ids)}", "op": "start", "socket": 3})["ok"])
+    with board.options.flash.open("r+b") as file:
+        file.seek(layout.VFS.offset)
+        file.write(bytes(layout.VFS.size))
+    board.order("reset")
+    refused = provisioner(site, base).run(board.address)
+    assert refused.error is not None and refused.error.exit_code == 5
+    assert "a point that nothing on it or here names" in str(refused.error)
+    outcome = passed(provisioner(site, base, yes=True).run(board.address))
+    assert outcome.kept is not None
+    head = json.loads(outcome.kept.read_text().splitlines()[0])
+    assert (head["site"], head["point"]) == ("riverside", "unknown")
+
+
+def test_a_hub_that_drops_three_of_four_at_once(site: Settings, base: Image, new_board: NewBoard) -> None:
+    """The fourth is finished, and the next run finishes the three, each as the point that it was."""
+    made = [new_board() for _ in range(4)]
+    dropped = threading.Event()
+
+    def drop(progress: Progress) -> None:
+        if progress.step == "writing" and (progress.part or 0) > 0.3 and not dropped.is_set():
+            dropped.set()
+            for board in made[1:]:
+                board.order("unplug")
+
+    work = provisioner(site, base, ALL[:4])
+    work.on_progress = drop
+    first = {one.port: one for one in batch.named(work, [board.address for board in made], 4)}
+    assert passed(first[made[0].address]).point
+    for board in made[1:]:
+        error = first[board.address].error
+        assert error is not None and error.exit_code == 4 and "plug it in again" in str(error)
+    assert len(provisioner(site, base, ALL[:4]).assigner.left()) == 3
+    for board in made[1:]:
+        plug(board)
+    again = provisioner(site, base, ALL[:4])
+    second = {one.port: passed(one) for one in batch.named(again, [board.address for board in made], 4)}
+    assert second[made[0].address].how == "done before"
+    assert {one.point for one in second.values()} == set(ALL[:4])
+    for port, outcome in first.items():
+        assert outcome.point in ("", second[port].point)
+    assert not again.assigner.left()
+
+
 def test_a_board_of_another_garage_is_not_emptied_unless_somebody_says_so(
     site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
 ) -> None:
@@ -314,6 +442,6 @@ def test_a_journal_that_could_not_be_pulled_is_not_begun_anew_unless_somebody_sa
     held = board.options.flash.read_bytes()[journal]
     refused = provisioner(site, base).run(board.address)
     assert refused.error is not None and refused.error.exit_code == 5
-    assert "it was hillside/p01" in str(refused.error) and "--yes gives them up" in str(refused.error)
+    assert "hillside/p01" in str(refused.error) and "--yes" in str(refused.error)
     assert board.options.flash.read_bytes()[journal] == held
     passed(provisioner(site, base, yes=True).run(board.address))
