@@ -3,8 +3,6 @@
 What cannot be built is a problem that `status` and the console tell, never an exception.
 """
 
-import sys
-
 import esp32
 import machine
 
@@ -20,7 +18,7 @@ from drivers.clock import Clock
 from drivers.flash_store import FlashStore
 from tasks.protect import ProtectTask
 from wire.units import const
-from wire.version import RELEASED, VERSION
+from wire.version import RELEASED
 
 # Of no use once the board is built; drivers may name set-up modules of their own, by the end of their names.
 LOADED = (
@@ -28,9 +26,6 @@ LOADED = (
     "wire.config",
     "core.limits",
     "core.calibration",
-    "core.recovery",
-    "core.ring_recovery",
-    "core.checkpoint_recovery",
 )
 
 WATCHDOG_MS = const(4000)
@@ -165,28 +160,3 @@ def _start_tick(board):
     board.store.before_program = protect.blame_append
     board.store.before_erase = protect.blame_erase
     protect.start(machine.Timer(0))
-
-
-def recover(board):
-    """The journal and what was before; returns the ids of the commands that were obeyed.
-
-    A journal that cannot even be recovered must not end in a reboot loop, nor in a closed relay.
-    """
-    from core import recovery
-
-    point = board.point
-    try:
-        found = board.journal.recover()
-        now = board.clock.uptime_ms(), board.clock.unix()
-        ids = recovery.recover(point, board.reset_cause, VERSION, *now)
-        board.clock.believe_from(point.outage_from or 0)
-        for alarm, detail in found:
-            print("zhuque: journal:", detail)
-            point.alarm(alarm, now[0], now[1], detail)
-        return ids
-    except Exception as e:  # noqa: BLE001 - see above
-        sys.print_exception(e)
-        board.problems.append(
-            "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
-        )
-        return []

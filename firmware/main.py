@@ -28,7 +28,7 @@ SAFE_MODE_SPAN_S = const(600)
 AGAIN_S = const(30)
 # Bytes allocated between two collections. Left to itself the heap is collected only when it is full: what stays is
 # then spread all over it, and the heap takes the memory that TLS, Wi-Fi and the UARTs need outside of it.
-COLLECT_AFTER = const(4096)
+COLLECT_AFTER = const(2048)
 
 
 def say(*words):

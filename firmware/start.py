@@ -1,27 +1,40 @@
-"""From the files to a tick that runs, in the order that memory wants. Loaded for the start, and dropped.
+"""From the files to a tick that runs and a journal that is known. Loaded for the start, and dropped.
 
-The radio is woken before most of the parts are loaded: it takes 40 KB of the memory that they would grow into.
+What a step loaded goes before the next one loads, and the radio is woken before most of the parts are: it takes 40 KB
+of the memory that they would grow into.
 """
 
+import sys
+
 from tasks.forget import forget
+from wire.version import VERSION
+
+_RECOVERY = ("core.ring_recovery", "core.checkpoint_recovery", "core.recovery")
 
 
 def start(board):
     """Parts, tick and journal of the main.Board; returns the ids of the commands that were obeyed."""
+    _read_files(board)
+    if not board.offline:
+        _wake_radio()
+    _assemble(board)
+    try:
+        return _recover(board)
+    except Exception as e:  # noqa: BLE001 - neither a reboot loop nor a closed relay may come of it
+        sys.print_exception(e)
+        board.problems.append(
+            "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
+        )
+        return []
+    finally:
+        forget(_RECOVERY)
+
+
+def _read_files(board):
     import files
 
     files.read(board)
     forget(files.LOADED + ("boot",))
-    if not board.offline:
-        _wake_radio()
-    import assembly
-
-    assembly.assemble(board)
-    for problem in board.problems:
-        print("zhuque:", problem)
-    obeyed = assembly.recover(board)
-    forget(assembly.LOADED)
-    return obeyed
 
 
 def _wake_radio():
@@ -31,3 +44,28 @@ def _wake_radio():
         network.WLAN(network.STA_IF).active(True)
     except (OSError, RuntimeError) as e:
         print("zhuque: the radio does not start:", e)
+
+
+def _assemble(board):
+    import assembly
+
+    assembly.assemble(board)
+    for problem in board.problems:
+        print("zhuque:", problem)
+    forget(assembly.LOADED)
+
+
+def _recover(board):
+    """The journal and what was before; nothing of it closes a relay."""
+    found = board.journal.recover()
+    forget(_RECOVERY[:2])
+    from core import recovery
+
+    point = board.point
+    now = board.clock.uptime_ms(), board.clock.unix()
+    ids = recovery.recover(point, board.reset_cause, VERSION, *now)
+    board.clock.believe_from(point.outage_from or 0)
+    for alarm, detail in found:
+        print("zhuque: journal:", detail)
+        point.alarm(alarm, now[0], now[1], detail)
+    return ids

@@ -56,7 +56,7 @@ def test_a_transfer_outlasts_the_watchdog_of_the_firmware(board: VirtualBoard) -
     console.listen(board.address)
     with Repl(board.address) as repl:
         time.sleep(11)  # the lease of 5 s, 2 s for a restart in good order, the watchdog's 4 s
-        assert repl.eval("'tasks.protect' in __import__('sys').modules")
+        assert repl.eval("'main' in __import__('sys').modules")
 
 
 def test_a_board_that_does_not_stop_is_said(board: VirtualBoard) -> None:
