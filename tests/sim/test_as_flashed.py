@@ -14,8 +14,8 @@ from zhuque.sim.broker import Broker
 # Bytes of .mpy that stay loaded (firmware/README.md says of what), and of heap that the firmware holds on a 32-bit
 # MicroPython, once it is connected. A change that raises one has to say why it is worth it: 500 bytes for commands at
 # the console, without which a board that has no network cannot be asked for what it holds.
-RESIDENT = {"zq10": 57_000, "kc868-a8-pzem": 57_500, "devkit-hlw8032": 55_500}
-HEAP = {"zq10": 130_500, "kc868-a8-pzem": 128_000, "devkit-hlw8032": 125_000}
+RESIDENT = {"zq10": 50_500, "kc868-a8-pzem": 51_000, "devkit-hlw8032": 49_000}
+HEAP = {"zq10": 103_000, "kc868-a8-pzem": 100_500, "devkit-hlw8032": 93_500}
 
 
 @pytest.mark.parametrize("board", boards.list_boards())
