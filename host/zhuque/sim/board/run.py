@@ -14,9 +14,11 @@ import json
 import os
 import sys
 
+import gc_shim
 import micropython_shim
 
 sys.modules["micropython"] = micropython_shim
+sys.modules["gc"] = gc_shim
 
 import time  # noqa: E402
 
