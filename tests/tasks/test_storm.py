@@ -13,6 +13,7 @@ from tests.runner import ROOT
 from zhuque import board_code
 
 publish = board_code.load("tasks.publish")
+connecting = board_code.load("tasks.connect")
 POINTS = 30
 GARAGES = 200
 SETTLED_MS = 3_600_000  # connected for an hour before the outage
@@ -58,7 +59,8 @@ def back_after_ms(chance: random.Random, outage_ms: int, power_cut: bool, monkey
     monkeypatch.setattr(publish, "asyncio", SimpleNamespace(sleep_ms=sleep_ms))
     monkeypatch.setattr(publish, "time", ticks)
     monkeypatch.setattr(publish, "os", SimpleNamespace(urandom=chance.randbytes))
-    monkeypatch.setattr(publish, "forget", lambda names: None)  # here it would cost a collection each
+    for module in (publish, connecting):
+        monkeypatch.setattr(module, "forget", lambda names: None)  # here it would cost a collection each
     mqtt = SimpleNamespace(connect=connect, close=lambda: None)
     clock = SimpleNamespace(is_set=True, uptime_ms=lambda: -1)
     words = (Config(site="g", point="p"), Wifi(), clock, lambda *_: mqtt, None, None, None, None)
