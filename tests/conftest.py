@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,8 @@ from zhuque.sim.broker import free_port as find_free_port
 from zhuque.sim.tools import ToolMissingError, find_micropython
 
 pytest_plugins = ["tests.branches"]
+# A shell without job control has what it runs in the background ignore Ctrl-C, and so would every program started here.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Their tests share nothing that is dear to make, and take long: each may go to another process.
 _APART = (
     "test_on_micropython",

@@ -25,7 +25,10 @@ def run(
         path.write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
     for name in sources:
-        monkeypatch.delitem(sys.modules, name.removesuffix(".py").replace("/", "."), raising=False)
+        module = name.removesuffix(".py").replace("/", ".")
+        # Set and deleted, so that at the end of the test what it imported is gone, even where nothing was before.
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
+        del sys.modules[module]
     return __import__(start)
 
 

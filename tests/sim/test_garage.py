@@ -203,8 +203,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path, after_s: float) -> 
     time.sleep(after_s)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     said, _ = process.communicate(timeout=30)
-    # While Python still loads the command, on a busy machine for seconds, the interruption is Python's own to tell.
-    assert "Traceback" not in said or "importlib" in said
+    assert "Traceback" not in said
     assert none_left(tmp_path), processes_in(tmp_path)
     assert not list(tmp_path.iterdir())
 
