@@ -15,12 +15,11 @@ Public names, texts and behaviour stay. What is lost is in tracebacks, where a p
 from __future__ import annotations
 
 import ast
-import itertools
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import PurePosixPath
 
+from zhuque.device.syntax import all_arguments, imported_from, short_names
 from zhuque.errors import ZhuqueError
 
 
@@ -53,7 +52,7 @@ def names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
             counted = Counter({key: n for key, n in counted.items() if key not in constants[name]})
         # The most used first, then by the alphabet, so that the same sources give the same names.
         ordered = sorted(counted, key=lambda key: (-counted[key], key))
-        table = dict(zip(ordered, _short_names(), strict=False))
+        table = dict(zip(ordered, short_names(), strict=False))
         for name in family:
             result[name] = table
     return result
@@ -70,7 +69,7 @@ def _constants(trees: Mapping[str, ast.Module]) -> dict[str, dict[str, int]]:
         for name, tree in trees.items():
             for node in _imports_and_body(tree):
                 if isinstance(node, ast.ImportFrom):
-                    source = known.get(_file(name, node), {})
+                    source = known.get(imported_from(name, node) + ".py", {})
                     for alias in node.names:
                         if alias.name in source:
                             known[name][alias.asname or alias.name] = source[alias.name]
@@ -107,12 +106,6 @@ def _evaluate(assigned: tuple[str, ast.expr], known: dict[str, int]) -> None:
         known[name] = value
 
 
-def _file(name: str, node: ast.ImportFrom) -> str:
-    """The file that an import statement of file `name` takes its names from."""
-    package = PurePosixPath(name).parts[: -node.level] if node.level else ()
-    return "/".join((*package, *(node.module or "").split("."))) + ".py"
-
-
 class _Inline(ast.NodeTransformer):
     """Values in place of the constants' names; what defined or imported these is gone."""
 
@@ -127,7 +120,7 @@ class _Inline(ast.NodeTransformer):
         return None if assigned and assigned[0] in self._own else self.generic_visit(node)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | None:
-        package = _file(self._name, node).removesuffix(".py").rstrip("/")
+        package = imported_from(self._name, node)
         for alias in node.names:
             self._modules[alias.asname or alias.name] = f"{package}/{alias.name}.py"
         kept = [
@@ -163,13 +156,6 @@ class _Inline(ast.NodeTransformer):
 
 def _is_private(name: str) -> bool:
     return name.startswith("_") and not name.startswith("__") and len(name) > 1
-
-
-def _short_names() -> Iterator[str]:
-    """_a, _b .. _z, _A .. _Z, _aa, _ab and so on."""
-    for length in itertools.count(1):
-        for letters in itertools.product(string.ascii_letters, repeat=length):
-            yield "_" + "".join(letters)
 
 
 def _private(name: str, tree: ast.Module) -> Counter[str]:
@@ -215,7 +201,7 @@ def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
         bases = {base.id for node in classes for base in node.bases if isinstance(base, ast.Name)}
         for node in nodes:
             if isinstance(node, ast.ImportFrom) and any((a.asname or a.name) in bases for a in node.names):
-                other = _file(name, node)
+                other = imported_from(name, node) + ".py"
                 joined = family[name] | family.get(other, set())
                 for member in joined:
                     family[member] = joined
@@ -265,8 +251,7 @@ class _Arguments(ast.NodeTransformer):
         imports = {child.asname or child.name for child in inside if isinstance(child, ast.alias)}
         if any(isinstance(child, ast.ClassDef | ast.Global | ast.Nonlocal) for child in inside):
             return node
-        every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
-        every += [arg for arg in (node.args.vararg, node.args.kwarg) if arg]
+        every = all_arguments(node.args)
         own = [arg for arg in every if arg.arg not in self._stay | imports and len(arg.arg) > 1]
         taken = {found for child in inside for found, _ in _identifiers(child)}
         taken |= imports | {arg.arg for arg in every}

@@ -13,12 +13,10 @@ such as passing a module around, is refused.
 from __future__ import annotations
 
 import ast
-import itertools
-import string
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
+from zhuque.device.syntax import all_arguments, imported_from, short_names
 from zhuque.errors import ZhuqueError
 
 ROOT = "main.py"
@@ -75,17 +73,11 @@ def _imported_files(name: str, node: ast.stmt, known: Mapping[str, object]) -> I
     if isinstance(node, ast.Import):
         files = [alias.name.replace(".", "/") + ".py" for alias in node.names]
     elif isinstance(node, ast.ImportFrom):
-        module = _absolute(name, node)
+        module = imported_from(name, node)
         files = [module + ".py", *(f"{module}/{alias.name}.py".lstrip("/") for alias in node.names)]
     else:
         return
     yield from (file for file in files if file in known)
-
-
-def _absolute(name: str, node: ast.ImportFrom) -> str:
-    """The path of what an import statement takes names from: `core/judge`, `core`, or of the library `array`."""
-    package = PurePosixPath(name).parts[: -node.level] if node.level else ()
-    return "/".join((*package, *filter(None, (node.module or "").split("."))))
 
 
 # Scopes ---------------------------------------------------------------------------------------------------------------
@@ -123,8 +115,7 @@ def _bound(nodes: Iterable[ast.AST]) -> set[str]:
 
 
 def _arguments(args: ast.arguments) -> set[str]:
-    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-    return {arg.arg for arg in every if arg}
+    return {arg.arg for arg in all_arguments(args)}
 
 
 def _globals(nodes: Iterable[ast.AST]) -> set[str]:
@@ -182,9 +173,6 @@ class _Rename(ast.NodeTransformer):
             result += visited if isinstance(visited, list) else [visited]
         return result or [ast.Pass()]
 
-    def visit_Import(self, node: ast.Import) -> ast.AST | list[ast.stmt]:
-        return node
-
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
         statements, meanings = self._linker.imports(self._file, node)
         self._meanings.update(meanings)
@@ -218,7 +206,7 @@ class _Rename(ast.NodeTransformer):
     def _defaults(self, args: ast.arguments) -> None:
         args.defaults = [self.visit(one) for one in args.defaults]
         args.kw_defaults = [one and self.visit(one) for one in args.kw_defaults]
-        for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs):
+        for arg in all_arguments(args):
             arg.annotation = None
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
@@ -296,7 +284,7 @@ class _Linker:
             for key in ("id", "name", "attr", "arg", "asname")
             if isinstance(value := getattr(node, key, None), str)
         }
-        self._fresh = (name for name in _fresh_names() if name not in every)
+        self._fresh = (name for name in short_names(2) if name not in every)
         self._taken: set[str] = set()
         for file in self.joined:
             body = self.trees[file].body
@@ -333,20 +321,24 @@ class _Linker:
 
     def _head(self, file: str, node: ast.Import | ast.ImportFrom) -> dict[str, _Meaning]:
         """What the names mean that an import at the head of a joined file brings."""
+        module = imported_from(file, node) if isinstance(node, ast.ImportFrom) else ""
         meanings: dict[str, _Meaning] = {}
         for alias in node.names:
             local = alias.asname or alias.name
             if isinstance(node, ast.Import):
                 meanings[local] = self._from_library(alias.name, "", local)
-                continue
-            module = _absolute(file, node)
-            if module + ".py" in self.names:
-                meanings[local] = self.name_of(module + ".py", alias.name)
-            elif f"{module}/{alias.name}.py" in self.names:
-                meanings[local] = _Module(f"{module}/{alias.name}.py")
             else:
-                meanings[local] = self._from_library(module.replace("/", "."), alias.name, local)
+                meanings[local] = self._ours(module, alias.name) or self._from_library(
+                    _dotted(module), alias.name, local
+                )
         return meanings
+
+    def _ours(self, module: str, name: str) -> _Meaning | None:
+        """What a name of that module means, where that is joined."""
+        if module + ".py" in self.names:
+            return self.name_of(module + ".py", name)
+        file = f"{module}/{name}.py"
+        return _Module(file) if file in self.names else None
 
     def _from_library(self, module: str, name: str, local: str) -> str:
         key = module, name
@@ -356,50 +348,43 @@ class _Linker:
 
     def imports(self, file: str, node: ast.ImportFrom) -> tuple[list[ast.stmt], dict[str, _Meaning]]:
         """An import in a function, or in a file that stays one: the statements that do it now, and what it means."""
-        module = _absolute(file, node)
-        inside = file in self.names
+        module = imported_from(file, node)
         meanings: dict[str, _Meaning] = {}
-        wanted: list[ast.alias] = []
+        wanted: set[str] = set()
         others: list[ast.alias] = []
         for alias in node.names:
             local = alias.asname or alias.name
-            if module + ".py" in self.names:
-                target = self.name_of(module + ".py", alias.name)
-                meanings[local] = target
-                wanted.append(ast.alias(target))
-            elif f"{module}/{alias.name}.py" in self.names:
-                source = f"{module}/{alias.name}.py"
-                meanings[local] = _Module(source)
-                wanted += [ast.alias(target) for target in self._used(file, local, source)]
-            else:
+            meaning = self._ours(module, alias.name)
+            if meaning is None:
                 others.append(alias)
+                continue
+            meanings[local] = meaning
+            wanted |= self._used(file, local, meaning.file) if isinstance(meaning, _Module) else {meaning}
         statements: list[ast.stmt] = []
         if others:
-            dotted = module.replace("/", ".") or None
-            relative = node.level if not inside else 0
-            statements.append(
-                ast.ImportFrom(node.module, others, node.level)
-                if relative
-                else ast.ImportFrom(dotted, others, 0)
-            )
-        if wanted and not inside:
-            once = {alias.name: alias for alias in wanted}
-            statements.append(ast.ImportFrom(ROOT.removesuffix(".py"), list(once.values()), 0))
+            statements.append(ast.ImportFrom(_dotted(module), others, 0))
+        if wanted and file not in self.names:
+            names = [ast.alias(name) for name in sorted(wanted)]
+            statements.append(ast.ImportFrom(ROOT.removesuffix(".py"), names, 0))
         return statements, meanings
 
-    def _used(self, file: str, local: str, source: str) -> list[str]:
+    def _used(self, file: str, local: str, source: str) -> set[str]:
         """What a file uses of a joined module that it calls `local`."""
         found = {
             node.attr
             for node in ast.walk(self.trees[file])
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == local
         }
-        return sorted(self.name_of(source, name) for name in found if name in self.names[source])
+        return {self.name_of(source, name) for name in found if name in self.names[source]}
 
     def separate(self, file: str, tree: ast.Module) -> str:
         """A file that stays one."""
         renamed = _Rename(self, file, {}).visit(tree)
         return ast.unparse(ast.fix_missing_locations(renamed)) + "\n"
+
+
+def _dotted(path: str) -> str:
+    return path.replace("/", ".")
 
 
 def _is_text(node: ast.stmt) -> bool:
@@ -410,9 +395,3 @@ def _library_import(module: str, name: str, local: str) -> ast.stmt:
     if name:
         return ast.ImportFrom(module, [ast.alias(name, local if local != name else None)], 0)
     return ast.Import([ast.alias(module, local if local != module else None)])
-
-
-def _fresh_names() -> Iterator[str]:
-    for length in itertools.count(2):
-        for letters in itertools.product(string.ascii_letters, repeat=length):
-            yield "_" + "".join(letters)
