@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zhuque.cli.options import json_option, print_json
+from zhuque.cli.options import baud_option, firmware_option, json_option, print_json
 
 if TYPE_CHECKING:
     from zhuque.boards import Board
@@ -21,11 +21,7 @@ if TYPE_CHECKING:
 @click.command(name="flash")
 @click.argument("ports", metavar="[PORT]...", nargs=-1)
 @click.option("--board", metavar="NAME|FILE", required=True, help="What the boards are: `zhuque board list`.")
-@click.option(
-    "--firmware",
-    metavar="HASH|VERSION|FILE",
-    help="The MicroPython image; without it the newest that was added.",
-)
+@firmware_option
 @click.option(
     "--identity",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -34,13 +30,7 @@ if TYPE_CHECKING:
 @click.option("--all", "every", is_flag=True, help="Every board that is plugged in.")
 @click.option("--yes", is_flag=True, help="Do not ask before something else is overwritten.")
 @click.option("--everything", is_flag=True, help="Write what is on the board already too.")
-@click.option(
-    "--baud",
-    type=click.IntRange(9600, 2_000_000),
-    default=921600,
-    show_default=True,
-    help="Where to begin; slower if need be.",
-)
+@baud_option
 @click.option(
     "--wait", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for the board's answer."
 )

@@ -200,6 +200,26 @@ def plain_broker_options(
     return command
 
 
+def firmware_option(command: F) -> F:
+    """--firmware."""
+    return click.option(
+        "--firmware",
+        metavar="HASH|VERSION|FILE",
+        help="The MicroPython image; without it the newest that was added.",
+    )(command)
+
+
+def baud_option(command: F) -> F:
+    """--baud."""
+    return click.option(
+        "--baud",
+        type=click.IntRange(9600, 2_000_000),
+        default=921600,
+        show_default=True,
+        help="Where to begin; slower if need be.",
+    )(command)
+
+
 def json_option(command: F) -> F:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(command)

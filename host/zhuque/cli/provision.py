@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zhuque.cli.options import json_option, need_site, our_name, print_json, site_option
+from zhuque.cli.options import (
+    baud_option,
+    firmware_option,
+    json_option,
+    need_site,
+    our_name,
+    print_json,
+    site_option,
+)
 
 if TYPE_CHECKING:
     from zhuque.install.provision import Outcome, Provisioner
@@ -32,20 +40,10 @@ if TYPE_CHECKING:
 @click.option(
     "--jobs", type=click.IntRange(1, 32), default=8, show_default=True, help="So many boards at a time."
 )
-@click.option(
-    "--firmware",
-    metavar="HASH|VERSION|FILE",
-    help="The MicroPython image; without it the newest that was added.",
-)
+@firmware_option
 @click.option("--again", is_flag=True, help="Provision what is done already too.")
 @click.option("--yes", is_flag=True, help="Overwrite a board that runs something else.")
-@click.option(
-    "--baud",
-    type=click.IntRange(9600, 2_000_000),
-    default=921600,
-    show_default=True,
-    help="Where to begin; slower if need be.",
-)
+@baud_option
 @click.option(
     "--wait", type=click.FloatRange(1), default=30, show_default=True, help="Seconds for a board's answer."
 )
