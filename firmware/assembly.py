@@ -109,35 +109,28 @@ def assemble(board):
 
 
 def _build_drivers(board, problems):
-    board.meter = build("meter", _section(board, "meter"), problems, NoMeter)
-    board.relays = build("relay", _section(board, "relay"), problems, NoRelays)
+    sections = board.sections
+    board.meter = build("meter", sections["meter"], problems, NoMeter)
+    board.relays = build("relay", sections["relay"], problems, NoRelays)
     board.contactor = board.inputs = board.temperature = None
-    if _section(board, "contactor"):
-        board.contactor = build("relay", _section(board, "contactor"), problems, NoRelays)
+    if sections["contactor"]:
+        board.contactor = build("relay", sections["contactor"], problems, NoRelays)
     try:
-        if _section(board, "inputs"):
+        if sections["inputs"]:
             from drivers import inputs
 
             bits = {name: causes.bit(name) for name in inputs.NAMES}
-            board.inputs = inputs.from_board(_section(board, "inputs"), machine, bits)
-        if _section(board, "temperature"):
+            board.inputs = inputs.from_board(sections["inputs"], machine, bits)
+        if sections["temperature"]:
             from drivers import temperature
 
-            board.temperature = temperature.from_board(_section(board, "temperature"), machine)
+            board.temperature = temperature.from_board(sections["temperature"], machine)
     except Exception as e:  # noqa: BLE001 - as in `build`
         problems.append("board.json: inputs or temperature cannot be built: {}".format(repr(e)))
-    if board.sound and board.meter.channels != board.settings["sockets"]:
-        problems.append(
-            "board.json: {} sockets, but a meter of {}".format(
-                board.settings["sockets"], board.meter.channels
-            )
-        )
+    sockets = board.settings.get("sockets")
+    if board.sound and board.meter.channels != sockets:
+        problems.append("board.json: {} sockets, but a meter of {}".format(sockets, board.meter.channels))
         board.meter = NoMeter()
-
-
-def _section(board, name):
-    value = board.sections.get(name)
-    return value if isinstance(value, dict) else {}
 
 
 def _start_tick(board):

@@ -12,19 +12,23 @@ LOADED = ("files", "wire.config")
 
 # A config.json with one of these wrong leads nowhere; with any other the board still says what is wrong in `status`.
 _NEEDED_ONLINE = ("wire", "site", "point", "wifi", "broker", "time")
+_PARTS = ("meter", "relay", "contactor", "inputs", "temperature")
 
 
 def read(board):
-    """Into the main.Board: `settings` of board.json and `config`, {path: value}; `sections` are board.json's own.
+    """Into the main.Board: `settings` of board.json and `config`, {path: value}; `sections`, a dict for each part.
 
     `sound` is True where board.json is; `offline` where config.json does not say how to reach anybody.
     """
-    board.sections, wrong_board = _read_json("board.json", wire_config.check_board)
+    hardware, wrong_board = _read_json("board.json", wire_config.check_board)
     config, wrong_config = _read_json("config.json", wire_config.check_config)
     board.problems = wrong_board + wrong_config
-    board.settings = wire_config.board(board.sections).plain()
-    board.config = wire_config.config(config).plain()
-    board.calibration = config.get("calibration")
+    settings = wire_config.board(hardware)
+    board.settings = settings.plain()
+    board.sections = {name: settings.section(name) for name in _PARTS}
+    settings = wire_config.config(config)
+    board.config = settings.plain()
+    board.calibration = settings.section("calibration")
     board.sound = not wrong_board
     board.offline = not config or any(
         [problem.split(": ", 1)[1].startswith(_NEEDED_ONLINE) for problem in wrong_config]

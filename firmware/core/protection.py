@@ -69,9 +69,8 @@ class Protection:
         self.load = PointLoad(limits.point_current_ma)
         self.trips = Trips()
 
-        self.has_contactor = (
-            False  # upstream of all sockets: when it opens, nothing is to be had behind any relay
-        )
+        # Upstream of all sockets: when it opens, nothing is to be had behind any relay.
+        self.has_contactor = False
         self.ready = False  # set by the boot sequence once the self-test passed
         self.fault = 0  # an internal fault, one of FAULT_...; only a restart clears it
         self.word = 0  # bit per socket: the relay is closed

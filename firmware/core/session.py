@@ -108,9 +108,8 @@ class Session:
         self.recloses = 0
         self.cause = None  # why it is suspended
         self.reason = None  # why it is about to end
-        self.proven = (
-            False  # since the relay last closed a checkpoint reached the flash, a second later or more
-        )
+        # A checkpoint reached the flash since the relay last closed, a second later or more.
+        self.proven = False
         self.outage_open = False  # recovered after a restart, and how long the board was off is not known yet
         self._resume_in_ms = None
         self._held_ms = 0

@@ -7,9 +7,9 @@ from .forget import forget
 
 # What is loaded to connect, and of no use afterwards.
 LOADED = (
+    "tasks.connect",
     "drivers.wifi_connect",
     "drivers.resolver",
-    "tasks.connect",
     "drivers.sntp",
     "drivers.datagram",
     "drivers.mqtt_connect",
@@ -28,13 +28,13 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
         raise MqttError("broker.tls is set, but this board has no certificates: provision it again")
     # What a step loaded goes before the next one loads: on a board there is not room for all of it at once.
     await wifi.connect()
-    forget(LOADED[:1])
+    forget(("drivers.wifi_connect",))
     await set_clock()
     await hold_back()
     if config["broker.tls"] and not clock.is_set:
         raise MqttError("the time is not known, and without it no certificate can be checked")
     address = await _address(wifi, host)
-    forget(LOADED[:2])
+    forget(("drivers.resolver",))
     await mqtt.connect(address, port, tls if config["broker.tls"] else None, host, gate)
     print(
         "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
