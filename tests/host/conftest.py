@@ -1,16 +1,27 @@
-"""Databases for the tests of the host: each in turn on SQLite and on a PostgreSQL of their own."""
+"""For the tests of the host: databases, on SQLite and on a PostgreSQL of their own; virtual boards; a site's broker."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.fakes import esp32_image
+from tests.fakes.garage import Mosquitto
 from tests.fakes.postgres import Postgres, PostgresMissingError
+from zhuque import boards
+from zhuque.device import image, stock
+from zhuque.device.image import Image
+from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
+from zhuque.site.settings import Settings
 from zhuque.store.engine import open_writer
 
 NewDatabase = Callable[[], str]
+NewBoard = Callable[..., VirtualBoard]
+STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +54,34 @@ def new_db(request: pytest.FixtureRequest, tmp_path: Path) -> NewDatabase:
 def where(new_db: NewDatabase) -> str:
     """A new database."""
     return new_db()
+
+
+@pytest.fixture(scope="session")
+def zq10() -> Image:
+    """What every zq10 gets."""
+    return image.build(boards.load("zq10"), stock.read(STOCK))
+
+
+@pytest.fixture
+def new_board(tmp_path: Path) -> Iterator[NewBoard]:
+    """Makes virtual boards, which end with the test."""
+    with ExitStack() as stack:
+        count = iter(range(100))
+
+        def make(**options: Any) -> VirtualBoard:
+            number = next(count)
+            mac = bytes([0x24, 0x0A, 0xC4, 0, 0, number])
+            made = BoardOptions(flash=tmp_path / f"{number}.flash", mac=mac, **options)
+            return stack.enter_context(VirtualBoard(made))
+
+        yield make
+
+
+@pytest.fixture
+def mosquitto(site: Settings) -> Iterator[Mosquitto]:
+    """The site's broker, running."""
+    running = Mosquitto(site)
+    try:
+        yield running.start()
+    finally:
+        running.stop()

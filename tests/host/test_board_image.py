@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import esp32_image
+from tests.host.conftest import STOCK
 from zhuque import boards
 from zhuque.device import application, filesystem, image, layout, pack, stock
 from zhuque.device.application import CompileError
@@ -24,7 +25,6 @@ from zhuque.device.image import Image
 from zhuque.device.pack import PackError
 from zhuque.errors import UsageError
 
-STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
 CONFIG = {
     "wire": 1,
     "site": "riverside",
@@ -39,11 +39,6 @@ MOUNT = Path(__file__).parent / "on_board" / "mount.py"
 
 def build(board: str = "zq10", identity: bytes | None = None) -> Image:
     return image.build(boards.load(board), stock.read(STOCK), identity)
-
-
-@pytest.fixture(scope="module")
-def zq10() -> Image:
-    return build()
 
 
 def test_the_same_inputs_give_the_same_bytes(zq10: Image, tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from tests.fakes import esp32_image
 from tests.fakes.collecting import rows, wait_for
-from tests.host.install.conftest import NewBoard
+from tests.fakes.garage import make_site
+from tests.host.conftest import NewBoard
 from zhuque.cli import main
 from zhuque.device import filesystem, flasher, layout
 from zhuque.device.console_link import ConsoleLink
@@ -32,8 +33,8 @@ from zhuque.site.settings import Settings
 ALL = [f"p{number:02}" for number in range(1, 9)]
 
 
-def provisioner(site: Settings, base: Image, wanted: list[str] | None = None, **wish: Any) -> Provisioner:
-    return Provisioner(base, Assigner(site, wanted or ALL, base, "tester"), Wish(**wish))
+def provisioner(site: Settings, zq10: Image, wanted: list[str] | None = None, **wish: Any) -> Provisioner:
+    return Provisioner(zq10, Assigner(site, wanted or ALL, zq10, "tester"), Wish(**wish))
 
 
 def files(board: VirtualBoard) -> dict[str, bytes]:
@@ -62,28 +63,48 @@ def passed(outcome: Outcome) -> Outcome:
     return outcome
 
 
-def test_a_blank_board_becomes_a_point_in_one_write(site: Settings, base: Image, new_board: NewBoard) -> None:
+def refusal(outcome: Outcome) -> str:
+    """Why."""
+    assert outcome.error is not None and outcome.error.exit_code == 5
+    return str(outcome.error)
+
+
+@pytest.fixture
+def hillside(tmp_path: Path) -> Settings:
+    """Another garage."""
+    return make_site(tmp_path / "hillside", "hillside", points=1)
+
+
+@pytest.fixture
+def foreign(hillside: Settings, zq10: Image, new_board: NewBoard) -> VirtualBoard:
+    """A board that is hillside/p01."""
     board = new_board()
-    outcome = passed(provisioner(site, base).run(board.address))
+    passed(provisioner(hillside, zq10, ["p01"]).run(board.address))
+    return board
+
+
+def test_a_blank_board_becomes_a_point_in_one_write(site: Settings, zq10: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    outcome = passed(provisioner(site, zq10).run(board.address))
     assert (outcome.point, outcome.mac, outcome.how) == ("p01", mac(board), "flashed")
     held = files(board)
-    assert outcome.files == len(held) == len(base.files) + 2
+    assert outcome.files == len(held) == len(zq10.files) + 2
     assert config(board)["point"] == "p01" and "calibration" not in config(board)
     assert outcome.hello is not None and outcome.hello.state == "ready"
     point, events = points.shown(site, "p01")
     assert (point.mac, point.chip) == (mac(board), outcome.chip)
     assert point.fingerprint == broker.fingerprint(config(board)["broker"]["password"])
     assert [event.what for event in events] == ["add", "install", "issue", "prove"]
-    again = passed(provisioner(site, base).run(board.address))
+    again = passed(provisioner(site, zq10).run(board.address))
     assert (again.point, again.how, again.hello) == ("p01", "done before", None)
     assert files(board) == held  # what was issued is still worth something
 
 
 def test_a_board_that_runs_the_same_application_gets_only_its_files(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
-    with Flasher(base, flasher.Settings()) as running:
+    with Flasher(zq10, flasher.Settings()) as running:
         (flashed,) = running.flash([board.address])
     assert flashed.passed
     calibration = {"power": [[1_010_000, 0]] * 10}
@@ -91,69 +112,69 @@ def test_a_board_that_runs_the_same_application_gets_only_its_files(
         repl.write("/config.json", json.dumps({"calibration": calibration}).encode())
         repl.write("/client.key", b"of somebody else")
         repl.restart()
-    outcome = passed(provisioner(site, base, ["p05"]).run(board.address))
+    outcome = passed(provisioner(site, zq10, ["p05"]).run(board.address))
     assert (outcome.point, outcome.how) == ("p05", "written")
-    assert set(files(board)) == {*base.files, "config.json", "ca.der"}
+    assert set(files(board)) == {*zq10.files, "config.json", "ca.der"}
     assert config(board)["calibration"] == calibration  # it is the board's, whatever point that becomes
 
 
 def test_what_changed_in_the_site_is_given_to_a_board_that_was_done(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     from zhuque.site import secrets
 
     board = new_board()
-    passed(provisioner(site, base).run(board.address))
+    passed(provisioner(site, zq10).run(board.address))
     before = config(board)
     secrets.keep_wifi_password(site, "the-right-one-82")
-    outcome = passed(provisioner(site, base).run(board.address))
+    outcome = passed(provisioner(site, zq10).run(board.address))
     assert (outcome.point, outcome.how) == ("p01", "written")
     after = config(board)
     assert after["wifi"]["password"] == "the-right-one-82"
     assert after["broker"]["password"] != before["broker"]["password"]
-    assert provisioner(site, base).assigner.left() == ALL[1:]
+    assert provisioner(site, zq10).assigner.left() == ALL[1:]
 
 
 def test_a_board_is_pulled_and_finished_by_the_second_run(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
     board.order(f"unplug at=40 region={layout.VFS.offset:#x}")
-    first = provisioner(site, base).run(board.address)
+    first = provisioner(site, zq10).run(board.address)
     assert (
         not first.passed and first.point == "p01" and first.error is not None and first.error.exit_code == 4
     )
     assert points.shown(site, "p01")[0].mac == mac(board)
-    other = passed(provisioner(site, base).run(new_board().address))
+    other = passed(provisioner(site, zq10).run(new_board().address))
     assert other.point == "p02"  # p01 is taken, although half-done
     plug(board)
-    second = passed(provisioner(site, base).run(board.address))
+    second = passed(provisioner(site, zq10).run(board.address))
     assert (second.point, second.how) == ("p01", "flashed")
 
 
 def test_a_board_pulled_while_its_files_are_written_keeps_a_whole_identity(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
-    passed(provisioner(site, base).run(board.address))
-    work = provisioner(site, base, again=True)
+    passed(provisioner(site, zq10).run(board.address))
+    work = provisioner(site, zq10, again=True)
     work.on_progress = lambda progress: board.order("unplug") if progress.step == "writing" else None
     cut = work.run(board.address)
     assert cut.error is not None and cut.error.exit_code == 4 and "plug it in again" in str(cut.error)
-    assert provisioner(site, base).assigner.left() == ALL
+    assert provisioner(site, zq10).assigner.left() == ALL
     plug(board)
-    assert passed(provisioner(site, base).run(board.address)).point == "p01"
+    assert passed(provisioner(site, zq10).run(board.address)).point == "p01"
 
 
 @pytest.mark.parametrize("is_blank", [True, False], ids=["blank", "ours"])
 def test_boards_that_are_exchanged_in_the_middle_are_no_pass(
-    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path, is_blank: bool
+    site: Settings, zq10: Image, new_board: NewBoard, tmp_path: Path, is_blank: bool
 ) -> None:
     """The port has the same name; the MAC address tells them apart."""
     link = tmp_path / "tty"
     first = new_board(link=link)
     if not is_blank:
-        passed(provisioner(site, base).run(str(link)))
+        passed(provisioner(site, zq10).run(str(link)))
     steps: list[str] = []
 
     def exchange(progress: Progress) -> None:
@@ -165,60 +186,60 @@ def test_boards_that_are_exchanged_in_the_middle_are_no_pass(
                 time.sleep(0.02)
             new_board(link=link)
 
-    work = provisioner(site, base, again=True)
+    work = provisioner(site, zq10, again=True)
     work.on_progress = exchange
     outcome = work.run(str(link))
     assert not outcome.passed and (outcome.point, outcome.mac) == ("p01", mac(first))
     assert "were exchanged meanwhile" in str(outcome.error), outcome.error
-    assert provisioner(site, base).assigner.left() == ALL
+    assert provisioner(site, zq10).assigner.left() == ALL
 
 
 def test_a_board_that_runs_something_else_is_not_overwritten(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
     other = esp32_image.stock("v2.1", size=16384, project="sensor")
     with board.options.flash.open("r+b") as file:
         file.seek(0x1000)
         file.write(other)
-    refused = provisioner(site, base).run(board.address)
+    refused = provisioner(site, zq10).run(board.address)
     assert refused.error is not None and refused.error.exit_code == 5
     assert "it runs sensor v2.1" in str(refused.error) and "--yes" in str(refused.error)
     assert points.shown(site, "p01")[0].mac is None
-    assert passed(provisioner(site, base, yes=True).run(board.address)).point == "p01"
+    assert passed(provisioner(site, zq10, yes=True).run(board.address)).point == "p01"
 
 
-def test_a_board_that_is_another_point_stays_that(site: Settings, base: Image, new_board: NewBoard) -> None:
+def test_a_board_that_is_another_point_stays_that(site: Settings, zq10: Image, new_board: NewBoard) -> None:
     board = new_board()
-    passed(provisioner(site, base, ["p07"]).run(board.address))
+    passed(provisioner(site, zq10, ["p07"]).run(board.address))
     held = files(board)
-    refused = provisioner(site, base, ["p01", "p02"]).run(board.address)
+    refused = provisioner(site, zq10, ["p01", "p02"]).run(board.address)
     assert refused.error is not None and refused.error.exit_code == 5
     assert "riverside/p07 already" in str(refused.error) and "point replace p07" in str(refused.error)
     assert files(board) == held
 
 
-def test_no_point_is_left(site: Settings, base: Image, new_board: NewBoard) -> None:
-    passed(provisioner(site, base, ["p01"]).run(new_board().address))
-    refused = provisioner(site, base, ["p01"]).run(new_board().address)
+def test_no_point_is_left(site: Settings, zq10: Image, new_board: NewBoard) -> None:
+    passed(provisioner(site, zq10, ["p01"]).run(new_board().address))
+    refused = provisioner(site, zq10, ["p01"]).run(new_board().address)
     assert refused.error is not None and refused.error.exit_code == 3
     assert "no point is left" in str(refused.error)
 
 
 def test_a_file_that_is_not_what_was_meant_is_no_pass(
-    site: Settings, base: Image, new_board: NewBoard, monkeypatch: pytest.MonkeyPatch
+    site: Settings, zq10: Image, new_board: NewBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sums = Repl.sums
     monkeypatch.setattr(Repl, "sums", lambda repl: {**sums(repl), "ca.der": "0" * 64})
-    outcome = provisioner(site, base).run(new_board().address)
+    outcome = provisioner(site, zq10).run(new_board().address)
     assert not outcome.passed and "ca.der on the board is not what was meant" in str(outcome.error)
-    assert provisioner(site, base).assigner.left() == ALL
+    assert provisioner(site, zq10).assigner.left() == ALL
 
 
-def test_two_installers_at_once_share_the_points(site: Settings, base: Image, new_board: NewBoard) -> None:
+def test_two_installers_at_once_share_the_points(site: Settings, zq10: Image, new_board: NewBoard) -> None:
     """Each has an assigner of its own, as two processes have."""
     made = [new_board() for _ in range(4)]
-    work = [provisioner(site, base), provisioner(site, base)]
+    work = [provisioner(site, zq10), provisioner(site, zq10)]
     ports = {board.address for board in made}
     from concurrent.futures import ThreadPoolExecutor
 
@@ -236,11 +257,11 @@ def test_names() -> None:
             provision.names(wrong)
 
 
-def test_eight_at_once_as_they_are_plugged_in(site: Settings, base: Image, new_board: NewBoard) -> None:
+def test_eight_at_once_as_they_are_plugged_in(site: Settings, zq10: Image, new_board: NewBoard) -> None:
     """One is pulled half-way and comes back; the run goes on until every point has its board."""
     made = [new_board() for _ in range(8)]
     made[2].order(f"unplug at=40 region={layout.VFS.offset:#x}")
-    work = provisioner(site, base)
+    work = provisioner(site, zq10)
     over = threading.Event()
     looks = iter(range(10_000))
 
@@ -257,19 +278,19 @@ def test_eight_at_once_as_they_are_plugged_in(site: Settings, base: Image, new_b
     assert [outcome.passed for outcome in outcomes].count(False) == 1
     assert sorted({outcome.point for outcome in outcomes if outcome.passed}) == ALL
     assert {point.mac for point in points.listed(site)} == {mac(board) for board in made}
-    assert not provisioner(site, base).assigner.left()
+    assert not provisioner(site, zq10).assigner.left()
 
 
 def test_what_a_board_has_not_delivered_is_pulled_first(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     """Its journal stays as it is, too."""
     board = new_board()
-    first = passed(provisioner(site, base).run(board.address))
+    first = passed(provisioner(site, zq10).run(board.address))
     assert first.rescued == 0
     with ConsoleLink(board.address) as link:
         before = link.status()
-    again = passed(provisioner(site, base, again=True).run(board.address))
+    again = passed(provisioner(site, zq10, again=True).run(board.address))
     assert again.rescued >= before["last_seq"] >= 1
     stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
     assert stored[0] == ("p01", before["epoch"], 1) and len(stored) == again.rescued
@@ -301,14 +322,14 @@ def journal_of(board: VirtualBoard) -> FlashJournal:
 
 
 def test_of_a_board_that_says_nothing_the_records_are_pulled_from_its_flash(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
-    passed(provisioner(site, base, ["p07"]).run(board.address))
+    passed(provisioner(site, zq10, ["p07"]).run(board.address))
     last_seq = silence(board)
     epoch = journal_of(board).epoch
     points.replace(site, "p07", int(time.time()), "tester")
-    outcome = passed(hearing_again(board, provisioner(site, base, ["p01"])).run(board.address))
+    outcome = passed(hearing_again(board, provisioner(site, zq10, ["p01"])).run(board.address))
     assert (outcome.how, outcome.rescued) == ("flashed", last_seq)
     stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
     assert stored == [("p07", epoch, seq) for seq in range(1, last_seq + 1)]
@@ -316,64 +337,52 @@ def test_of_a_board_that_says_nothing_the_records_are_pulled_from_its_flash(
 
 
 def test_the_same_point_that_says_nothing_keeps_its_journal(
-    site: Settings, base: Image, new_board: NewBoard
+    site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
     board = new_board()
-    passed(provisioner(site, base).run(board.address))
+    passed(provisioner(site, zq10).run(board.address))
     silence(board)
     epoch = journal_of(board).epoch
-    outcome = passed(hearing_again(board, provisioner(site, base, again=True)).run(board.address))
+    outcome = passed(hearing_again(board, provisioner(site, zq10, again=True)).run(board.address))
     assert outcome.rescued > 0 and journal_of(board).epoch == epoch
 
 
 def test_what_a_silent_board_of_another_garage_holds_is_kept_in_a_file(
-    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+    site: Settings, zq10: Image, hillside: Settings, foreign: VirtualBoard
 ) -> None:
-    from tests.fakes.garage import make_site
-
-    other = make_site(tmp_path / "hillside", "hillside", points=1)
-    board = new_board()
-    passed(provisioner(other, base, ["p01"]).run(board.address))
-    last_seq = silence(board)
-    epoch, before = journal_of(board).epoch, board.options.flash.read_bytes()
-    refused = provisioner(site, base).run(board.address)
-    assert refused.error is not None and refused.error.exit_code == 5
-    assert f"does not answer, and its flash holds {last_seq} records of hillside/p01" in str(refused.error)
-    assert board.options.flash.read_bytes() == before
-    outcome = passed(hearing_again(board, provisioner(site, base, yes=True)).run(board.address))
+    last_seq = silence(foreign)
+    epoch, before = journal_of(foreign).epoch, foreign.options.flash.read_bytes()
+    why = refusal(provisioner(site, zq10).run(foreign.address))
+    assert f"does not answer, and its flash holds {last_seq} records of hillside/p01" in why
+    assert foreign.options.flash.read_bytes() == before
+    outcome = passed(hearing_again(foreign, provisioner(site, zq10, yes=True)).run(foreign.address))
     assert outcome.kept is not None and outcome.rescued == 0
-    assert journal_of(board).epoch != epoch
-    words = ["log", "import", str(outcome.kept), "--db", str(other.database)]
+    assert journal_of(foreign).epoch != epoch
+    words = ["log", "import", str(outcome.kept), "--db", str(hillside.database)]
     imported = CliRunner().invoke(main, words)
     assert imported.output == f"hillside/p01: {last_seq} records added, 0 were there, 0 contradict\n"
 
 
 def test_a_journal_that_is_nobodys_is_not_given_to_anybody(
-    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+    site: Settings, zq10: Image, foreign: VirtualBoard
 ) -> None:
     """Its file system is gone, its MAC was never heard of here, and somebody charged there."""
-    from tests.fakes.garage import make_site
-
-    other = make_site(tmp_path / "hillside", "hillside", points=1)
-    board = new_board()
-    passed(provisioner(other, base, ["p01"]).run(board.address))
-    with ConsoleLink(board.address) as link:
+    with ConsoleLink(foreign.address) as link:
         ids = iter(range(1000))  # its meter is to be good for five seconds first
         wait_for(lambda: link.ask({"id": f"{next(ids)}", "op": "start", "socket": 3})["ok"])
-    with board.options.flash.open("r+b") as file:
+    with foreign.options.flash.open("r+b") as file:
         file.seek(layout.VFS.offset)
         file.write(bytes(layout.VFS.size))
-    board.order("reset")
-    refused = provisioner(site, base).run(board.address)
-    assert refused.error is not None and refused.error.exit_code == 5
-    assert "a point that nothing on it or here names" in str(refused.error)
-    outcome = passed(provisioner(site, base, yes=True).run(board.address))
+    foreign.order("reset")
+    why = refusal(provisioner(site, zq10).run(foreign.address))
+    assert "a point that nothing on it or here names" in why
+    outcome = passed(provisioner(site, zq10, yes=True).run(foreign.address))
     assert outcome.kept is not None
     head = json.loads(outcome.kept.read_text().splitlines()[0])
     assert (head["site"], head["point"]) == ("riverside", "unknown")
 
 
-def test_a_hub_that_drops_three_of_four_at_once(site: Settings, base: Image, new_board: NewBoard) -> None:
+def test_a_hub_that_drops_three_of_four_at_once(site: Settings, zq10: Image, new_board: NewBoard) -> None:
     """The fourth is finished, and the next run finishes the three, each as the point that it was."""
     made = [new_board() for _ in range(4)]
     dropped = threading.Event()
@@ -384,17 +393,17 @@ def test_a_hub_that_drops_three_of_four_at_once(site: Settings, base: Image, new
             for board in made[1:]:
                 board.order("unplug")
 
-    work = provisioner(site, base, ALL[:4])
+    work = provisioner(site, zq10, ALL[:4])
     work.on_progress = drop
     first = {one.port: one for one in batch.named(work, [board.address for board in made], 4)}
     assert passed(first[made[0].address]).point
     for board in made[1:]:
         error = first[board.address].error
         assert error is not None and error.exit_code == 4 and "plug it in again" in str(error)
-    assert len(provisioner(site, base, ALL[:4]).assigner.left()) == 3
+    assert len(provisioner(site, zq10, ALL[:4]).assigner.left()) == 3
     for board in made[1:]:
         plug(board)
-    again = provisioner(site, base, ALL[:4])
+    again = provisioner(site, zq10, ALL[:4])
     second = {one.port: passed(one) for one in batch.named(again, [board.address for board in made], 4)}
     assert second[made[0].address].how == "done before"
     assert {one.point for one in second.values()} == set(ALL[:4])
@@ -404,44 +413,33 @@ def test_a_hub_that_drops_three_of_four_at_once(site: Settings, base: Image, new
 
 
 def test_a_board_of_another_garage_is_not_emptied_unless_somebody_says_so(
-    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+    site: Settings, zq10: Image, foreign: VirtualBoard
 ) -> None:
-    from tests.fakes.garage import make_site
-
-    other = make_site(tmp_path / "hillside", "hillside", points=1)
-    board = new_board()
-    passed(provisioner(other, base, ["p01"]).run(board.address))
-    held = files(board)
-    refused = provisioner(site, base).run(board.address)
-    assert refused.error is not None and refused.error.exit_code == 5
-    assert "hillside/p01, of another garage" in str(refused.error) and "--yes" in str(refused.error)
+    held = files(foreign)
+    why = refusal(provisioner(site, zq10).run(foreign.address))
+    assert "hillside/p01, of another garage" in why and "--yes" in why
     assert all(point.mac is None for point in points.listed(site))
-    assert files(board) == held
-    with ConsoleLink(board.address) as link:
+    assert files(foreign) == held
+    with ConsoleLink(foreign.address) as link:
         before = link.status()
-    passed(provisioner(site, base, yes=True).run(board.address))
-    with ConsoleLink(board.address) as link:
+    passed(provisioner(site, zq10, yes=True).run(foreign.address))
+    with ConsoleLink(foreign.address) as link:
         after = link.status()
     assert (after["site"], after["point"], after["boot"]) == ("riverside", "p01", 1)
     assert after["epoch"] != before["epoch"], "what it told there is not told, and billed, here again"
 
 
 def test_a_journal_that_could_not_be_pulled_is_not_begun_anew_unless_somebody_says_so(
-    site: Settings, base: Image, new_board: NewBoard, tmp_path: Path
+    site: Settings, zq10: Image, foreign: VirtualBoard
 ) -> None:
     """Its firmware does not run; its prompt is there."""
-    from tests.fakes.garage import make_site
-
-    other = make_site(tmp_path / "hillside", "hillside", points=1)
-    board = new_board()
-    passed(provisioner(other, base, ["p01"]).run(board.address))
-    with Repl(board.address) as repl:
+    with Repl(foreign.address) as repl:
         repl.write("/main.py", b"")
         repl.restart()
     journal = slice(layout.JOURNAL.offset, layout.JOURNAL.offset + layout.JOURNAL.size)
-    held = board.options.flash.read_bytes()[journal]
-    refused = provisioner(site, base).run(board.address)
-    assert refused.error is not None and refused.error.exit_code == 5
-    assert "hillside/p01" in str(refused.error) and "--yes" in str(refused.error)
-    assert board.options.flash.read_bytes()[journal] == held
-    passed(provisioner(site, base, yes=True).run(board.address))
+    held = foreign.options.flash.read_bytes()[journal]
+    why = refusal(provisioner(site, zq10).run(foreign.address))
+    told = f"its flash holds {journal_of(foreign).last_seq} records of hillside/p01, of another garage"
+    assert told in why and "or give --yes, which keeps them in" in why
+    assert foreign.options.flash.read_bytes()[journal] == held
+    passed(provisioner(site, zq10, yes=True).run(foreign.address))

@@ -8,13 +8,12 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.fakes.garage import Mosquitto, make_site
-from tests.host.install.conftest import NewBoard
+from tests.host.conftest import NewBoard
 from zhuque.device import console
 from zhuque.device.image import Image
 from zhuque.device.repl import Repl
@@ -27,20 +26,10 @@ from zhuque.site.settings import Settings
 
 
 @pytest.fixture
-def mosquitto(site: Settings) -> Iterator[Mosquitto]:
-    """The site's broker, running."""
-    running = Mosquitto(site)
-    try:
-        yield running.start()
-    finally:
-        running.stop()
-
-
-@pytest.fixture
-def board(site: Settings, base: Image, new_board: NewBoard) -> VirtualBoard:
+def board(site: Settings, zq10: Image, new_board: NewBoard) -> VirtualBoard:
     """p01."""
     made = new_board()
-    outcome = Provisioner(base, Assigner(site, ["p01"], base, "tester"), Wish()).run(made.address)
+    outcome = Provisioner(zq10, Assigner(site, ["p01"], zq10, "tester"), Wish()).run(made.address)
     assert outcome.passed, outcome.error or outcome.wrong
     people.add(site, "li", "installer", int(time.time()), "tester")
     return made
