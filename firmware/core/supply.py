@@ -43,12 +43,11 @@ class Supply:
         self._over_ms = 0
         self._high_ms = 0
         self._neutral_ms = 0
-        self._window_ms = (
-            window_ms - JITTER_MS
-        )  # of the meter: until then its voltage may be the same reading
+        # Of the meter: until then its voltage may be the same reading.
+        self._window_ms = window_ms - JITTER_MS
         self._good_ms = 0
         self._silent_ms = 0
-        self._heard_ms = 0  # while it is held as stale
+        self._heard_ms = 0
         self._temperature_ms = 0
 
     def judge(self, dt_ms, reading):
@@ -61,8 +60,9 @@ class Supply:
             self._good_ms = 0
             if self._silent_ms >= SILENT_MS:
                 self.held |= METER_STALE
-        if self.held & METER_STALE:
-            self._judge_silence(dt_ms, reading.voltage_ok)
+        self._heard_ms = run(self._heard_ms, reading.voltage_ok, dt_ms)
+        if self._heard_ms > STALE_CLEAR_MS:
+            self.held &= ~METER_STALE
         if self._has_temperature:
             self._judge_temperature(dt_ms, reading.temperature_dc)
         return self.held
@@ -80,12 +80,6 @@ class Supply:
         self._good_ms = run(self._good_ms, GOOD_LOW_MV <= mv <= GOOD_HIGH_MV, dt_ms)
         if self._good_ms > GOOD_MS:
             self.held &= ~(UNDERVOLTAGE | OVERVOLTAGE)
-
-    def _judge_silence(self, dt_ms, ok):
-        self._heard_ms = run(self._heard_ms, ok, dt_ms)
-        if self._heard_ms > STALE_CLEAR_MS:
-            self._heard_ms = 0
-            self.held &= ~METER_STALE
 
     def _judge_temperature(self, dt_ms, dc):
         if dc == UNKNOWN_DC:
