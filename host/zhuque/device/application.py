@@ -18,7 +18,8 @@ from pathlib import Path
 
 from zhuque.device import pack
 from zhuque.device.compact import compact
-from zhuque.device.link import link
+from zhuque.device.link import ROOT, link
+from zhuque.device.shorten import shorten
 from zhuque.errors import ZhuqueError
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
@@ -49,9 +50,10 @@ def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, b
 
 
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """The board's modules, such as `main.mpy`, made small and few. Raises CompileError, CompactError, LinkError."""
+    """The board's modules, such as `main.mpy`, made few and small. Raises CompileError, CompactError, LinkError."""
     small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
-    linked = link(small)
+    drivers = [f"drivers/{name}.py" for name in _named_drivers(board) if not name.startswith("relay_")]
+    linked = shorten(link(small, drivers), ROOT)
     try:
         with ThreadPoolExecutor(4) as pool:
             codes = list(pool.map(lambda item: compile_module(*item), linked.items()))

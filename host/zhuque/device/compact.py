@@ -19,7 +19,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from zhuque.device.syntax import all_arguments, imported_from, short_names
+from zhuque.device.syntax import all_arguments, identifiers, imported_from, short_names
 from zhuque.errors import ZhuqueError
 
 
@@ -162,7 +162,7 @@ def _private(name: str, tree: ast.Module) -> Counter[str]:
     """The private names that a file defines, and how often they stand in it. Raises CompactError."""
     defined, used = set(), Counter[str]()
     for node in ast.walk(tree):
-        for found, binds in _identifiers(node):
+        for found, binds in identifiers(node):
             if _is_private(found):
                 used[found] += 1
                 if binds:
@@ -174,22 +174,6 @@ def _private(name: str, tree: ast.Module) -> Counter[str]:
                 f"{name}: the private name {node.value} stands in a text; getattr would not find it"
             )
     return Counter({key: n for key, n in used.items() if key in defined})
-
-
-def _identifiers(node: ast.AST) -> Iterator[tuple[str, bool]]:
-    """The names that a node holds itself, and whether it defines them."""
-    if isinstance(node, ast.Name):
-        yield node.id, not isinstance(node.ctx, ast.Load)
-    elif isinstance(node, ast.Attribute):
-        yield node.attr, isinstance(node.ctx, ast.Store)
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        yield node.name, True
-    elif isinstance(node, ast.arg):
-        yield node.arg, True
-    elif isinstance(node, ast.ExceptHandler) and node.name:
-        yield node.name, True
-    elif isinstance(node, ast.keyword) and node.arg:
-        yield node.arg, False
 
 
 def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
@@ -253,7 +237,7 @@ class _Arguments(ast.NodeTransformer):
             return node
         every = all_arguments(node.args)
         own = [arg for arg in every if arg.arg not in self._stay | imports and len(arg.arg) > 1]
-        taken = {found for child in inside for found, _ in _identifiers(child)}
+        taken = {found for child in inside for found, _ in identifiers(child)}
         taken |= imports | {arg.arg for arg in every}
         fresh = (letter for letter in string.ascii_lowercase if letter not in taken)
         table = {arg.arg: letter for arg, letter in zip(own, fresh, strict=False)}

@@ -28,19 +28,24 @@ class LinkError(ZhuqueError):
     """A source of the firmware cannot be joined with the others; the text says where and why."""
 
 
-def link(sources: Mapping[str, str]) -> dict[str, str]:
-    """The same program in fewer files: `main.py` holds what stays. Raises LinkError."""
+def link(sources: Mapping[str, str], drivers: Iterable[str] = ()) -> dict[str, str]:
+    """The same program in fewer files: `main.py` holds what stays. Raises LinkError.
+
+    `drivers` stay, too; each is loaded by a name made of texts, so a file of that name remains: with its `from_board`.
+    """
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
-    joined = _joined(trees)
+    joined = _joined(trees, drivers)
     linker = _Linker(trees, joined)
     result = {ROOT: linker.program()}
     for name, tree in trees.items():
         if name not in joined:
             result[name] = linker.separate(name, tree)
+    for name in drivers:
+        result[name] = f"from main import {linker.name_of(name, 'from_board')} as from_board\n"
     return dict(sorted(result.items()))
 
 
-def _joined(trees: Mapping[str, ast.Module]) -> list[str]:
+def _joined(trees: Mapping[str, ast.Module], drivers: Iterable[str]) -> list[str]:
     """The files that become one, each after those that it imports."""
     texts = {
         node.value
@@ -64,6 +69,8 @@ def _joined(trees: Mapping[str, ast.Module]) -> list[str]:
     for starter in _STARTERS:
         if starter in trees:
             visit(starter)
+    for driver in drivers:
+        visit(driver)
     visit(ROOT)
     return [name for name in order if not name.endswith("__init__.py")]
 

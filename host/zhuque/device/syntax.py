@@ -1,9 +1,10 @@
-"""What compact.py and link.py both ask of the firmware's sources."""
+"""What compact.py, link.py and shorten.py ask of the firmware's sources."""
 
 from __future__ import annotations
 
 import ast
 import itertools
+import keyword
 import string
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -21,8 +22,26 @@ def all_arguments(args: ast.arguments) -> list[ast.arg]:
     return [*args.posonlyargs, *args.args, *args.kwonlyargs, *starred]
 
 
-def short_names(letters: int = 1) -> Iterator[str]:
-    """Private ones, of at least so many letters: _a, _b .. _z, _A .. _Z, _aa, _ab and so on."""
+def identifiers(node: ast.AST) -> Iterator[tuple[str, bool]]:
+    """The names that a node holds itself, and whether it defines them."""
+    if isinstance(node, ast.Name):
+        yield node.id, not isinstance(node.ctx, ast.Load)
+    elif isinstance(node, ast.Attribute):
+        yield node.attr, isinstance(node.ctx, ast.Store)
+    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        yield node.name, True
+    elif isinstance(node, ast.arg):
+        yield node.arg, True
+    elif isinstance(node, ast.ExceptHandler) and node.name:
+        yield node.name, True
+    elif isinstance(node, ast.keyword) and node.arg:
+        yield node.arg, False
+
+
+def short_names(letters: int = 1, prefix: str = "_") -> Iterator[str]:
+    """Of at least so many letters: _a, _b .. _z, _A .. _Z, _aa, _ab and so on."""
     for length in itertools.count(letters):
         for word in itertools.product(string.ascii_letters, repeat=length):
-            yield "_" + "".join(word)
+            name = prefix + "".join(word)
+            if not keyword.iskeyword(name):
+                yield name

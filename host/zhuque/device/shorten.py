@@ -1,0 +1,121 @@
+"""Public names made short on the board, and the most used ones the cheapest: the last step before mpy-cross.
+
+A name of ours costs the board its letters and 7 bytes, once; and wherever the program speaks it one byte where it is
+among the first 128 names of its file, two where it is not. So every name that only our own files know becomes a short
+one, the same in all of them; and `main`, which stays loaded, names first what it speaks of most.
+
+A name stays where anybody else may know it: an attribute of MicroPython's (LIBRARY), a module, what is imported from
+one, a keyword of a call, or a text, for JSON has keys and `getattr` takes names. Tracebacks show the short ones:
+`names` tells them back.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from zhuque.device.syntax import identifiers, imported_from, short_names
+
+# What our files call things of their own, and MicroPython, or packed.py, which is compiled apart, things of theirs.
+LIBRARY = frozenset(
+    """
+    Loop active add bytes clear close copy count decode discard dump encode event feed find get is_set left next
+    off pack pack_into partition path poll poller push read rest run sleep sum unpack update values write
+    """.split()
+)
+# Before them come the file's own name, `<module>` and `__name__`.
+_CHEAP = 125
+
+
+def shorten(sources: Mapping[str, str], root: str) -> dict[str, str]:
+    """The same files, smaller; `root` is the one that stays loaded."""
+    trees = {name: ast.parse(text, name) for name, text in sources.items()}
+    table = names(trees)
+    result = {}
+    for name, tree in trees.items():
+        _Rename(table).visit(tree)
+        result[name] = (_most_spoken_first(tree) if name == root else "") + ast.unparse(tree) + "\n"
+    return result
+
+
+def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
+    """Public names and the short ones they get: the most used first, then by the alphabet."""
+    used: Counter[str] = Counter()
+    ours: set[str] = set()
+    stay = LIBRARY | {part for file in trees for part in file.removesuffix(".py").split("/")}
+    for file, tree in trees.items():
+        for node in ast.walk(tree):
+            for found, binds in identifiers(node):
+                used[found] += 1
+                if binds:
+                    ours.add(found)
+            stay |= set(_known_to_others(file, node, trees))
+    wanted = sorted(
+        (name for name in ours - stay if len(name) > 2 and not name.startswith("__")),
+        key=lambda name: (-used[name], name),
+    )
+    free = (name for name in short_names(prefix="") if name not in used and name not in stay)
+    return dict(zip(wanted, free, strict=False))
+
+
+def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> Iterator[str]:
+    """Names that mean something outside of our files, by this node."""
+    if isinstance(node, ast.keyword) and node.arg:
+        yield node.arg
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+        yield from node.value.split(".")
+    elif isinstance(node, ast.Import) or (
+        isinstance(node, ast.ImportFrom) and imported_from(file, node) + ".py" not in ours
+    ):
+        for alias in node.names:
+            yield from (alias.name, alias.asname or alias.name)
+
+
+class _Rename(ast.NodeTransformer):
+    """One name for another, whatever it is the name of: so every scope means what it meant."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for field in ("id", "attr", "name", "arg", "asname"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                setattr(node, field, self._table.get(value, value))
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            node.names = [self._table.get(name, name) for name in node.names]
+        result: ast.AST = super().visit(node)
+        return result
+
+
+def _most_spoken_first(tree: ast.Module) -> str:
+    """A line that never runs. mpy-cross numbers names as it meets them, attributes before what else is named."""
+    spoken: Counter[str] = Counter(name for name in _spoken(tree, frozenset()) if name.isidentifier())
+    first = sorted(spoken, key=lambda name: (-spoken[name], name))[:_CHEAP]
+    return f"if not __name__: __name__.{'.'.join(first)}\n"
+
+
+def _spoken(node: ast.AST, local: frozenset[str]) -> Iterator[str]:
+    """Each name as often as the bytecode has it: those in `local` are only numbers there."""
+    for child in ast.iter_child_nodes(node):
+        inside = local
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            inside |= _bound_in(child)
+        if isinstance(child, ast.Constant) and isinstance(child.value, str):
+            yield child.value
+        for name, _ in identifiers(child):
+            if isinstance(child, ast.arg) or name not in local:
+                yield name
+        yield from _spoken(child, inside)
+
+
+def _bound_in(function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> set[str]:
+    inside = list(ast.walk(function))
+    found = {
+        name
+        for node in inside
+        for name, binds in identifiers(node)
+        if binds and isinstance(node, ast.arg | ast.Name)
+    }
+    return found - {name for node in inside if isinstance(node, ast.Global) for name in node.names}
