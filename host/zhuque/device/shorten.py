@@ -1,29 +1,50 @@
-"""Public names made short on the board, and the most used ones the cheapest: the last step before mpy-cross.
+"""Public names made cheap on the board, and the most spoken ones the cheapest: the last step before mpy-cross.
 
-A name of ours costs the board its letters and 7 bytes, once; and wherever the program speaks it one byte where it is
-among the first 128 names of its file, two where it is not. So every name that only our own files know becomes a short
-one, the same in all of them; and `main`, which stays loaded, names first what it speaks of most.
+A name of ours costs the board its letters and 7 bytes, once, and more when its table of names doubles: some 8 KB of a
+zq10. So every name that only our own files know becomes another, the same in all of them: one that MicroPython has in
+ROM for a use of its own, which costs nothing, or a short one. And wherever the program speaks a name it costs a byte
+where it is among the first 128 of its file, two where it is not: so `main`, which stays loaded, begins with those.
 
-A name stays where anybody else may know it: an attribute of MicroPython's (LIBRARY), a module, what is imported from
-one, a keyword of a call, or a text, for JSON has keys and `getattr` takes names. Tracebacks show the short ones:
-`names` tells them back.
+A name stays where anybody else may know it: an attribute of MicroPython's (_LIBRARY), a module, what is imported from
+one, a keyword of a call, or a text, for JSON has keys and `getattr` takes names. Tracebacks show the new names: `names`
+tells them back.
 """
 
 from __future__ import annotations
 
 import ast
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from zhuque.device.syntax import identifiers, imported_from, short_names
 
 # What our files call things of their own, and MicroPython, or packed.py, which is compiled apart, things of theirs.
-LIBRARY = frozenset(
-    """
-    Loop active add bytes clear close copy count decode discard dump encode event feed find get is_set left next
-    off pack pack_into partition path poll poller push read rest run sleep sum unpack update values write
-    """.split()
-)
+_LIBRARY = """
+    Loop active add bytes check clear close copy count decode discard dump encode event feed find get is_set left
+    next off pack pack_into partition path poll poller push read rest run sleep sum unpack update values waiting
+    write
+"""
+# Short names that MicroPython has in ROM, in the images for the ESP32 of 1.23 and 1.24. One that another image has not
+# costs what a name costs.
+_IN_ROM = """
+    ADC AP_IF ARRAY AUTO BLE BOOT CTS DAC DEBUG DESC EBADF EIO EPERM Event GS8 GZIP I2C I2S IF_AP IN INCL INT INT16
+    INT32 INT64 INT8 LAN LONG LSB Lock Loop MONO MSB MVLSB NVS ORDER OUT PPP PTR PWM Pin RAW RMT RTC RTS RX SHORT
+    SLEEP SPI TX Task Timer UART UINT UINT8 ULONG ULP UUID VOID WDT WLAN ZLIB abs acos acosh add aes all any append
+    argv array asin asinh atan atan2 atanh atten bin bind blit block bool builtins bytearray bytecode bytes callable
+    ceil chdir chr classmethod clear close const copy core cos cosh count crc32 crc8 deque dict dir divmod drain
+    dump dumps duty e end endswith erf erfc eval event exec exit exp expm1 extend fabs feed fill find float floor
+    flush fmod format freq frexp from_bytes gamma get getattr globals hasattr hash head help hex hline host id idle
+    index inf info init input insert int io ioctl irecv irq isalpha isdigit isinf isinstance islower isnan isspace
+    issubclass isupper items iter join json key keys ldexp len line list little load loads locals log log10 log2
+    loop lower lstrip map match max md5 mem16 mem32 mem8 micropython min mkdir mkfs modf mount name nan next object
+    oct off on open ord os pack patch path peek phase pi pixel polar poll poly pop popitem post pow print ps1 ps2
+    push put range read readinto readline rect recv remove replace repr reset reverse rfind rindex rmdir round
+    rsplit rstrip run scan seed seek send sep set setattr setdefault sha1 shift sin sinh sleep slice sort sorted
+    split sqrt start startswith stat state staticmethod stats stdin step stop str strip sub sum super sync sys tan
+    tanh tau tell text throw ticks time tls to_bytes trunc tuple type uname union update upper values vline wait
+    width write zip
+"""
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
 
@@ -40,10 +61,10 @@ def shorten(sources: Mapping[str, str], root: str) -> dict[str, str]:
 
 
 def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
-    """Public names and the short ones they get: the most used first, then by the alphabet."""
+    """Public names and those they get: the most used first, then by the alphabet."""
     used: Counter[str] = Counter()
     ours: set[str] = set()
-    stay = LIBRARY | {part for file in trees for part in file.removesuffix(".py").split("/")}
+    stay = {*_LIBRARY.split()} | {part for file in trees for part in file.removesuffix(".py").split("/")}
     for file, tree in trees.items():
         for node in ast.walk(tree):
             for found, binds in identifiers(node):
@@ -55,7 +76,8 @@ def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
         (name for name in ours - stay if len(name) > 2 and not name.startswith("__")),
         key=lambda name: (-used[name], name),
     )
-    free = (name for name in short_names(prefix="") if name not in used and name not in stay)
+    new = itertools.chain(_IN_ROM.split(), short_names(prefix=""))
+    free = (name for name in new if name not in used and name not in stay)
     return dict(zip(wanted, free, strict=False))
 
 
