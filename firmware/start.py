@@ -1,7 +1,7 @@
 """From the files to a tick that runs and a journal that is known. Loaded for the start, and dropped.
 
-What a step loaded goes before the next one loads, and the radio is woken before most of the parts are: it takes 40 KB
-of the memory that they would grow into.
+What a step loaded goes before the next one loads. The radio is woken and the certificates are read before most of the
+parts are there: they need memory of ESP-IDF's, 40 KB and more, that the heap would grow into.
 """
 
 import sys
@@ -15,8 +15,11 @@ _RECOVERY = ("core.ring_recovery", "core.checkpoint_recovery", "core.recovery")
 def start(board):
     """Parts, tick and journal of the main.Board; returns the ids of the commands that were obeyed."""
     _read_files(board)
+    board.tls = None
     if not board.offline:
         _wake_radio()
+        if board.config["broker.tls"]:
+            _read_certificates(board)
     _assemble(board)
     try:
         return _recover(board)
@@ -44,6 +47,16 @@ def _wake_radio():
         network.WLAN(network.STA_IF).active(True)
     except (OSError, RuntimeError) as e:
         print("zhuque: the radio does not start:", e)
+
+
+def _read_certificates(board):
+    from drivers import tls
+
+    try:
+        board.tls = tls.context()
+    except ValueError as e:
+        print("zhuque: ca.der or the board's own certificate is broken ({}): provision it again".format(e))
+    forget(("drivers.tls",))
 
 
 def _assemble(board):

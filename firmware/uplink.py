@@ -10,7 +10,7 @@ from tasks.publish import Publisher
 from wire.units import const
 
 # Of no use once the uplink is built.
-LOADED = ("uplink", "drivers.tls")
+LOADED = ("uplink",)
 # After a power cut all points of a garage, and their access points, come back at once.
 AFTER_POWER_CUT_MS = const(90_000)
 
@@ -21,11 +21,6 @@ def build(board, view):
     wlan = network.WLAN(network.STA_IF)
     wifi = Wifi(wlan, config["wifi.ssid"], config.get("wifi.password"))
     outbox = Outbox(board.journal)
-    tls = None
-    if config["broker.tls"]:
-        from drivers import tls as tls_driver
-
-        tls = tls_driver.context()
     publisher = Publisher(
         config,
         wifi,
@@ -35,7 +30,7 @@ def build(board, view):
         view,
         None,
         board.may_shake_hands,
-        tls,
+        board.tls,
         AFTER_POWER_CUT_MS if board.reset_cause == "power_on" and board.point.boot > 1 else 0,
     )
     publisher.on_command = CommandTask(board, publisher.reply, outbox)

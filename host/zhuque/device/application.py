@@ -29,6 +29,7 @@ _STUBS = Path(__file__).resolve().parent / "on_board"
 _WHOLE = ("wire", "core", "tasks")
 _ROOT = ("boot.py", "main.py")
 _IMPORTER = "packed.py"
+_BUSES = ("spi", "uart")
 # No assertions and no line numbers. Native code, where there is any, is the ESP32's.
 _OPTIONS = ("-O3", "-march=xtensawin")
 FORMAT = 6
@@ -52,8 +53,9 @@ def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, b
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """The board's modules, such as `main.mpy`, made few and small. Raises CompileError, CompactError, LinkError."""
     small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
-    drivers = [f"drivers/{name}.py" for name in _named_drivers(board) if not name.startswith("relay_")]
-    linked = shorten(link(small, drivers), ROOT)
+    # boot.py loads the relays' alone, before anything else: they stay files.
+    stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
+    linked = shorten(link(small, stay), ROOT)
     try:
         with ThreadPoolExecutor(4) as pool:
             codes = list(pool.map(lambda item: compile_module(*item), linked.items()))
@@ -66,7 +68,8 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:
     """The sources that the board needs, such as `core/point.py`, sorted."""
-    wanted = {*_ROOT, *(f"drivers/{name}.py" for name in ("__init__", *_named_drivers(board)))}
+    drivers = ("__init__", *_named_drivers(board, firmware))
+    wanted = {*_ROOT, *(f"drivers/{name}.py" for name in drivers)}
     for folder in _WHOLE:
         wanted.update(file.relative_to(firmware).as_posix() for file in (firmware / folder).glob("*.py"))
     found: set[str] = set()
@@ -77,16 +80,21 @@ def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]
     return sorted(found)
 
 
-def _named_drivers(board: Mapping[str, object]) -> list[str]:
-    """The drivers that main.py loads by the names in the board's file."""
-    sections = {"meter": "meter", "relay": "relay", "contactor": "relay"}
+def _named_drivers(board: Mapping[str, object], firmware: Path) -> list[str]:
+    """The drivers that the board's file names, and those of the meter's bus and of the sensor."""
     found = []
-    for section, kind in sections.items():
+    for section, kind in {
+        "meter": "meter_",
+        "relay": "relay_",
+        "contactor": "relay_",
+        "temperature": "",
+    }.items():
         table = board.get(section)
         if isinstance(table, Mapping):
-            found.append(f"{kind}_{table['driver']}")
-    found += [name for name in ("inputs", "temperature") if name in board]
-    return found
+            found.append(f"{kind}{table['driver']}")
+            buses = (f"{table['driver']}_{bus}" for bus in _BUSES if bus in table)
+            found += [name for name in buses if (firmware / f"drivers/{name}.py").is_file()]
+    return found + [name for name in ("inputs", "temperature") if name in board]
 
 
 def _source(firmware: Path, name: str) -> str:

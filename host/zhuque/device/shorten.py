@@ -17,6 +17,7 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
+from zhuque.device.rom_names import IN_ROM
 from zhuque.device.syntax import identifiers, imported_from, short_names
 
 # What our files call things of their own, and MicroPython, or packed.py, which is compiled apart, things of theirs.
@@ -24,26 +25,6 @@ _LIBRARY = """
     Loop active add bytes check clear close copy count decode discard dump encode event feed find get is_set left
     next off pack pack_into partition path poll poller push read rest run sleep sum unpack update values waiting
     write
-"""
-# Short names that MicroPython has in ROM, in the images for the ESP32 of 1.23 and 1.24. One that another image has not
-# costs what a name costs.
-_IN_ROM = """
-    ADC AP_IF ARRAY AUTO BLE BOOT CTS DAC DEBUG DESC EBADF EIO EPERM Event GS8 GZIP I2C I2S IF_AP IN INCL INT INT16
-    INT32 INT64 INT8 LAN LONG LSB Lock Loop MONO MSB MVLSB NVS ORDER OUT PPP PTR PWM Pin RAW RMT RTC RTS RX SHORT
-    SLEEP SPI TX Task Timer UART UINT UINT8 ULONG ULP UUID VOID WDT WLAN ZLIB abs acos acosh add aes all any append
-    argv array asin asinh atan atan2 atanh atten bin bind blit block bool builtins bytearray bytecode bytes callable
-    ceil chdir chr classmethod clear close const copy core cos cosh count crc32 crc8 deque dict dir divmod drain
-    dump dumps duty e end endswith erf erfc eval event exec exit exp expm1 extend fabs feed fill find float floor
-    flush fmod format freq frexp from_bytes gamma get getattr globals hasattr hash head help hex hline host id idle
-    index inf info init input insert int io ioctl irecv irq isalpha isdigit isinf isinstance islower isnan isspace
-    issubclass isupper items iter join json key keys ldexp len line list little load loads locals log log10 log2
-    loop lower lstrip map match max md5 mem16 mem32 mem8 micropython min mkdir mkfs modf mount name nan next object
-    oct off on open ord os pack patch path peek phase pi pixel polar poll poly pop popitem post pow print ps1 ps2
-    push put range read readinto readline rect recv remove replace repr reset reverse rfind rindex rmdir round
-    rsplit rstrip run scan seed seek send sep set setattr setdefault sha1 shift sin sinh sleep slice sort sorted
-    split sqrt start startswith stat state staticmethod stats stdin step stop str strip sub sum super sync sys tan
-    tanh tau tell text throw ticks time tls to_bytes trunc tuple type uname union update upper values vline wait
-    width write zip
 """
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
@@ -76,7 +57,7 @@ def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
         (name for name in ours - stay if len(name) > 2 and not name.startswith("__")),
         key=lambda name: (-used[name], name),
     )
-    new = itertools.chain(_IN_ROM.split(), short_names(prefix=""))
+    new = itertools.chain(IN_ROM.split(), short_names(prefix=""))
     free = (name for name in new if name not in used and name not in stay)
     return dict(zip(wanted, free, strict=False))
 
