@@ -1,4 +1,4 @@
-"""The firmware's modules for one board, made small (compact.py) and compiled.
+"""The firmware's modules for one board, made small and few (compact.py, link.py, shorten.py) and compiled.
 
 Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.

@@ -22,9 +22,9 @@ from zhuque.device.syntax import identifiers, imported_from, short_names
 
 # What our files call things of their own, and MicroPython, or packed.py, which is compiled apart, things of theirs.
 _LIBRARY = """
-    Loop active add bytes check clear close copy count decode discard dump encode event feed find get is_set left
-    next off pack pack_into partition path poll poller push read rest run sleep sum unpack update values waiting
-    write
+    Loop active add bytes check clear close copy count decode discard dump encode event family feed find get is_set
+    left next off options pack pack_into partition path poll poller protocol push read rest run sleep sum unpack
+    update values verify_mode waiting write
 """
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
