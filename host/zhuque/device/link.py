@@ -1,8 +1,9 @@
 """What a board keeps loaded becomes one module, as a linker makes one program of many object files.
 
 On a board each module costs some 200 bytes beside its code: its object, its dictionary, its names, and a slot for
-every name that it imports. So the modules that stay are joined into `main`; those that are loaded for a while and
-dropped again, and the drivers that a board's own file names, remain files, and import from `main` what they need of it.
+every name that it imports. So the modules that stay are joined into `main`, the drivers that a board's own file names
+among them; those that are loaded for a while and dropped again, and the relays' drivers, which open the relays before
+there is a `main`, remain files, and import from it what they need.
 
 Rules. A module that is imported at the head of a file which stays, or is loaded to start, stays too. A module whose
 name stands in a text (it is dropped by it), or that is imported only inside functions, does not. Joined modules share
