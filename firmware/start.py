@@ -54,8 +54,8 @@ def _read_certificates(board):
 
     try:
         board.tls = tls.context()
-    except ValueError as e:
-        print("zhuque: ca.der or the board's own certificate is broken ({}): provision it again".format(e))
+    except Exception as e:  # noqa: BLE001 - the board protects and charges without an uplink, too
+        print("zhuque: the certificates cannot be read ({}): provision the board again".format(repr(e)))
     forget(("drivers.tls",))
 
 

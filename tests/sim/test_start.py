@@ -25,6 +25,18 @@ def recover(*args):
 recovery.recover = recover
 """
 
+_NO_MEMORY_FOR_CERTIFICATES = """
+import files
+from drivers import tls
+_read = files.read
+def read(board):
+    _read(board)
+    board.config["broker.tls"] = True
+def context(folder=""):
+    raise OSError(12, "no memory")
+files.read, tls.context = read, context
+"""
+
 _PANIC = """
 import asyncio, machine
 from tasks import record
@@ -77,6 +89,15 @@ def test_what_cannot_be_recovered_closes_nothing(tmp_path: Path, broker: Broker)
         assert answer["error"] == "not_ready" and "recovery failed" in answer["detail"]
         lived.until("time", lambda event: event["time"] > 0)
         assert not [event for event in lived.after(60) if event["event"] == "relay"]
+
+
+def test_without_certificates_a_board_protects_all_the_same(tmp_path: Path, broker: Broker) -> None:
+    firmware = spoilt(tmp_path / "firmware", _NO_MEMORY_FOR_CERTIFICATES)
+    with Lived(tmp_path, broker, "zq10", firmware=firmware) as lived:
+        lived.until("console", lambda event: "the certificates cannot be read" in event["line"])
+        lived.until("console", lambda event: event["line"] == "zhuque: ready")
+        lived.until("console", lambda event: "has no certificates: provision it again" in event["line"])
+        assert not [event for event in lived.seen if event["event"] == "reset"]
 
 
 def test_a_restart_that_nobody_meant_is_a_crash(tmp_path: Path, broker: Broker) -> None:
