@@ -19,7 +19,7 @@ import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from zhuque.device.syntax import all_arguments, identifiers, imported_from, short_names
+from zhuque.device.syntax import Rename, all_arguments, identifiers, imported_from, short_names
 from zhuque.errors import ZhuqueError
 
 
@@ -35,7 +35,7 @@ def compact(sources: Mapping[str, str]) -> dict[str, str]:
     arguments = _Arguments(trees.values())
     result = {}
     for name, tree in trees.items():
-        small = arguments.visit(_Rename(short[name]).visit(_Inline(name, constants).visit(tree)))
+        small = arguments.visit(Rename(short[name]).visit(_Inline(name, constants).visit(tree)))
         result[name] = ast.unparse(ast.fix_missing_locations(small)) + "\n"
     return result
 
@@ -190,23 +190,6 @@ def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
                 for member in joined:
                     family[member] = joined
     return [sorted(group) for group in {id(group): group for group in family.values()}.values()]
-
-
-class _Rename(ast.NodeTransformer):
-    """Short names in place of the private ones."""
-
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._table = table
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        for field in ("id", "attr", "name", "arg"):
-            value = getattr(node, field, None)
-            if isinstance(value, str) and value in self._table and not isinstance(node, ast.alias):
-                setattr(node, field, self._table[value])
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [self._table.get(name, name) for name in node.names]
-        result: ast.AST = super().visit(node)
-        return result
 
 
 # Arguments ------------------------------------------------------------------------------------------------------------

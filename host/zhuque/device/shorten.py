@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from zhuque.device.rom_names import IN_ROM
-from zhuque.device.syntax import identifiers, imported_from, short_names
+from zhuque.device.syntax import Rename, identifiers, imported_from, short_names
 
 # What our files call things of their own, and MicroPython, or packed.py, which is compiled apart, things of theirs.
 _LIBRARY = """
@@ -36,7 +36,7 @@ def shorten(sources: Mapping[str, str], root: str) -> dict[str, str]:
     table = names(trees)
     result = {}
     for name, tree in trees.items():
-        _Rename(table).visit(tree)
+        Rename(table).visit(tree)
         result[name] = (_most_spoken_first(tree) if name == root else "") + ast.unparse(tree) + "\n"
     return result
 
@@ -73,23 +73,6 @@ def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> It
     ):
         for alias in node.names:
             yield from (alias.name, alias.asname or alias.name)
-
-
-class _Rename(ast.NodeTransformer):
-    """One name for another, whatever it is the name of: so every scope means what it meant."""
-
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._table = table
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        for field in ("id", "attr", "name", "arg", "asname"):
-            value = getattr(node, field, None)
-            if isinstance(value, str):
-                setattr(node, field, self._table.get(value, value))
-        if isinstance(node, ast.Global | ast.Nonlocal):
-            node.names = [self._table.get(name, name) for name in node.names]
-        result: ast.AST = super().visit(node)
-        return result
 
 
 def _most_spoken_first(tree: ast.Module) -> str:

@@ -6,7 +6,7 @@ import ast
 import itertools
 import keyword
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 
 
@@ -45,3 +45,20 @@ def short_names(letters: int = 1, prefix: str = "_") -> Iterator[str]:
             name = prefix + "".join(word)
             if not keyword.iskeyword(name):
                 yield name
+
+
+class Rename(ast.NodeTransformer):
+    """One name for another, whatever it is the name of: so every scope means what it meant."""
+
+    def __init__(self, table: Mapping[str, str]) -> None:
+        self._table = table
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        for field in ("id", "attr", "name", "arg", "asname"):
+            value = getattr(node, field, None)
+            if isinstance(value, str):
+                setattr(node, field, self._table.get(value, value))
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            node.names = [self._table.get(name, name) for name in node.names]
+        result: ast.AST = super().visit(node)
+        return result
