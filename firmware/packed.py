@@ -5,7 +5,8 @@ more, and a start of the board some ten seconds. Here it costs a few reads; and 
 it runs: what has rotted in the flash raises OSError(EIO), and every relay stays open.
 
 The file: `ZQP1`, the CRC-32 of all that follows in eight hex digits, the length of the index in four, and the index, a
-line a module: NAME OFFSET SIZE, in hex, the offset from the end of the index. host/zhuque/device/pack.py writes it.
+line a module: NAME OFFSET SIZE, in hex, the offset from the end of the index. There the texts begin that the firmware
+says to people, a byte for the length of each before it. host/zhuque/device/pack.py writes it.
 """
 
 import binascii
@@ -64,6 +65,11 @@ class Pack:
         """Nothing: what lies here is the one file, and is listed as that."""
         return iter(())
 
+    def text(self, at):
+        """The text that begins so many bytes from the first."""
+        self._file.seek(_INDEX_FROM + self._size + at)
+        return self._file.read(self._file.read(1)[0]).decode()
+
     def _lines(self):
         if self.index is None:
             self._file.seek(_INDEX_FROM)
@@ -111,6 +117,14 @@ def rest():
     """For now nothing more is imported: the index is read again for the next, and not kept in between."""
     if _pack is not None:
         _pack.index = None
+
+
+def text(at):
+    """What the firmware says, from where it lies in the flash (host/zhuque/device/texts.py). Raises nothing."""
+    try:
+        return _pack.text(at)
+    except (OSError, ValueError, IndexError):
+        return "(text {} of the firmware cannot be read from the flash)".format(at)
 
 
 def mount(path, at="/app"):

@@ -79,7 +79,7 @@ def probed(lived: Lived) -> dict[str, Any]:
 
 def sizes(board: str) -> dict[str, int]:
     """Bytes of .mpy by the module's name, of all that lies on such a board."""
-    code = application.compiled(boards.load(board).data)
+    code, _ = application.compiled(boards.load(board).data)
     return {
         name.removesuffix(".mpy").replace("/", ".").removesuffix(".__init__"): len(bytes_)
         for name, bytes_ in code.items()

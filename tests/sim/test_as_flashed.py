@@ -12,10 +12,10 @@ from zhuque import boards
 from zhuque.sim.broker import Broker
 
 # Bytes of .mpy that stay loaded (firmware/README.md says of what), and of heap that the firmware holds on a 32-bit
-# MicroPython, once it is connected. A change that raises one has to say why it is worth it: a zq10 is 5 KB from fitting
-# a board without PSRAM.
-RESIDENT = {"zq10": 46_080, "kc868-a8-pzem": 46_500, "devkit-hlw8032": 44_500}
-HEAP = {"zq10": 95_500, "kc868-a8-pzem": 92_000, "devkit-hlw8032": 86_000}
+# MicroPython, once it is connected. A change that raises one has to say why it is worth it: a zq10 just fits a board
+# without PSRAM.
+RESIDENT = {"zq10": 44_500, "kc868-a8-pzem": 44_500, "devkit-hlw8032": 42_500}
+HEAP = {"zq10": 89_500, "kc868-a8-pzem": 86_000, "devkit-hlw8032": 80_000}
 
 
 @pytest.mark.parametrize("board", boards.list_boards())

@@ -1,4 +1,4 @@
-"""The firmware's modules for one board, made small and few (compact.py, link.py, shorten.py) and compiled.
+"""The firmware's modules for one board, made small and few (compact.py, link.py, texts.py, shorten.py) and compiled.
 
 Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from zhuque.device import pack
+from zhuque.device import pack, texts
 from zhuque.device.compact import compact
 from zhuque.device.link import ROOT, link
 from zhuque.device.shorten import shorten
@@ -46,24 +46,29 @@ def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, b
     Raises CompileError, CompactError, LinkError, PackError.
     """
     importer = compile_module(_IMPORTER, compact({_IMPORTER: _source(firmware, _IMPORTER)})[_IMPORTER])
-    files = {f"{FOLDER}/packed.mpy": importer, MODULES: pack.build(compiled(board, firmware))}
+    files = {f"{FOLDER}/packed.mpy": importer, MODULES: pack.build(*compiled(board, firmware))}
     return files | {name: (_STUBS / name).read_bytes() for name in _ROOT}
 
 
-def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """The board's modules, such as `main.mpy`, made few and small. Raises CompileError, CompactError, LinkError."""
+def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> tuple[dict[str, bytes], bytes]:
+    """The board's modules, such as `main.mpy`, made few and small, and the texts that `main` reads when it says them.
+
+    Raises CompileError, CompactError, LinkError.
+    """
     small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
-    linked = shorten(link(small, stay), ROOT)
+    linked = link(small, stay)
+    linked[ROOT], said = texts.set_apart(linked[ROOT])
+    short = shorten(linked, ROOT)
     try:
         with ThreadPoolExecutor(4) as pool:
-            codes = list(pool.map(lambda item: compile_module(*item), linked.items()))
+            codes = list(pool.map(lambda item: compile_module(*item), short.items()))
     except CompileError:
         for name, source in small.items():  # names the file that it is in
             compile_module(name, source)
         raise
-    return {name.removesuffix("py") + "mpy": code for name, code in zip(linked, codes, strict=True)}
+    return {name.removesuffix("py") + "mpy": code for name, code in zip(short, codes, strict=True)}, said
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

@@ -15,9 +15,12 @@ class PackError(ZhuqueError):
     """The modules cannot be packed, or the bytes are no pack; the text says why."""
 
 
-def build(modules: Mapping[str, bytes]) -> bytes:
-    """The file with these modules by path, in that order; the same modules give the same bytes. Raises PackError."""
-    at, lines = 0, ["\n"]
+def build(modules: Mapping[str, bytes], texts: bytes = b"") -> bytes:
+    """The file with these modules by path, in that order, and the texts of texts.py before them.
+
+    The same modules and texts give the same bytes. Raises PackError.
+    """
+    at, lines = len(texts), ["\n"]
     for name, code in modules.items():
         lines.append(f"{name} {at:x} {len(code):x}\n")
         at += len(code)
@@ -26,7 +29,7 @@ def build(modules: Mapping[str, bytes]) -> bytes:
         raise PackError(
             f"{len(modules)} modules are too many for the index of a pack; it must become shorter"
         )
-    rest = b"%04x%s%s" % (len(index), index, b"".join(modules.values()))
+    rest = b"%04x%s%s%s" % (len(index), index, texts, b"".join(modules.values()))
     return b"%s%08x%s" % (_MAGIC, binascii.crc32(rest), rest)
 
 

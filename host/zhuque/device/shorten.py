@@ -28,6 +28,8 @@ _LIBRARY = """
 """
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
+# A text of so many letters MicroPython keeps as a name of its own accord.
+_LONGEST_KEPT = 10
 
 
 def shorten(sources: Mapping[str, str], root: str) -> dict[str, str]:
@@ -54,12 +56,17 @@ def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
                     ours.add(found)
             stay |= set(_known_to_others(file, node, trees))
     wanted = sorted(
-        (name for name in ours - stay if len(name) > 2 and not name.startswith("__")),
+        (name for name in ours - stay if _is_dear(name)),
         key=lambda name: (-used[name], name),
     )
     new = itertools.chain(IN_ROM.split(), short_names(prefix=""))
     free = (name for name in new if name not in used and name not in stay)
     return dict(zip(wanted, free, strict=False))
+
+
+def _is_dear(name: str) -> bool:
+    """What is private has two letters, from compact.py, and costs as much as any: it is in no ROM."""
+    return not name.startswith("__") and (name.startswith("_") or len(name) > 2)
 
 
 def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> Iterator[str]:
@@ -76,10 +83,19 @@ def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> It
 
 
 def _most_spoken_first(tree: ast.Module) -> str:
-    """A line that never runs. mpy-cross numbers names as it meets them, attributes before what else is named."""
+    """A line that never runs. mpy-cross numbers names as it meets them, attributes before what else is named.
+
+    After them come the long words among the texts, for what is a name once is one wherever it stands.
+    """
     spoken: Counter[str] = Counter(name for name in _spoken(tree, frozenset()) if name.isidentifier())
-    first = sorted(spoken, key=lambda name: (-spoken[name], name))[:_CHEAP]
-    return f"if not __name__: __name__.{'.'.join(first)}\n"
+    ordered = sorted(spoken, key=lambda name: (-spoken[name], name))
+    words = {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) > _LONGEST_KEPT
+    }
+    late = [name for name in ordered[_CHEAP:] if name in words]
+    return f"if not __name__: __name__.{'.'.join(ordered[:_CHEAP] + late)}\n"
 
 
 def _spoken(node: ast.AST, local: frozenset[str]) -> Iterator[str]:
