@@ -13,10 +13,9 @@ import binascii
 import io
 import sys
 
-MAGIC = b"ZQP1"
+_MAGIC = b"ZQP1"
 _INDEX_FROM = 16
 _CHUNK = 512
-_FOLDER = 0x4000
 _FILE = 0x8000
 _ENOENT = 2
 _EIO = 5
@@ -30,7 +29,7 @@ class Pack:
     def __init__(self, path):
         self._file = open(path, "rb")
         head = self._file.read(_INDEX_FROM)
-        if head[:4] != MAGIC or int(head[4:12], 16) != self._crc(head[12:]):
+        if head[:4] != _MAGIC or int(head[4:12], 16) != self._crc(head[12:]):
             raise OSError(_EIO, path + " is not what was written: flash the board again")
         self._size = int(head[12:], 16)
         self.index = None
@@ -50,11 +49,8 @@ class Pack:
         """Asked by vfs.umount."""
 
     def stat(self, path):
-        """Of a module or a folder; OSError(ENOENT)."""
-        name = path.strip("/")
-        if "\n{}/".format(name).encode() in self._lines():
-            return self._told(_FOLDER, 0)
-        return self._told(_FILE, self._find(name)[1])
+        """Of a module; OSError(ENOENT). There are no folders."""
+        return _FILE, 0, 0, 0, 0, 0, self._find(path.strip("/"))[1], 0, 0, 0
 
     def open(self, path, mode):
         """A module to read from; OSError(ENOENT)."""
@@ -70,23 +66,17 @@ class Pack:
         self._file.seek(_INDEX_FROM + self._size + at)
         return self._file.read(self._file.read(1)[0]).decode()
 
-    def _lines(self):
+    def _find(self, name):
         if self.index is None:
             self._file.seek(_INDEX_FROM)
             self.index = self._file.read(self._size)
-        return self.index
-
-    def _find(self, name):
-        index = self._lines()
+        index = self.index
         line = "\n{} ".format(name).encode()
         at = index.find(line)
         if at < 0:
             raise OSError(_ENOENT)
         at += len(line)
         return [int(word, 16) for word in index[at : index.find(b"\n", at)].split()]
-
-    def _told(self, kind, size):
-        return kind, 0, 0, 0, 0, 0, size, 0, 0, 0
 
 
 class _Module(io.IOBase):

@@ -36,7 +36,7 @@ def run(quick: bool) -> Iterator[str]:
     made = image.build(
         boards.load("zq10"), stock.read(esp32_image.stock("v1.26.1", size=STOCK_SIZE // (8 if quick else 1)))
     )
-    sizes = made.module_sizes()
+    sizes = made.module_sizes
     yield f"application of zq10: {len(sizes)} modules, {sum(sizes.values()) / 1000:.1f} KB compiled"
     for path, size in sorted(sizes.items(), key=lambda item: -item[1])[:8]:
         yield f"  {path}: {size}"

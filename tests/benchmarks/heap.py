@@ -21,11 +21,11 @@ def run(quick: bool) -> Iterator[str]:
         found = _probed(board)
         resident = set(found["modules"]) & set(sizes)
         if board == "zq10":
-            for name, size in sorted(sizes.items(), key=lambda row: -row[1]):
-                yield f"{size:6} {name}{'' if name in resident else ', for a while'}"
-        loaded = sum(sizes[name] for name in resident)
+            for name, (source, size) in sorted(sizes.items(), key=lambda row: -row[1][1]):
+                yield f"{size:6} {source}{'' if name in resident else ', for a while'}"
+        loaded = sum(sizes[name][1] for name in resident)
         yield (
-            f"{board}: {sum(sizes.values())} bytes of .mpy, {loaded} stay loaded; "
+            f"{board}: {sum(size for _, size in sizes.values())} bytes of .mpy, {loaded} stay loaded; "
             f"{found['heap']} bytes of heap on the 32-bit MicroPython, the simulator's buses and sockets among them"
         )
 

@@ -77,10 +77,7 @@ def probed(lived: Lived) -> dict[str, Any]:
     return found
 
 
-def sizes(board: str) -> dict[str, int]:
-    """Bytes of .mpy by the module's name, of all that lies on such a board."""
-    code, _ = application.compiled(boards.load(board).data)
-    return {
-        name.removesuffix(".mpy").replace("/", ".").removesuffix(".__init__"): len(bytes_)
-        for name, bytes_ in code.items()
-    }
+def sizes(board: str) -> dict[str, tuple[str, int]]:
+    """Of all that lies on such a board, by the module's name there: the source that it is made of, and its bytes."""
+    made = application.compiled(boards.load(board).data)
+    return {name.removesuffix(".mpy"): (made.sources[name], len(code)) for name, code in made.modules.items()}

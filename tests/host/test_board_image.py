@@ -96,7 +96,7 @@ def test_a_board_gets_the_drivers_that_it_has_and_no_other(name: str) -> None:
 def test_stubs_are_sources_and_everything_else_is_format_6(zq10: Image) -> None:
     assert set(zq10.files) == {"boot.py", "main.py", "board.json", "a/packed.mpy", application.MODULES}
     modules = pack.read(zq10.files[application.MODULES])
-    assert {"main.mpy", "boot.mpy", "assembly.mpy", "wire/__init__.mpy"} <= modules.keys()
+    assert {"main.mpy", "boot.mpy", "assembly.mpy", "meter_bl0910.mpy"} <= modules.keys()
     for code in (zq10.files["a/packed.mpy"], *modules.values()):
         assert code[:2] == b"M\x06"
         assert str(application.FIRMWARE).encode() not in code
@@ -151,9 +151,10 @@ def mounted(micropython: Path, image: bytes, folder: Path, imports: Iterable[str
 
 
 def test_micropython_mounts_it_and_loads_the_application(zq10: Image, mpy: Path, tmp_path: Path) -> None:
-    *files, last = mounted(
-        mpy, zq10.regions[3].data, tmp_path, ["main", "files", "core.limits", "wire.words"]
-    )
+    made = application.compiled(boards.load("zq10").data)
+    modules = {source: name.removesuffix(".mpy") for name, source in made.sources.items()}
+    wanted = [modules[source] for source in ("main.py", "files.py", "core/limits.py", "wire/words.py")]
+    *files, last = mounted(mpy, zq10.regions[3].data, tmp_path, wanted)
     told = {path: hashlib.sha256(data).hexdigest() for path, data in zq10.files.items()}
     assert dict(line.split() for line in files) == told
     # As files of their own in littlefs its modules took 30,000 reads of the flash and more, seconds of a start.
@@ -163,8 +164,8 @@ def test_micropython_mounts_it_and_loads_the_application(zq10: Image, mpy: Path,
 
 def test_an_application_that_rotted_is_not_run(zq10: Image, mpy: Path, tmp_path: Path) -> None:
     data = bytearray(zq10.files[application.MODULES])
-    limits = pack.read(bytes(data))["core/limits.mpy"]
-    data[data.index(limits) + len(limits) // 2] ^= 1
+    module = pack.read(bytes(data))["files.mpy"]
+    data[data.index(module) + len(module) // 2] ^= 1
     rotten = filesystem.build({**zq10.files, application.MODULES: bytes(data)})
     said = mounted(mpy, rotten, tmp_path, ["main"])
     assert (
@@ -224,8 +225,8 @@ def test_image_only_writes_one_file_for_its_owner(zq10: Image, tmp_path: Path) -
     data = (tmp_path / "zq10.bin").read_bytes()
     assert (about["address"], about["size"]) == (0x1000, len(data))
     modules = pack.read(zq10.files[application.MODULES])
-    assert about["modules"]["main.mpy"] == len(modules["main.mpy"])
-    assert about["modules_size"] == sum(about["modules"].values())
+    assert about["modules"]["main.py"] == len(modules["main.mpy"])
+    assert about["modules_size"] == sum(about["modules"].values()) and "core/limits.py" in about["modules"]
     assert stat.S_IMODE((tmp_path / "zq10.bin").stat().st_mode) == 0o600
     for region in zq10.regions:
         at = region.address - 0x1000

@@ -111,7 +111,7 @@ def _write_image(image: Image, file: Path, as_json: bool) -> None:
 
 
 def _about(image: Image) -> dict[str, object]:
-    sizes = image.module_sizes()
+    sizes = image.module_sizes
     return {
         "board": image.board,
         "micropython": image.stock.release,

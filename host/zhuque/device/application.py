@@ -1,4 +1,6 @@
-"""The firmware's modules for one board, made small and few (compact.py, link.py, texts.py, shorten.py) and compiled.
+"""The firmware's modules for one board, made small and few, and compiled.
+
+Small they become by compact.py, link.py, texts.py, flatten.py and shorten.py, in this order.
 
 Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
@@ -14,9 +16,10 @@ import ast
 import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-from zhuque.device import pack, texts
+from zhuque.device import flatten, pack, texts
 from zhuque.device.compact import compact
 from zhuque.device.link import ROOT, link
 from zhuque.device.shorten import shorten
@@ -40,27 +43,40 @@ class CompileError(ZhuqueError):
     """The application cannot be compiled for the board."""
 
 
+@dataclass(frozen=True)
+class Application:
+    """What a board runs: `modules` by their names on it, such as `main.mpy`; the texts that `main` reads when it says
+    them; and of which source each module is made, or begins."""
+
+    modules: dict[str, bytes]
+    texts: bytes
+    sources: dict[str, str]
+
+
 def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
     """The files of the application by their paths on the board, stubs included.
 
-    Raises CompileError, CompactError, LinkError, PackError.
+    Raises CompileError, CompactError, LinkError, FlattenError, PackError.
     """
+    return files(compiled(board, firmware), firmware)
+
+
+def files(application: Application, firmware: Path = FIRMWARE) -> dict[str, bytes]:
+    """As they lie on the board. Raises CompileError, PackError."""
     importer = compile_module(_IMPORTER, compact({_IMPORTER: _source(firmware, _IMPORTER)})[_IMPORTER])
-    files = {f"{FOLDER}/packed.mpy": importer, MODULES: pack.build(*compiled(board, firmware))}
-    return files | {name: (_STUBS / name).read_bytes() for name in _ROOT}
+    packed = pack.build(application.modules, application.texts)
+    stubs = {name: (_STUBS / name).read_bytes() for name in _ROOT}
+    return {f"{FOLDER}/packed.mpy": importer, MODULES: packed, **stubs}
 
 
-def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> tuple[dict[str, bytes], bytes]:
-    """The board's modules, such as `main.mpy`, made few and small, and the texts that `main` reads when it says them.
-
-    Raises CompileError, CompactError, LinkError.
-    """
+def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Application:
+    """The board's modules, made few and small. Raises CompileError, CompactError, LinkError, FlattenError."""
     small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
-    linked = link(small, stay)
+    linked = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
     linked[ROOT], said = texts.set_apart(linked[ROOT])
-    short = shorten(linked, ROOT)
+    short = shorten(flatten.flatten(linked), ROOT)
     try:
         with ThreadPoolExecutor(4) as pool:
             codes = list(pool.map(lambda item: compile_module(*item), short.items()))
@@ -68,7 +84,13 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> tuple[di
         for name, source in small.items():  # names the file that it is in
             compile_module(name, source)
         raise
-    return {name.removesuffix("py") + "mpy": code for name, code in zip(short, codes, strict=True)}, said
+    was = {flat: name for name, flat in flatten.names(linked).items()}
+    on_board = {name: name.removesuffix("py") + "mpy" for name in short}
+    return Application(
+        {on_board[name]: code for name, code in zip(short, codes, strict=True)},
+        said,
+        {on_board[name]: was[name] for name in short},
+    )
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

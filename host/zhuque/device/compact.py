@@ -2,12 +2,12 @@
 
 A board keeps every name that it ever met in RAM, even of modules that it has dropped again: 7 bytes and the name. So
 
-- what is private to a file, by its leading underscore, gets a short name; every file begins at the same ones anew, so
-  that they cost once. Files whose classes inherit from each other share their private names, and so the short ones;
+- what is private to a file, by its leading underscore, gets a name that MicroPython has in ROM; each file begins at the
+  same ones anew. Files whose classes inherit from each other share their private names, and so those that they get;
 - a `const(...)` is put in place of its name, from one file to another too, and its name is gone;
-- a function's arguments are called a, b, c and so on, but for those that some call gives by name.
+- a function's arguments are a letter or two, but for those that some call gives by name.
 
-Public names, texts and behaviour stay. What is lost is in tracebacks, where a private function shows its short name:
+Public names, texts and behaviour stay. What is lost is in tracebacks, where a private function shows its new name:
 `names` tells them back. The rules that this needs, that nobody reaches into another's private names, neither with
 `getattr` nor by import, are checked here; a source that breaks one is refused.
 """
@@ -15,12 +15,15 @@ Public names, texts and behaviour stay. What is lost is in tracebacks, where a p
 from __future__ import annotations
 
 import ast
-import string
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from zhuque.device.rom_names import IN_ROM
 from zhuque.device.syntax import Rename, all_arguments, identifiers, imported_from, short_names
 from zhuque.errors import ZhuqueError
+
+_ARGUMENTS = [name for name in IN_ROM.split() if len(name) < 3 and name.islower()]
 
 
 class CompactError(ZhuqueError):
@@ -31,7 +34,7 @@ def compact(sources: Mapping[str, str]) -> dict[str, str]:
     """The same files, by the same names such as `core/point.py`, smaller. Raises CompactError."""
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
     constants = _constants(trees)
-    short = names(sources)
+    short = _names(trees, constants)
     arguments = _Arguments(trees.values())
     result = {}
     for name, tree in trees.items():
@@ -41,9 +44,16 @@ def compact(sources: Mapping[str, str]) -> dict[str, str]:
 
 
 def names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
-    """For each file its private names and the short ones they get. Raises CompactError."""
+    """For each file its private names and those they get. Raises CompactError."""
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
-    constants = _constants(trees)
+    return _names(trees, _constants(trees))
+
+
+def _names(
+    trees: Mapping[str, ast.Module], constants: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[str, str]]:
+    used = {found for tree in trees.values() for node in ast.walk(tree) for found, _ in identifiers(node)}
+    rom = [name for name in IN_ROM.split() if name not in used]
     result: dict[str, dict[str, str]] = {}
     for family in _families(trees):
         counted: Counter[str] = Counter()
@@ -52,7 +62,7 @@ def names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
             counted = Counter({key: n for key, n in counted.items() if key not in constants[name]})
         # The most used first, then by the alphabet, so that the same sources give the same names.
         ordered = sorted(counted, key=lambda key: (-counted[key], key))
-        table = dict(zip(ordered, short_names(), strict=False))
+        table = dict(zip(ordered, itertools.chain(rom, short_names()), strict=False))
         for name in family:
             result[name] = table
     return result
@@ -196,7 +206,7 @@ def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
 
 
 class _Arguments(ast.NodeTransformer):
-    """One letter in place of each argument of a function, the same one wherever the function means it.
+    """A letter or two, such as MicroPython has in ROM, for each argument of a function, wherever the function means it.
 
     An argument keeps its name where a call anywhere gives it by name, or where what it means cannot be told from the
     function alone.
@@ -222,7 +232,7 @@ class _Arguments(ast.NodeTransformer):
         own = [arg for arg in every if arg.arg not in self._stay | imports and len(arg.arg) > 1]
         taken = {found for child in inside for found, _ in identifiers(child)}
         taken |= imports | {arg.arg for arg in every}
-        fresh = (letter for letter in string.ascii_lowercase if letter not in taken)
+        fresh = (letter for letter in _ARGUMENTS if letter not in taken)
         table = {arg.arg: letter for arg, letter in zip(own, fresh, strict=False)}
         for child in (*own, *inside):
             for field in ("id", "arg", "name"):

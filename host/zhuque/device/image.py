@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zhuque.boards import Board
-from zhuque.device import application, filesystem, layout, pack
+from zhuque.device import application, filesystem, layout
 from zhuque.device.stock import StockImage, UnfitImageError
 from zhuque.errors import UsageError
 from zhuque.wire.config import check_config
@@ -30,12 +30,16 @@ class Region:
 
 @dataclass(frozen=True)
 class Image:
-    """What a board of that name gets; `files` are those of its file system, by path."""
+    """What a board of that name gets; `files` are those of its file system, by path.
+
+    `module_sizes` are the bytes of each compiled module, by the source that it is made of, or begins with.
+    """
 
     board: str
     stock: StockImage
     files: dict[str, bytes]
     regions: tuple[Region, ...]
+    module_sizes: dict[str, int]
     provisioned: bool
 
     def whole(self) -> bytes:
@@ -47,15 +51,11 @@ class Image:
             flash[at : at + len(region.data)] = region.data
         return bytes(flash)
 
-    def module_sizes(self) -> dict[str, int]:
-        """Bytes of each compiled module, by its path in the pack."""
-        return {path: len(code) for path, code in pack.read(self.files[application.MODULES]).items()}
-
 
 def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Image:
     """The image of a board. `identity` is its config.json.
 
-    Raises UnfitImageError, UsageError, CompileError, PackError, FilesystemError.
+    Raises UnfitImageError, UsageError, FilesystemError, and what application.compiled raises.
     """
     chip = chip_of(board)
     if stock.chip != chip:
@@ -63,7 +63,8 @@ def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Ima
             f"{stock.title} is for the {stock.chip}, and the board {board.name} has an {chip}; "
             "choose another with --firmware"
         )
-    files = application.build(board.data)
+    compiled = application.compiled(board.data)
+    files = application.files(compiled)
     files["board.json"] = json.dumps(board.data, separators=(",", ":")).encode()
     if identity is not None:
         files["config.json"] = _checked(identity)
@@ -72,7 +73,8 @@ def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Ima
         Region("partition table", layout.TABLE_AT, layout.to_bytes()),
         Region("MicroPython", layout.FACTORY.offset, stock.application),
     )
-    return _with_files(Image(board.name, stock, files, regions, identity is not None), files)
+    sizes = {compiled.sources[name]: len(code) for name, code in compiled.modules.items()}
+    return _with_files(Image(board.name, stock, files, regions, sizes, identity is not None), files)
 
 
 def provisioned(blank: Image, identity: Mapping[str, bytes]) -> Image:

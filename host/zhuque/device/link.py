@@ -29,10 +29,13 @@ class LinkError(ZhuqueError):
     """A source of the firmware cannot be joined with the others; the text says where and why."""
 
 
-def link(sources: Mapping[str, str], drivers: Iterable[str] = ()) -> dict[str, str]:
+def link(
+    sources: Mapping[str, str], drivers: Iterable[str] = (), by_name: Iterable[str] = ()
+) -> dict[str, str]:
     """The same program in fewer files: `main.py` holds what stays. Raises LinkError.
 
-    `drivers` stay, too; each is loaded by a name made of texts, so a file of that name remains: with its `from_board`.
+    `drivers` stay, too. Those `by_name` are loaded by a name made of texts: a file of that name remains, with its
+    `from_board`.
     """
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
     joined = _joined(trees, drivers)
@@ -41,7 +44,7 @@ def link(sources: Mapping[str, str], drivers: Iterable[str] = ()) -> dict[str, s
     for name, tree in trees.items():
         if name not in joined:
             result[name] = linker.separate(name, tree)
-    for name in drivers:
+    for name in by_name:
         result[name] = f"from main import {linker.name_of(name, 'from_board')} as from_board\n"
     return dict(sorted(result.items()))
 

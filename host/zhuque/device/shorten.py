@@ -26,6 +26,7 @@ _LIBRARY = """
     left next off options pack pack_into partition path poll poller protocol push read rest run sleep sum unpack
     update values verify_mode waiting write
 """
+_ROM = dict.fromkeys(IN_ROM.split())
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
 # A text of so many letters MicroPython keeps as a name of its own accord.
@@ -54,19 +55,22 @@ def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
                 used[found] += 1
                 if binds:
                     ours.add(found)
+            if isinstance(node, ast.alias) and node.asname:
+                used[node.asname] += 1
+                ours.add(node.asname)
             stay |= set(_known_to_others(file, node, trees))
     wanted = sorted(
         (name for name in ours - stay if _is_dear(name)),
         key=lambda name: (-used[name], name),
     )
-    new = itertools.chain(IN_ROM.split(), short_names(prefix=""))
+    new = itertools.chain(_ROM, short_names(prefix=""))
     free = (name for name in new if name not in used and name not in stay)
     return dict(zip(wanted, free, strict=False))
 
 
 def _is_dear(name: str) -> bool:
-    """What is private has two letters, from compact.py, and costs as much as any: it is in no ROM."""
-    return not name.startswith("__") and (name.startswith("_") or len(name) > 2)
+    """What is private is called by a name in ROM already, from compact.py, or by a short one that is in none."""
+    return name not in _ROM and not name.startswith("__") and (name.startswith("_") or len(name) > 2)
 
 
 def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> Iterator[str]:
@@ -78,8 +82,7 @@ def _known_to_others(file: str, node: ast.AST, ours: Mapping[str, object]) -> It
     elif isinstance(node, ast.Import) or (
         isinstance(node, ast.ImportFrom) and imported_from(file, node) + ".py" not in ours
     ):
-        for alias in node.names:
-            yield from (alias.name, alias.asname or alias.name)
+        yield from (alias.name for alias in node.names)
 
 
 def _most_spoken_first(tree: ast.Module) -> str:

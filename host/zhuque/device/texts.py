@@ -12,8 +12,8 @@ import ast
 
 from zhuque.device.syntax import identifiers, short_names
 
-# Shorter ones MicroPython keeps among its names, where they cost less than the call.
-_SHORTEST = 11
+# A shorter one costs less than the call.
+_SHORTEST = 8
 _LONGEST = 255  # for its length is a byte
 
 
