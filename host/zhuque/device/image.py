@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from zhuque.boards import Board
-from zhuque.device import application, filesystem, layout
+from zhuque.device import application, cache, filesystem, layout
 from zhuque.device.stock import StockImage, UnfitImageError
 from zhuque.errors import UsageError
 from zhuque.wire.config import check_config
@@ -63,7 +63,7 @@ def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Ima
             f"{stock.title} is for the {stock.chip}, and the board {board.name} has an {chip}; "
             "choose another with --firmware"
         )
-    compiled = application.compiled(board.data)
+    compiled = cache.compiled(board.data)
     files = application.files(compiled)
     files["board.json"] = json.dumps(board.data, separators=(",", ":")).encode()
     if identity is not None:
