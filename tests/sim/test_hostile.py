@@ -11,6 +11,7 @@ import pytest
 
 from tests.drivers.certificates import Authority, broker_files
 from tests.sim.lived import LOAD, PLUG, Event, Heard, Lived, spoilt
+from zhuque import boards
 from zhuque.sim.broker import Broker, free_port
 
 
@@ -109,6 +110,27 @@ def test_an_expanders_relays_open_with_the_cpus_reset(tmp_path: Path, broker: Br
         boot = lived.until("boot")
         assert _open(lived.until("relay")) and lived.seen[-1]["time"] - boot["time"] <= 1
         assert lived.until("relay")["closed"], "the session goes on by itself"
+
+
+_NO_MAIN_AFTER_A_RESET = """
+import machine
+if machine.reset_cause() != machine.PWRON_RESET:
+    raise OSError(5, "main.py does not begin")
+machine.Timer(2, mode=machine.Timer.ONE_SHOT, period=60000, callback=lambda timer: machine.reset())
+"""
+
+
+@pytest.mark.parametrize("board", boards.list_boards())
+def test_boot_py_opens_every_relay_though_nothing_comes_after_it(
+    tmp_path: Path, broker: Broker, board: str
+) -> None:
+    firmware = spoilt(tmp_path / "firmware", _NO_MAIN_AFTER_A_RESET)
+    with Lived(tmp_path, broker, board, firmware=firmware, tracebacks=True) as lived:
+        assert lived.until("relay")["closed"]
+        boot = lived.until("boot")
+        lived.until("console", lambda event: "main.py does not begin" in event["line"])
+        off = [event for event in lived.seen if event["event"] == "relay"][1:]
+        assert len(off) == 1 and _open(off[0]) and off[0]["time"] - boot["time"] <= 1
 
 
 _DEAD_EXPANDER = """
