@@ -47,7 +47,7 @@ def test_the_same_inputs_give_the_same_bytes(zq10: Image, tmp_path: Path) -> Non
     shutil.copytree(
         application.FIRMWARE, tmp_path / "elsewhere", ignore=shutil.ignore_patterns("__pycache__")
     )
-    again = application.build(boards.load("zq10").data, tmp_path / "elsewhere")
+    again = application.files(application.compiled(boards.load("zq10").data, tmp_path / "elsewhere"))
     assert again.items() <= zq10.files.items()
 
 
@@ -122,10 +122,10 @@ def test_a_source_that_does_not_compile_is_named(tmp_path: Path) -> None:
     with (tmp_path / "f/core/timer.py").open("a") as file:
         file.write("nonlocal x\n")
     with pytest.raises(CompileError, match=r"mpy-cross refuses core/timer\.py"):
-        application.build(board, tmp_path / "f")
+        application.compiled(board, tmp_path / "f")
     (tmp_path / "f/drivers/meter_bl0910.py").unlink()
     with pytest.raises(CompileError, match=r"has no drivers/meter_bl0910\.py, which the board names"):
-        application.build(board, tmp_path / "f")
+        application.compiled(board, tmp_path / "f")
 
 
 def files_of(count: int, size: int, seed: int) -> dict[str, bytes]:

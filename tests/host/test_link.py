@@ -19,7 +19,7 @@ def run(
     sources: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, start: str = "main"
 ) -> ModuleType:
     """The linked sources, imported as a board does."""
-    for name, text in link(sources).items():
+    for name, text in link(sources)[0].items():
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(text)
@@ -54,7 +54,7 @@ SOURCES = {
 def test_what_stays_becomes_one_and_what_comes_late_takes_from_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    linked = link(SOURCES)
+    linked, _ = link(SOURCES)
     assert set(linked) == {"main.py", "core/__init__.py", "late.py"}
     assert "from main import" in linked["late.py"] and "core" not in linked["late.py"]
     main = run(SOURCES, monkeypatch, tmp_path)
@@ -64,7 +64,7 @@ def test_what_stays_becomes_one_and_what_comes_late_takes_from_it(
 
 def test_a_module_that_is_dropped_by_its_name_stays_a_file() -> None:
     sources = {**SOURCES, "late.py": SOURCES["late.py"] + "LOADED = ('core.causes',)\n"}
-    assert "core/causes.py" in link(sources)
+    assert "core/causes.py" in link(sources)[0]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_the_firmware_itself(board: str) -> None:
     data = boards.load(board).data
     names = application.modules(data)
     sources = compact({name: (application.FIRMWARE / name).read_text() for name in names})
-    linked = link(sources)
-    assert linked == link(dict(reversed(sources.items()))), "the same sources give the same bytes"
+    linked, joined = link(sources)
+    assert (linked, joined) == link(dict(reversed(sources.items()))), "the same sources give the same bytes"
     assert not {"core/protection.py", "core/point.py", "tasks/publish.py", "drivers/mqtt.py"} & set(linked)
     for name, text in linked.items():
         tree = ast.parse(text, name)

@@ -51,7 +51,8 @@ def parsed(sources: dict[str, str]) -> dict[str, ast.Module]:
 def linked(request: pytest.FixtureRequest) -> dict[str, str]:
     """The files of each board, as they come from link.py."""
     wanted = application.modules(boards.load(request.param).data)
-    return link(compact({name: (application.FIRMWARE / name).read_text() for name in wanted}))
+    linked, _ = link(compact({name: (application.FIRMWARE / name).read_text() for name in wanted}))
+    return linked
 
 
 def test_names_are_short_in_every_file_and_mean_the_same(

@@ -1,9 +1,9 @@
-"""`zhuque board`: the boards that firmware runs on; list, show, check. The work is done by zhuque.boards."""
+"""`zhuque board`: the boards that firmware runs on; list, show, check, traceback. The work is done by zhuque.boards."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
@@ -104,6 +104,24 @@ def check(names: tuple[str, ...]) -> None:
             click.echo(f"{name}: good")
     if worst:
         raise SystemExit(worst)
+
+
+@command.command()
+@click.argument("board", metavar="NAME|FILE")
+@click.argument("file", type=click.File(errors="replace"), default="-")
+def traceback(board: str, file: TextIO) -> None:
+    """What a board printed, with the true names in its tracebacks: from FILE, or from standard input.
+
+    On a board functions and modules have short names. This version's sources tell the true ones; several where a name
+    means something else in each class. Everything else stays as it is.
+
+    \b
+    Example:
+      zhuque board traceback zq10 console.txt
+    """
+    from zhuque.device.traceback import explained
+
+    click.echo(explained(file.read(), _load(board).data), nl=False)
 
 
 def _load(name: str) -> Board:

@@ -46,23 +46,15 @@ class CompileError(ZhuqueError):
 @dataclass(frozen=True)
 class Application:
     """What a board runs: `modules` by their names on it, such as `main.mpy`; the texts that `main` reads when it says
-    them; and of which source each module is made, or begins."""
+    them; and of which source each module is made, `main` the last of many."""
 
     modules: dict[str, bytes]
     texts: bytes
     sources: dict[str, str]
 
 
-def build(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """The files of the application by their paths on the board, stubs included.
-
-    Raises CompileError, CompactError, LinkError, FlattenError, PackError.
-    """
-    return files(compiled(board, firmware), firmware)
-
-
 def files(application: Application, firmware: Path = FIRMWARE) -> dict[str, bytes]:
-    """As they lie on the board. Raises CompileError, PackError."""
+    """By their paths on the board, stubs included. Raises CompileError, PackError."""
     importer = compile_module(_IMPORTER, compact({_IMPORTER: _source(firmware, _IMPORTER)})[_IMPORTER])
     packed = pack.build(application.modules, application.texts)
     stubs = {name: (_STUBS / name).read_bytes() for name in _ROOT}
@@ -71,26 +63,43 @@ def files(application: Application, firmware: Path = FIRMWARE) -> dict[str, byte
 
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Application:
     """The board's modules, made few and small. Raises CompileError, CompactError, LinkError, FlattenError."""
+    made = made_small(board, firmware)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            codes = list(pool.map(lambda item: compile_module(*item), made.sources.items()))
+    except CompileError:
+        for name in modules(board, firmware):  # names the file that it is in
+            compile_module(name, _source(firmware, name))
+        raise
+    on_board = {name: name.removesuffix("py") + "mpy" for name in made.sources}
+    return Application(
+        {on_board[name]: code for name, code in zip(made.sources, codes, strict=True)},
+        made.texts,
+        {on_board[name]: origins[-1] for name, origins in made.origins.items()},
+    )
+
+
+@dataclass(frozen=True)
+class Small:
+    """What mpy-cross gets: `sources` by the module's file on the board; `origins`, the firmware's files that each is
+    made of, in this order.
+    """
+
+    sources: dict[str, str]
+    texts: bytes
+    origins: dict[str, list[str]]
+
+
+def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
+    """The board's modules before they are compiled. Raises CompileError, CompactError, LinkError, FlattenError."""
     small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
-    linked = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
+    linked, joined = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
     linked[ROOT], said = texts.set_apart(linked[ROOT])
-    short = shorten(flatten.flatten(linked), ROOT)
-    try:
-        with ThreadPoolExecutor(4) as pool:
-            codes = list(pool.map(lambda item: compile_module(*item), short.items()))
-    except CompileError:
-        for name, source in small.items():  # names the file that it is in
-            compile_module(name, source)
-        raise
-    was = {flat: name for name, flat in flatten.names(linked).items()}
-    on_board = {name: name.removesuffix("py") + "mpy" for name in short}
-    return Application(
-        {on_board[name]: code for name, code in zip(short, codes, strict=True)},
-        said,
-        {on_board[name]: was[name] for name in short},
-    )
+    flat = flatten.names(linked)
+    origins = {flat[name]: joined if name == ROOT else [name] for name in linked if name in flat}
+    return Small(shorten(flatten.flatten(linked), ROOT), said, origins)
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

@@ -8,7 +8,7 @@ A board keeps every name that it ever met in RAM, even of modules that it has dr
 - a function's arguments are a letter or two, but for those that some call gives by name.
 
 Public names, texts and behaviour stay. What is lost is in tracebacks, where a private function shows its new name:
-`names` tells them back. The rules that this needs, that nobody reaches into another's private names, neither with
+traceback.py tells them back. The rules that this needs, that nobody reaches into another's private names, neither with
 `getattr` nor by import, are checked here; a source that breaks one is refused.
 """
 

@@ -31,8 +31,8 @@ class LinkError(ZhuqueError):
 
 def link(
     sources: Mapping[str, str], drivers: Iterable[str] = (), by_name: Iterable[str] = ()
-) -> dict[str, str]:
-    """The same program in fewer files: `main.py` holds what stays. Raises LinkError.
+) -> tuple[dict[str, str], list[str]]:
+    """The same program in fewer files, and those of which `main.py`, which stays, is made. Raises LinkError.
 
     `drivers` stay, too. Those `by_name` are loaded by a name made of texts: a file of that name remains, with its
     `from_board`.
@@ -46,7 +46,7 @@ def link(
             result[name] = linker.separate(name, tree)
     for name in by_name:
         result[name] = f"from main import {linker.name_of(name, 'from_board')} as from_board\n"
-    return dict(sorted(result.items()))
+    return dict(sorted(result.items())), joined
 
 
 def _joined(trees: Mapping[str, ast.Module], drivers: Iterable[str]) -> list[str]:

@@ -6,8 +6,8 @@ ROM for a use of its own, which costs nothing, or a short one. And wherever the 
 where it is among the first 128 of its file, two where it is not: so `main`, which stays loaded, begins with those.
 
 A name stays where anybody else may know it: an attribute of MicroPython's (_LIBRARY), a module, what is imported from
-one, a keyword of a call, or a text, for JSON has keys and `getattr` takes names. Tracebacks show the new names: `names`
-tells them back.
+one, a keyword of a call, or a text, for JSON has keys and `getattr` takes names. Tracebacks show the new names:
+traceback.py tells them back.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""A board's traceback with the names of the sources: what it prints has those that its files were given to be small.
+
+compact.py, link.py, flatten.py and shorten.py rename and join, but leave classes and functions in their order: so each
+of a module's on the board is the one at the same place of the files that it is made of. A private name means something
+else in every class: then all of them are told, and the lines around say which it was.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from zhuque.device import application
+from zhuque.device.application import FIRMWARE
+from zhuque.device.link import ROOT
+
+_LINE = re.compile(r'File "(\w+)(?:\.m?py)?", line \d+, in ([\w<>]+)')
+
+
+def explained(text: str, board: Mapping[str, object], firmware: Path = FIRMWARE) -> str:
+    """The text, with `File "..", in ..` after the sources of this version for such a board; all else as it is.
+
+    Raises what application.made_small does.
+    """
+    known = true_names(board, firmware)
+    return _LINE.sub(lambda found: " or ".join(known.get((found[1], found[2]), [found[0]])), text)
+
+
+def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[tuple[str, str], list[str]]:
+    """By the module and the function that a traceback names: where they are in the sources, and what they are there."""
+    small = application.made_small(board, firmware)
+    result: dict[tuple[str, str], list[str]] = {}
+    joined = set(small.origins[ROOT])
+    for file, source in small.sources.items():
+        if file != ROOT and joined.issuperset(small.origins[file]):
+            continue  # of a driver that is in `main`: it only has its name
+        module = file.removesuffix(".py")
+        original = [
+            (origin, name)
+            for origin in small.origins[file]
+            for name, _ in _defined(ast.parse((firmware / origin).read_text(encoding="utf-8")))
+        ]
+        for (origin, name), (_, renamed) in zip(original, _defined(ast.parse(source)), strict=True):
+            result.setdefault((module, renamed), []).append(f'File "{origin}", in {name}')
+        result[module, "<module>"] = [f'File "{small.origins[file][-1]}", in <module>']
+    return result
+
+
+def _defined(node: ast.AST, within: str = "") -> Iterator[tuple[str, str]]:
+    """Classes and functions in their order: with the class around them, such as `Meter.poll`, and alone."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield within + child.name, child.name
+            yield from _defined(child, f"{within}{child.name}.")
+        else:
+            yield from _defined(child, within)
