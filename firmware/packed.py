@@ -113,7 +113,7 @@ def text(at):
     """What the firmware says, from where it lies in the flash (host/zhuque/device/texts.py). Raises nothing."""
     try:
         return _pack.text(at)
-    except (OSError, ValueError, IndexError):
+    except (OSError, ValueError, IndexError, AttributeError):
         return "(text {} of the firmware cannot be read from the flash)".format(at)
 
 

@@ -26,10 +26,13 @@ _KEPT = 12  # a release has three boards
 
 def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Application:
     """As application.compiled, and raises what it does."""
-    file = _folder() / f"{_of(board, firmware)}.json"
+    key = _of(board, firmware)
+    file = _folder() / f"{key}.json"
     made = _read(file)
     if made is None:
         made = application.compiled(board, firmware)
+        if _of(board, firmware) != key:
+            return made  # somebody changed a source meanwhile: nobody knows of which it is made
         with contextlib.suppress(OSError, ZhuqueError):
             file.parent.mkdir(parents=True, exist_ok=True)
             files.write(file, _written(made))
