@@ -21,6 +21,7 @@ _ENOENT = 2
 _EIO = 5
 _BUFFER_SIZE = 11  # of a stream's ioctl: how much the importer reads at once
 _IMPORTER_READS = 255  # its most
+_UNTOLD = "(no memory to say it)"
 
 
 class Pack:
@@ -110,10 +111,15 @@ def rest():
 
 
 def text(at):
-    """What the firmware says, from where it lies in the flash (host/zhuque/device/texts.py). Raises nothing."""
+    """What the firmware says, from where it lies in the flash (host/zhuque/device/texts.py).
+
+    Raises nothing: an error that is to be told stays that error, on a full heap, too.
+    """
     try:
         return _pack.text(at)
-    except (OSError, ValueError, IndexError, AttributeError):
+    except MemoryError:
+        return _UNTOLD
+    except (OSError, ValueError, IndexError):
         return "(text {} of the firmware cannot be read from the flash)".format(at)
 
 

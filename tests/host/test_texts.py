@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 from pathlib import Path
 
@@ -77,6 +78,22 @@ def test_a_board_says_what_the_source_says(micropython: Path, tmp_path: Path) ->
     assert told["apart"] == told["plain"] and "5 is more than this can be" in told["plain"]
 
 
+def test_on_a_full_heap_an_error_stays_what_it_is(micropython: Path, tmp_path: Path) -> None:
+    (tmp_path / "packed.py").write_text((ROOT / "firmware/packed.py").read_text())
+    (tmp_path / "modules").write_bytes(pack.build({}, b"\x03a b"))
+    run = """
+import packed, micropython
+packed._pack = packed.Pack("modules")
+said = None
+micropython.heap_lock()
+said = packed.text(0)
+micropython.heap_unlock()
+print(said)
+"""
+    done = subprocess.run([micropython, "-c", run], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == "(no memory to say it)\n", done.stderr
+
+
 @pytest.mark.parametrize("spoilt", ["seek", "read", "decode"])
 def test_where_the_flash_cannot_be_read_the_error_is_still_the_one_that_was_meant(
     micropython: Path, tmp_path: Path, spoilt: str
@@ -104,3 +121,29 @@ print(packed.text(70))
 def test_what_a_tick_runs_says_nothing(module: str) -> None:
     """To read a text takes memory and time, which a tick has not."""
     assert texts.set_apart(safety.module_file(module).read_text())[1] == b""
+
+
+# In drivers people are told something only while a part is built or set up, and by those that no tick calls.
+SAYS_SOMETHING = {
+    "__init__",
+    "from_board",
+    "configure",
+    "settings",
+    "differing",
+    "_set_scales",
+    "_trip",
+    "_gain_code",
+    "fine_factor",
+}
+
+
+@pytest.mark.parametrize(
+    "kind", ["meter_*", "*_frame", "*_setup", "bl0910_*", "relay_*", "inputs", "i2c_bus"]
+)
+def test_what_a_tick_asks_of_the_drivers_says_nothing(kind: str) -> None:
+    files = sorted((safety.FIRMWARE / "drivers").glob(f"{kind}.py"))
+    assert files
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.FunctionDef) and node.name not in SAYS_SOMETHING:
+                assert texts.set_apart(ast.unparse(node))[1] == b"", f"{file.name}: {node.name}"

@@ -1,4 +1,4 @@
-"""What compact.py, link.py and shorten.py ask of the firmware's sources."""
+"""What compact.py, link.py, texts.py, flatten.py, shorten.py and traceback.py ask of the firmware's sources."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import itertools
 import keyword
 import string
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
 
 
@@ -36,6 +36,27 @@ def identifiers(node: ast.AST) -> Iterator[tuple[str, bool]]:
         yield node.name, True
     elif isinstance(node, ast.keyword) and node.arg:
         yield node.arg, False
+
+
+def used_names(trees: Iterable[ast.AST]) -> set[str]:
+    """Every name in them, whatever it is the name of, imported ones too: what is new must not be one of these."""
+    return {
+        value
+        for tree in trees
+        for node in ast.walk(tree)
+        for key in ("id", "name", "attr", "arg", "asname")
+        if isinstance(value := getattr(node, key, None), str)
+    }
+
+
+def module_of(file: str) -> str:
+    """What imports call a file: `core.judge` for `core/judge.py`."""
+    return file.removesuffix(".py").replace("/", ".")
+
+
+def is_text(node: ast.stmt) -> bool:
+    """True for a statement that does nothing, such as a docstring."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def short_names(letters: int = 1, prefix: str = "_") -> Iterator[str]:

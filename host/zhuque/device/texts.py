@@ -1,7 +1,7 @@
 """What the firmware says to people stays in the board's flash: an error's words are read when somebody is told them.
 
-A text costs a board its letters, rounded up, and 20 bytes more, for ever: 6 KB of a zq10 for words of which a good day
-speaks none. So in a function of the file that stays loaded, a text of several words becomes a call that reads it
+A text costs a board its letters, rounded up, and 20 bytes more, for ever: 4.5 KB of a zq10 for words of which a good
+day speaks none. So in a function of the file that stays loaded, a text of several words becomes a call that reads it
 (firmware/packed.py). What is a name or a key has no blanks, and stays; what protection runs at a tick says nothing
 (tests/host/test_texts.py).
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ast
 
-from zhuque.device.syntax import identifiers, short_names
+from zhuque.device.syntax import short_names, used_names
 
 # A shorter one costs less than the call.
 _SHORTEST = 8
@@ -20,7 +20,7 @@ _LONGEST = 255  # for its length is a byte
 def set_apart(source: str) -> tuple[str, bytes]:
     """The same program without those texts, and the texts: each is a byte for its length and so many of UTF-8."""
     tree = ast.parse(source)
-    every = {name for node in ast.walk(tree) for name, _ in identifiers(node)}
+    every = used_names([tree])
     reader = next(name for name in short_names(2) if name not in every)
     apart = _Apart(reader)
     for node in ast.walk(tree):
