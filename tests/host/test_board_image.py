@@ -18,7 +18,7 @@ import pytest
 from tests.fakes import esp32_image
 from tests.host.conftest import STOCK
 from zhuque import boards
-from zhuque.device import application, filesystem, image, layout, pack, stock
+from zhuque.device import application, cache, filesystem, image, layout, pack, stock
 from zhuque.device.application import CompileError
 from zhuque.device.filesystem import FilesystemError
 from zhuque.device.image import Image
@@ -151,7 +151,7 @@ def mounted(micropython: Path, image: bytes, folder: Path, imports: Iterable[str
 
 
 def test_micropython_mounts_it_and_loads_the_application(zq10: Image, mpy: Path, tmp_path: Path) -> None:
-    made = application.compiled(boards.load("zq10").data)
+    made = cache.compiled(boards.load("zq10").data)
     modules = {source: name.removesuffix(".mpy") for name, source in made.sources.items()}
     wanted = [modules[source] for source in ("main.py", "files.py", "core/limits.py", "wire/words.py")]
     *files, last = mounted(mpy, zq10.regions[3].data, tmp_path, wanted)

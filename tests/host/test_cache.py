@@ -64,6 +64,27 @@ def test_the_same_is_made_once_and_what_differs_is_made_anew(maker: Maker, tmp_p
     assert asked(BOARD) == 1
 
 
+def test_what_was_made_while_a_source_changed_is_not_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sources = tmp_path / "firmware"
+    shutil.copytree(application.FIRMWARE / "core", sources)
+    limits = sources / "limits.py"
+    text = limits.read_text()
+    other = Application({"main.mpy": b"other"}, b"", {})
+
+    def changed_meanwhile(board: object, firmware: Path) -> Application:
+        limits.write_text(text + "\n")
+        return other
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(application, "compiled", changed_meanwhile)
+    assert cache.compiled(BOARD, sources) == other
+    limits.write_text(text)
+    monkeypatch.setattr(application, "compiled", lambda board, firmware: MADE)
+    assert cache.compiled(BOARD, sources) == MADE
+
+
 @pytest.mark.parametrize("spoilt", [b"", b"none", b"\xff\n{}", "a bit"])
 def test_what_rotted_is_made_anew(maker: Maker, tmp_path: Path, spoilt: bytes | str) -> None:
     cache.compiled(BOARD)

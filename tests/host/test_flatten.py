@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zhuque.device.flatten import FlattenError, flatten, names
+from zhuque.device.flatten import FlattenError, flatten
 
 SOURCES = {
     "main.py": "import sys\nimport files\nfrom core import recovery\nfrom core import limits as of_site\n"
@@ -45,14 +45,13 @@ def run(micropython: Path, folder: Path, sources: dict[str, str]) -> str:
 
 
 def test_flat_they_do_what_they_did(micropython: Path, tmp_path: Path) -> None:
-    flat = flatten(SOURCES)
+    flat, table = flatten(SOURCES)
     assert run(micropython, tmp_path / "packages", SOURCES) == ANSWER.format("drivers.")
     assert run(micropython, tmp_path / "flat", flat) == ANSWER.format("")
     kept = {"main.py", "files.py", "meter_x.py", "relay_y.py", "x_setup.py"}
-    table = names(SOURCES)
     assert kept < set(flat) == set(table.values()) and not any("/" in name for name in flat)
     assert all(table[name][0].isupper() for name in ("core/limits.py", "core/recovery.py"))
-    assert flat == flatten(dict(reversed(SOURCES.items())))
+    assert (flat, table) == flatten(dict(reversed(SOURCES.items())))
 
 
 @pytest.mark.parametrize(
@@ -61,6 +60,7 @@ def test_flat_they_do_what_they_did(micropython: Path, tmp_path: Path) -> None:
         ({"core/__init__.py": "limit = 5\n"}, "core/__init__.py: a package does nothing itself"),
         ({"files.py": "import core.limits\n"}, "files.py: import core.limits needs the package"),
         ({"files.py": "from core import limits, none\n"}, "files.py: core is a package and has no none"),
+        ({"core/x_setup.py": "ready = 1\n"}, "two files would be called x_setup.py"),
     ],
 )
 def test_what_needs_the_packages_is_refused(changed: dict[str, str], said: str) -> None:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from zhuque import boards
 from zhuque.cli import main
-from zhuque.device import application
+from zhuque.device import cache
 from zhuque.device.traceback import true_names
 
 
@@ -30,7 +30,7 @@ def test_every_function_of_a_board_is_one_of_the_sources(board: str) -> None:
 
 
 def test_what_a_board_printed_is_told_with_the_true_names(micropython: Path, tmp_path: Path) -> None:
-    made = application.compiled(boards.load("kc868-a8-pzem").data)
+    made = cache.compiled(boards.load("kc868-a8-pzem").data)
     (module,) = (name for name, source in made.sources.items() if source == "drivers/i2c_bus.py")
     (tmp_path / module).write_bytes(made.modules[module])
     name = module.removesuffix(".mpy")
@@ -50,7 +50,7 @@ def test_what_a_board_printed_is_told_with_the_true_names(micropython: Path, tmp
 
 
 def test_of_standard_input_what_is_no_traceback_stays() -> None:
-    text = 'File "somewhere", line 3, in else\nno traceback\u00e9\n'
+    text = 'File "somewhere", line 3, in else\n  File "main.py", line 5, in <module>\nno traceback\u00e9\n'
     done = CliRunner().invoke(main, ["board", "traceback", "zq10"], input=text)
     assert (done.exit_code, done.stdout) == (0, text)
     assert CliRunner().invoke(main, ["board", "traceback", "zq11"], input=text).exit_code == 3

@@ -19,10 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from zhuque.device import flatten, pack, texts
+from zhuque.device import pack, texts
 from zhuque.device.compact import compact
+from zhuque.device.flatten import flatten
 from zhuque.device.link import ROOT, link
 from zhuque.device.shorten import shorten
+from zhuque.device.syntax import module_of
 from zhuque.errors import ZhuqueError
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
@@ -97,9 +99,9 @@ def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
     linked, joined = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
     linked[ROOT], said = texts.set_apart(linked[ROOT])
-    flat = flatten.names(linked)
-    origins = {flat[name]: joined if name == ROOT else [name] for name in linked if name in flat}
-    return Small(shorten(flatten.flatten(linked), ROOT), said, origins)
+    flat, called = flatten(linked)
+    origins = {new: joined if name == ROOT else [name] for name, new in called.items()}
+    return Small(shorten(flat, ROOT), said, origins)
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:
@@ -163,8 +165,7 @@ def _imports(firmware: Path, name: str) -> set[str]:
 def compile_module(name: str, source: str) -> bytes:
     """One source as .mpy; the same source gives the same bytes wherever it lies. Raises CompileError."""
     # A traceback names a module as an import does: a name that the board has in RAM already.
-    module = name.removesuffix(".py").replace("/", ".")
-    command = [compiler(), *_OPTIONS, "-s", module, "-"]
+    command = [compiler(), *_OPTIONS, "-s", module_of(name), "-"]
     done = subprocess.run(command, input=source.encode(), capture_output=True)
     if done.returncode:
         words = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]

@@ -20,7 +20,6 @@ from zhuque.device import application
 from zhuque.device.application import FIRMWARE, Application
 from zhuque.errors import ZhuqueError
 
-_TOOLS = Path(__file__).resolve().parent
 _KEPT = 12  # a release has three boards
 
 
@@ -43,12 +42,20 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Applicat
 def _of(board: Mapping[str, object], firmware: Path) -> str:
     """A hash of everything that could make another application."""
     found = hashlib.sha256(json.dumps([board, sys.version], sort_keys=True).encode())
-    for folder in (firmware, _TOOLS):
-        for path in sorted(folder.rglob("*.py")):
-            data = path.read_bytes()
-            found.update(b"%s %d\n" % (path.relative_to(folder).as_posix().encode(), len(data)) + data)
-    found.update(Path(application.compiler()).read_bytes())
+    found.update(_TOOLS + _of_sources(firmware) + Path(application.compiler()).read_bytes())
     return found.hexdigest()
+
+
+def _of_sources(folder: Path) -> bytes:
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        data = path.read_bytes()
+        found.update(b"%s %d\n" % (path.relative_to(folder).as_posix().encode(), len(data)) + data)
+    return found.digest()
+
+
+# Those that this process has loaded, whatever becomes of their files.
+_TOOLS = _of_sources(Path(__file__).resolve().parent)
 
 
 def _written(made: Application) -> str:

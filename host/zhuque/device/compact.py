@@ -20,10 +20,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from zhuque.device.rom_names import IN_ROM
-from zhuque.device.syntax import Rename, all_arguments, identifiers, imported_from, short_names
+from zhuque.device.syntax import Rename, all_arguments, identifiers, imported_from, short_names, used_names
 from zhuque.errors import ZhuqueError
 
-_ARGUMENTS = [name for name in IN_ROM.split() if len(name) < 3 and name.islower()]
+_ARGUMENTS = [name for name in IN_ROM if len(name) < 3 and name.islower()]
 
 
 class CompactError(ZhuqueError):
@@ -52,8 +52,8 @@ def names(sources: Mapping[str, str]) -> dict[str, dict[str, str]]:
 def _names(
     trees: Mapping[str, ast.Module], constants: Mapping[str, Mapping[str, int]]
 ) -> dict[str, dict[str, str]]:
-    used = {found for tree in trees.values() for node in ast.walk(tree) for found, _ in identifiers(node)}
-    rom = [name for name in IN_ROM.split() if name not in used]
+    used = used_names(trees.values())
+    rom = [name for name in IN_ROM if name not in used]
     result: dict[str, dict[str, str]] = {}
     for family in _families(trees):
         counted: Counter[str] = Counter()

@@ -4,17 +4,17 @@ A board never forgets a name. Of `core/recovery`, loaded once at the start, it w
 module's own, and its last part, by which the package knows it; and each package is a module, too. As `CTS` it leaves
 the file's. Where a driver is loaded by a name made of texts it keeps the last part, and such a text loses `drivers.`.
 
-What lies in no folder stays as it is called. `names` tells which file became which.
-"""
+What lies in no folder stays as it is called."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 
 from zhuque.device.rom_names import IN_ROM
-from zhuque.device.syntax import identifiers, imported_from
+from zhuque.device.syntax import imported_from, is_text, module_of, used_names
 from zhuque.errors import ZhuqueError
 
 _DRIVERS = "drivers."
@@ -27,8 +27,11 @@ class FlattenError(ZhuqueError):
     """A source of the firmware needs the packages; the text says where and why."""
 
 
-def flatten(sources: Mapping[str, str]) -> dict[str, str]:
-    """The same program in files of the first level. Raises FlattenError."""
+def flatten(sources: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The same program in files of the first level, and what each file is called there. Raises FlattenError.
+
+    Files that only make a package are gone.
+    """
     trees = {name: ast.parse(text, name) for name, text in sources.items()}
     table = _names(trees)
     result = {}
@@ -36,20 +39,15 @@ def flatten(sources: Mapping[str, str]) -> dict[str, str]:
         if name in table:
             flat = ast.fix_missing_locations(_Flatten(name, table).visit(tree))
             result[table[name]] = ast.unparse(flat) + "\n"
-        elif any(not _is_text(node) for node in tree.body):
+        elif any(not is_text(node) for node in tree.body):
             raise FlattenError(f"{name}: a package does nothing itself; put it into a module")
-    return result
-
-
-def names(sources: Mapping[str, str]) -> dict[str, str]:
-    """What each file is called then; those that only make a package are gone."""
-    return _names({name: ast.parse(text, name) for name, text in sources.items()})
+    return result, table
 
 
 def _names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
-    used = {found for tree in trees.values() for node in ast.walk(tree) for found, _ in identifiers(node)}
+    used = used_names(trees.values())
     # No module of MicroPython's own begins with a capital.
-    free = iter(name for name in IN_ROM.split() if name[0].isupper() and name not in used)
+    free = iter(name for name in IN_ROM if name[0].isupper() and name not in used)
     table = {}
     for file in sorted(trees):
         path = PurePosixPath(file)
@@ -59,6 +57,8 @@ def _names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
             table[file] = path.name
         elif path.name != "__init__.py":
             table[file] = f"{next(free)}.py"
+    if twice := [name for name, count in Counter(table.values()).items() if count > 1]:
+        raise FlattenError(f"two files would be called {twice[0]}; rename one of them")
     return table
 
 
@@ -68,7 +68,7 @@ class _Flatten(ast.NodeTransformer):
     def __init__(self, file: str, table: Mapping[str, str]) -> None:
         self._file = file
         self._table = table
-        self._dotted = {_module(old): _module(new) for old, new in table.items() if "/" in old}
+        self._dotted = {module_of(old): module_of(new) for old, new in table.items() if "/" in old}
 
     def visit_Import(self, node: ast.Import) -> ast.AST:
         if ours := [alias.name for alias in node.names if alias.name in self._dotted]:
@@ -78,13 +78,13 @@ class _Flatten(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST | list[ast.stmt]:
         path = imported_from(self._file, node)
         if f"{path}.py" in self._table:
-            return ast.ImportFrom(_module(self._table[f"{path}.py"]), node.names, 0)
+            return ast.ImportFrom(module_of(self._table[f"{path}.py"]), node.names, 0)
         modules = {alias.name: self._table.get(f"{path}/{alias.name}.py") for alias in node.names}
         if not any(modules.values()):
             return node
-        return list(self._each_module(node.names, modules, path))
+        return list(self._eachmodule_of(node.names, modules, path))
 
-    def _each_module(
+    def _eachmodule_of(
         self, aliases: Iterable[ast.alias], modules: Mapping[str, str | None], path: str
     ) -> Iterable[ast.stmt]:
         for alias in aliases:
@@ -92,17 +92,9 @@ class _Flatten(ast.NodeTransformer):
             if file is None:
                 raise FlattenError(f"{self._file}: {path} is a package and has no {alias.name} of its own")
             local = alias.asname or alias.name
-            yield ast.Import([ast.alias(_module(file), local if local != _module(file) else None)])
+            yield ast.Import([ast.alias(module_of(file), local if local != module_of(file) else None)])
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         if isinstance(node.value, str):
             node.value = self._dotted.get(node.value, node.value.removeprefix(_DRIVERS))
         return node
-
-
-def _module(file: str) -> str:
-    return file.removesuffix(".py").replace("/", ".")
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)

@@ -32,7 +32,7 @@ class Region:
 class Image:
     """What a board of that name gets; `files` are those of its file system, by path.
 
-    `module_sizes` are the bytes of each compiled module, by the source that it is made of, or begins with.
+    `module_sizes` are the bytes of each compiled module, by the source that it is made of, or the last of many.
     """
 
     board: str

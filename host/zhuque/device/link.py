@@ -17,7 +17,14 @@ import ast
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from zhuque.device.syntax import all_arguments, imported_from, short_names
+from zhuque.device.syntax import (
+    all_arguments,
+    imported_from,
+    is_text,
+    module_of,
+    short_names,
+    used_names,
+)
 from zhuque.errors import ZhuqueError
 
 ROOT = "main.py"
@@ -67,7 +74,7 @@ def _joined(trees: Mapping[str, ast.Module], drivers: Iterable[str]) -> list[str
         for node in trees[name].body:
             for imported in _imported_files(name, node, trees):
                 visit(imported)
-        if name not in _STARTERS and name.removesuffix(".py").replace("/", ".") not in texts:
+        if name not in _STARTERS and module_of(name) not in texts:
             order.append(name)
 
     for starter in _STARTERS:
@@ -288,13 +295,7 @@ class _Linker:
         self.names: dict[str, dict[str, _Meaning]] = {}
         self._library: dict[tuple[str, str], str] = {}
         self._inner = set().union(*map(_inner_names, self.trees.values()))
-        every = {
-            value
-            for tree in self.trees.values()
-            for node in ast.walk(tree)
-            for key in ("id", "name", "attr", "arg", "asname")
-            if isinstance(value := getattr(node, key, None), str)
-        }
+        every = used_names(self.trees.values())
         self._fresh = (name for name in short_names(2) if name not in every)
         self._taken: set[str] = set()
         for file in self.joined:
@@ -323,7 +324,7 @@ class _Linker:
         for file in self.joined:
             tree = self.trees[file]
             statements = [node for node in tree.body if not isinstance(node, ast.Import | ast.ImportFrom)]
-            if statements and _is_text(statements[0]):
+            if statements and is_text(statements[0]):
                 statements = statements[1:]
             renamed = _Rename(self, file, self.names[file]).visit(ast.Module(statements, []))
             body += renamed.body
@@ -340,7 +341,7 @@ class _Linker:
                 meanings[local] = self._from_library(alias.name, "", local)
             else:
                 meanings[local] = self._ours(module, alias.name) or self._from_library(
-                    _dotted(module), alias.name, local
+                    module_of(module), alias.name, local
                 )
         return meanings
 
@@ -373,10 +374,10 @@ class _Linker:
             wanted |= self._used(file, local, meaning.file) if isinstance(meaning, _Module) else {meaning}
         statements: list[ast.stmt] = []
         if others:
-            statements.append(ast.ImportFrom(_dotted(module), others, 0))
+            statements.append(ast.ImportFrom(module_of(module), others, 0))
         if wanted and file not in self.names:
             names = [ast.alias(name) for name in sorted(wanted)]
-            statements.append(ast.ImportFrom(ROOT.removesuffix(".py"), names, 0))
+            statements.append(ast.ImportFrom(module_of(ROOT), names, 0))
         return statements, meanings
 
     def _used(self, file: str, local: str, source: str) -> set[str]:
@@ -392,14 +393,6 @@ class _Linker:
         """A file that stays one."""
         renamed = _Rename(self, file, {}).visit(tree)
         return ast.unparse(ast.fix_missing_locations(renamed)) + "\n"
-
-
-def _dotted(path: str) -> str:
-    return path.replace("/", ".")
-
-
-def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
 def _library_import(module: str, name: str, local: str) -> ast.stmt:

@@ -2,10 +2,11 @@
 
 They are those of at most nine letters that the official images for the ESP32 of 1.23 and 1.24 both have (its tables of
 interned strings, and those of the modules frozen into it), but for what exceptions mean by `args`, `errno` and
-`value`. A name that another image has not costs what a name costs, and nothing else.
+`value`, and for `const`, which is the compiler's. A name that another image has not costs what a name costs, and
+nothing else.
 """
 
-IN_ROM = """
+_NAMES = """
     D E d e f i n r s t v w y IN LS RC RX TX aw cb cd cl cp cs dt er gc id io ls mv on os ow pi pm py rb re rm rx sd
     sz tb tx wb wp ws ADC BLE CTS DAC EIO GET GS8 I2C I2S INT IRQ LAN LSB MSB Man NVS OUT PPP PTR PUT PWD PWM Pin
     RAW RMT RTC RTS SPI ULP WDT abs add aes all any arg bin bpp buf cat chr cos cts dir doc end erf esp exc exp get
@@ -20,7 +21,7 @@ IN_ROM = """
     sqrt ssid stat step stop sync tanh task tell text time type uint urls user usys wait wake AP_IF ARRAY CLEAR
     DEBUG DELAY DHT11 DHT22 EBADF EPERM Error Event IF_AP INT16 INT32 INT64 MVLSB ORDER PATCH SHORT SLEEP Timer
     UINT8 ULONG acosh arecv array ascii asend asinh atan2 atanh atten block bssid btree bytes chdir clear close
-    cmath const count crc32 delay deque drain drive dumps esp32 essid event expm1 flags float floor flush fname
+    cmath count crc32 delay deque drain drive dumps esp32 essid event expm1 flags float floor flush fname
     frexp funcs gamma group heapq hline ifidx index input ioctl ipoll irecv isinf isnan items l_rom label ldexp
     level loads log10 lower match mem16 mem32 mkdir mount mtime patch phase pixel polar power print ptr16 ptr32
     range reset rfind rmdir round rxbuf setup shift sleep slice split start state stats stdin strip super throw
@@ -63,4 +64,5 @@ IN_ROM = """
     get_peers heap_lock isenabled keepalive le_secure localtime lookahead lw_retain main_task mem_alloc opt_level
     pack_into partition qstr_info randrange read_temp readlines reconnect recursive resp_data send_html sendbreak
     stack_use subscribe threshold ticks_add ticks_cpu unhexlify unique_id wait_done waitq_len websocket writebyte
-""".strip()
+"""
+IN_ROM = tuple(_NAMES.split())

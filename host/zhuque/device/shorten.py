@@ -26,7 +26,7 @@ _LIBRARY = """
     left next off options pack pack_into partition path poll poller protocol push read rest run sleep sum unpack
     update values verify_mode waiting write
 """
-_ROM = dict.fromkeys(IN_ROM.split())
+_ROM = dict.fromkeys(IN_ROM)
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
 # A text of so many letters MicroPython keeps as a name of its own accord.

@@ -15,8 +15,10 @@ from pathlib import Path
 from zhuque.device import application
 from zhuque.device.application import FIRMWARE
 from zhuque.device.link import ROOT
+from zhuque.device.syntax import module_of
 
-_LINE = re.compile(r'File "(\w+)(?:\.m?py)?", line \d+, in ([\w<>]+)')
+# The stubs in on_board/ are sources: their `main.py` and `boot.py` are no module of these, and have their lines.
+_LINE = re.compile(r'File "(\w+)", line \d+, in ([\w<>]+)')
 
 
 def explained(text: str, board: Mapping[str, object], firmware: Path = FIRMWARE) -> str:
@@ -36,7 +38,7 @@ def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[t
     for file, source in small.sources.items():
         if file != ROOT and joined.issuperset(small.origins[file]):
             continue  # of a driver that is in `main`: it only has its name
-        module = file.removesuffix(".py")
+        module = module_of(file)
         original = [
             (origin, name)
             for origin in small.origins[file]
