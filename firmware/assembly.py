@@ -61,6 +61,9 @@ class NoRelays:
     def write(self, word):
         """Nothing to write to."""
 
+    def off(self):
+        """Nothing to open."""
+
 
 def driver(kind, section):
     """The driver that board.json names, built by its `from_board`."""

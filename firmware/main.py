@@ -96,44 +96,57 @@ class Board:
                 self.point.problems[0],
                 "until it has run for 10 minutes and is restarted, or its power is cut",
             )
-            return
+            # A relay may be welded all the same; and what crashed it may be the meter's driver.
+            await keep("the meter", self._watch_meter)
+        else:
+            await self._watch_meter()
+
+    async def _watch_meter(self):
         await self._set_up_meter()
         self.protect.meter = self.meter
-        self.protection.ready = True
-        say("ready")
+        if not self.protect.safe_mode:
+            self.protection.ready = True
+            say("ready")
         while True:
             await asyncio.sleep_ms(500)
-            if self.meter.wrong != self._wrong:
+            if self.meter.wrong != self.protect.meter_wrong:
                 await self._mend_meter()
             elif self.protection.distrusted:
-                # Its registers are right, the tick's audit says: after some quiet seconds it is tried again.
                 await asyncio.sleep_ms(TRUST_AGAIN_MS)
-                if self.meter.wrong == self._wrong:
-                    self.protection.trust()
+                await self._trust_again()
 
     async def _mend_meter(self):
-        self.protection.distrust()
         say("meter: registers were found changed; it is set up again")
-        await asyncio.sleep_ms(100)  # the relays open at the next tick
-        await self._set_up_meter()
+        await self._set_up_meter()  # the tick that found it opened every relay
         self.protection.trust()
         now = self.clock.uptime_ms(), self.clock.unix()
         self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
+
+    async def _trust_again(self):
+        """What was distrusted for what it said is set up and read back anew, unless others charge by the same chip."""
+        if self.meter.wrong != self.protect.meter_wrong:
+            return  # it is mended
+        if not self.protection.word:
+            await self._set_up_meter()
+        self.protection.trust()
 
     async def _set_up_meter(self):
         while True:
             try:
                 self.meter.configure()
             except OSError as e:
-                self.point.state = "meter_fault"
-                self.point.problems = ["meter: {}".format(e)]
-                say(self.point.problems[0])
+                problem = "meter: {}".format(e)
+                say(problem)
+                if not self.protect.safe_mode:  # which is worse, and stays said
+                    self.point.state = "meter_fault"
+                    self.point.problems = [problem]
                 await asyncio.sleep(METER_RETRY_S)
             else:
                 drop_setup()
-                self._wrong = self.meter.wrong
-                self.point.problems = []
-                self.point.state = "ready"
+                self.protect.meter_wrong = self.meter.wrong
+                if not self.protect.safe_mode:
+                    self.point.problems = []
+                    self.point.state = "ready"
                 return
 
     async def run(self, obeyed):
@@ -195,6 +208,10 @@ class Board:
             return False
         self.protection.announce_gap()
         return True
+
+    def shook_hands(self):
+        """The handshake is over, well or badly."""
+        self.protection.end_gap()
 
     async def forget_crashes(self):
         """Ten minutes without a crash: those before do not count any more."""

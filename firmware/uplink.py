@@ -29,7 +29,7 @@ def build(board, view):
         outbox,
         view,
         None,
-        board.may_shake_hands,
+        board,
         board.tls,
         AFTER_POWER_CUT_MS if board.reset_cause == "power_on" and board.point.boot > 1 else 0,
     )

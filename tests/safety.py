@@ -29,8 +29,8 @@ COVERED = (*SAMPLED, "core/timer", "core/trips", "core/trip_memo", "tasks/protec
 IN_THE_TICK = tuple(name for name in COVERED if name not in ("core/session", "core/limits", "tasks/record"))
 # What it does not run of them.
 NOT_IN_THE_TICK = {
-    "core/protection": "against refuses_start is_settled may_stall want renew announce_gap trust restore lock reset"
-    " _whole_present fail",
+    "core/protection": "against refuses_start is_settled may_stall want renew announce_gap end_gap trust restore lock"
+    " reset _whole_present fail",
     "core/judge": "present",
     "core/load": "room_beside",
     "core/trips": "take",

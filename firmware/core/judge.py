@@ -50,6 +50,7 @@ class Judge:
         # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
         self.stale = bytearray([1] * sockets)
         self.last_ma = array("i", zeros)
+        self._slow_ma = array("i", zeros)  # the last filtered current that was good
         self._over = bytearray(sockets)
         self._inrush_ms = array("i", zeros)
         self._power_ms = array("i", zeros)
@@ -58,6 +59,7 @@ class Judge:
         self._slow_bad_ms = array("i", zeros)
         self._good_ms = array("i", zeros)
         self._open_ms = array("i", zeros)
+        self._heard_open = bytearray(sockets)  # a good reading came since it was open for long enough
         self._weld_ms = array("i", zeros)
         self._leak_ms = array("i", zeros)
 
@@ -65,13 +67,17 @@ class Judge:
         """Socket i's relay is about to close: inrush is tolerated for a while."""
         self._inrush_ms[i] = INRUSH_MS
         self._over[i] = 0
-        self._open_ms[i] = 0
         self._weld_ms[i] = 0
         self._leak_ms[i] = 0
+        self._open_anew(i)
 
     def opens(self, i):
         """Socket i's relay is about to open: from then on a current through it means that it is welded."""
+        self._open_anew(i)
+
+    def _open_anew(self, i):
         self._open_ms[i] = 0
+        self._heard_open[i] = 0
 
     def go_stale(self, i):
         """Nothing is known of socket i any more."""
@@ -79,8 +85,15 @@ class Judge:
         self._good_ms[i] = 0
 
     def seen_open(self, i):
-        """True once socket i's relay has been open for long enough to tell, and carries nothing now."""
-        return self._open_ms[i] >= self._weld_after_ms and not self._weld_ms[i]
+        """True once a reading told that socket i's relay, open for long enough, carries nothing."""
+        return self._heard_open[i] and not (self._weld_ms[i] or self._leak_ms[i])
+
+    def flow_ma(self, i):
+        """The larger of socket i's fast and filtered current, as last heard.
+
+        A chip's fast value may be a mean of |i|, and read a third low on a charger's peaky current.
+        """
+        return max(self.last_ma[i], self._slow_ma[i])
 
     def is_silent(self, i):
         """True when socket i's meter has said nothing for two windows: that is silence, not a bad line."""
@@ -102,6 +115,8 @@ class Judge:
         bits = 0
         if self._inrush_ms[i]:
             self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
+        if reading.slow_ok[i]:
+            self._slow_ma[i] = reading.current_ma[i]
         if not closed:
             bits = self._judge_open(i, dt_ms, reading)
         self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
@@ -109,7 +124,7 @@ class Judge:
             bits |= self._judge_current(i, last, reading)
         bits |= self._judge_heat(i, dt_ms, last, closed, reading)
         if reading.power_mw[i] > self._power_mw or self._power_ms[i]:
-            bits |= self._judge_power(i, dt_ms, reading)
+            bits |= self._judge_power(i, dt_ms, closed, reading)
         return bits
 
     def _judge_freshness(self, i, dt_ms, ok, slow_ok):
@@ -144,22 +159,21 @@ class Judge:
     def _judge_heat(self, i, dt_ms, last, closed, reading):
         if self.stale[i] and not closed:
             return 0  # nothing is known to flow, and nothing to have cooled
-        ma = self.last_ma[i]
+        # After an opening the filtered current falls slowly, and nothing flows any more.
+        ma = self.flow_ma(i) if closed else self.last_ma[i]
         if dt_ms > STEP_MS:
             ma = max(ma, last)
-        if closed and reading.slow_ok[i]:
-            # A chip's fast value may be a mean of |i| and read low on a charger's peaky current: heat by the larger.
-            ma = max(ma, reading.current_ma[i])
         if not ma and not self.replica.theta[i]:
             return 0
         return OVERCURRENT if self.replica.heat(i, dt_ms, ma) else 0
 
-    def _judge_power(self, i, dt_ms, reading):
-        """An invalid reading neither starts nor stops the timer: only a valid one below the limit does."""
+    def _judge_power(self, i, dt_ms, closed, reading):
+        """An invalid reading does not start the timer, and does not stop it while the relay is closed."""
         ok = reading.slow_ok[i]
         if not ok and not self._power_ms[i]:
             return 0
-        self._power_ms[i] = run(self._power_ms[i], not ok or reading.power_mw[i] > self._power_mw, dt_ms)
+        above = reading.power_mw[i] > self._power_mw if ok else closed
+        self._power_ms[i] = run(self._power_ms[i], above, dt_ms)
         return OVERPOWER if self._power_ms[i] > OVERPOWER_MS else 0
 
     def _judge_open(self, i, dt_ms, reading):
@@ -168,6 +182,7 @@ class Judge:
         if self._open_ms[i] < self._weld_after_ms:
             return 0
         if reading.fast_ok[i]:
+            self._heard_open[i] = 1
             # A slow meter speaks in one tick of many: the time since its last reading passed, too.
             passed_ms = self._silent_ms[i] + min(dt_ms, _LONGEST_MS)
             self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, passed_ms)

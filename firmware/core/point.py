@@ -169,7 +169,9 @@ class Point:
         heard = self.reading.slow_ok[i]
         mwh = self.energy.take(i, self.reading.count[i]) if heard else 0
         if not session.is_open:
-            self.stray_mwh[i] += mwh
+            if mwh:
+                self.stray_mwh[i] += mwh
+                self._dirty = True
             self.rest(i, session)
             return
         current_ma = self.reading.current_ma[i] if heard else None
@@ -207,6 +209,8 @@ class Point:
         latched = causes.name(locks)
         if protection.fault:
             latched = latched or "internal"
+        elif not protection.ready:
+            hold = hold or "internal"  # in safe mode the meter is heard, and yet nothing closes
         elif session.state in (ARMED, CHARGING) and not protection.wanted >> i & 1:
             # Opened, and what opened it is gone again between two calls.
             hold = hold or causes.name(protection.dropped[i]) or "meter_stale"
@@ -236,7 +240,9 @@ class Point:
 
     def _end(self, i, session, uptime_ms, unix):
         if session.worn_out and session.reason in causes.CAUSES:
-            self.protection.lock(i, causes.bit(session.reason))
+            bits = causes.bit(session.reason)
+            if bits != causes.RELAY_WELDED:  # a neighbour's, or it were locked already
+                self.protection.lock(i, bits)
         self._session_record(
             "session_end",
             i,

@@ -95,6 +95,7 @@ class Protection:
         self._span_ms = 0
         self._span_frames = 0
         self._span_errors = 0
+        self._noisy = False  # the last whole span was
 
     # What others may ask ------------------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class Protection:
         if self.word and self._since_closing_ms < CLOSING_GAP_MS:
             return False
         for i in range(self.sockets):
-            if self.word >> i & 1 and self.judge.last_ma[i] > self._hot_ma:
+            if self.word >> i & 1 and self.judge.flow_ma(i) > self._hot_ma:
                 return False
         return True
 
@@ -177,6 +178,10 @@ class Protection:
         """Within ANNOUNCED_MS comes a known blocking stretch: gaps between ticks up to that long are no fault."""
         self._announced_ms = ANNOUNCED_MS
 
+    def end_gap(self):
+        """What was announced is over: from here on a gap is a fault again."""
+        self._announced_ms = 0
+
     @property
     def announced(self):
         """True while an announced stretch may come."""
@@ -188,8 +193,9 @@ class Protection:
         self.distrusted |= bits
 
     def trust(self):
-        """The meters' self-test passed."""
-        self.distrusted = 0
+        """The meters' self-test passed; that counts only where their line was quiet, too."""
+        if not self._noisy:
+            self.distrusted = 0
 
     def restore(self, socket, bits):
         """Latch causes known from before a restart, of a socket or of the WHOLE point."""
@@ -288,7 +294,7 @@ class Protection:
         self._judge_errors(dt_ms, reading)
 
     def _judge_errors(self, dt_ms, reading):
-        """More than a tenth of a span's frames were bad; silence, of one socket even, is timed elsewhere."""
+        """More than a tenth of a span's frames were bad; where no socket is heard that is silence, timed elsewhere."""
         frames = reading.frames - self._frames & 0xFFFFFF
         errors = reading.errors - self._errors & 0xFFFFFF
         self._frames = reading.frames
@@ -297,33 +303,39 @@ class Protection:
         self._span_errors += errors
         self._span_ms += min(dt_ms, MAX_GAP_MS)
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
-            if self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT and self._all_heard():
+            bad = self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT
+            self._noisy = bad and self._is_heard()
+            if self._noisy:
                 self.distrust()
             self._span_ms = self._span_frames = self._span_errors = 0
 
-    def _all_heard(self):
+    def _is_heard(self):
         for i in range(self.sockets):
-            if self.judge.is_silent(i):
-                return False
-        return True
+            if not self.judge.is_silent(i):
+                return True
+        return False
 
     def _judge_load(self, dt_ms, reading):
         """Shed the newest socket, or all, when the sum of the currents is too much for the point."""
-        load = self.load
         for i in range(self.sockets):
-            if self.word >> i & 1:
-                self.closed_ms[i] = min(self.closed_ms[i] + dt_ms, FOREVER)
-                load.add(self.judge.last_ma[i], self.closed_ms[i] < NEW_MS)
-            else:
-                # What an open socket's silent meter said last is nothing that flows now, unless its relay is welded.
-                ma = 0 if self.judge.stale[i] else self.judge.last_ma[i]
-                load.add(ma, self.latched[i] & RELAY_WELDED)
-        shed = load.judge(dt_ms)
+            self._add_load(i, dt_ms)
+        shed = self.load.judge(dt_ms)
         if shed == 1:
             self._shed(self._newest(), reading)
         elif shed:
             for i in range(self.sockets):
                 self._shed(i, reading)
+
+    def _add_load(self, i, dt_ms):
+        judge = self.judge
+        if self.word >> i & 1:
+            self.closed_ms[i] = min(self.closed_ms[i] + dt_ms, FOREVER)
+            self.load.add(judge.flow_ma(i), self.closed_ms[i] < NEW_MS)
+        elif self.latched[i] & RELAY_WELDED:
+            self.load.add(judge.flow_ma(i), True)
+        elif not judge.stale[i]:
+            # The filtered current of an open relay falls slowly, and what a silent meter said last does not flow.
+            self.load.add(judge.last_ma[i], False)
 
     def _newest(self):
         """The socket that closed last, or WHOLE when none is closed."""
@@ -363,6 +375,8 @@ class Protection:
         self._open(i)
 
     def _may_close(self):
+        if self._announced_ms:
+            return False  # nobody could look at what it closes onto
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held
 
     def _close(self, i):

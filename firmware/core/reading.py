@@ -27,7 +27,8 @@ class Reading:
         self.active = 0  # bits of core/causes that the inputs report now
         self.unread = 0  # of the inputs, those not yet known since the start
         self.temperature_dc = UNKNOWN_DC
-        # Counters modulo 2**24: polls, frames asked for in them, frames that did not come or had a bad checksum.
+        # Counters modulo 2**24: polls, frames asked for in them, frames that did not come or had a bad checksum. Of the
+        # meters on one line, one that failed to answer counts in neither until it answers again: the others are judged.
         self.polls = 0
         self.frames = 0
         self.errors = 0

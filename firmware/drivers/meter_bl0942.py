@@ -114,7 +114,7 @@ class BL0942(Calibrated):
             self._busy = False
         for i, wrong in enumerate(found):
             self._present[i] = not wrong
-            self._missed[i] = 0
+            self._missed[i] = 1 if wrong else 0
         if all(found):
             raise MeterError(found[0])
 
@@ -194,13 +194,14 @@ class BL0942(Calibrated):
         if self._audit_in <= 0:
             self._audit_in = _AUDIT_POLLS
             self._audit = (self._audit + 1) % (self.channels * len(self._settings))
-            self._send(self._audit % self.channels, self._settings[self._audit // self.channels][0])
+            self._send(reading, self._audit % self.channels, self._settings[self._audit // self.channels][0])
         else:
             self._turn = self._turn + 1 if self._turn + 1 < self.channels else 0
-            self._send(self._turn, _PACKET)
-        reading.frames = (reading.frames + 1) & 0xFFFFFF
+            self._send(reading, self._turn, _PACKET)
 
-    def _send(self, i, register):
+    def _send(self, reading, i, register):
+        if not self._missed[i]:
+            reading.frames = (reading.frames + 1) & 0xFFFFFF
         self._intake.discard()
         self._packet.clear()
         self._register.clear()
@@ -254,11 +255,11 @@ class BL0942(Calibrated):
 
     def _miss(self, reading):
         turn = self._turn
-        reading.errors = (reading.errors + 1) & 0xFFFFFF
         reading.slow_ok[turn] = 0
-        if self._present[turn] and self._missed[turn] < 255:
+        self._count_error(reading, turn)
+        if self._missed[turn] < 255:
             self._missed[turn] += 1
-            if self._missed[turn] == _LOST_TURNS:
+            if self._missed[turn] == _LOST_TURNS and self._present[turn]:
                 self._lost()
         self._no_voltage += 1
         if self._no_voltage > 3 * self.channels:
@@ -270,9 +271,13 @@ class BL0942(Calibrated):
         if not self._present[self._audit % self.channels]:
             return
         if not heard:
-            reading.errors = (reading.errors + 1) & 0xFFFFFF
+            self._count_error(reading, self._audit % self.channels)
         elif word(self._register.frame, 0) != self._settings[self._audit // self.channels][1]:
             self._lost()
+
+    def _count_error(self, reading, i):
+        if not self._missed[i]:
+            reading.errors = (reading.errors + 1) & 0xFFFFFF
 
     def _lost(self):
         self.wrong = (self.wrong + 1) & 0xFFFFFF

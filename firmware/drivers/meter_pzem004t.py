@@ -147,7 +147,8 @@ class PZEM004T(Calibrated):
     def _next(self, reading):
         self._turn = self._turn + 1 if self._turn + 1 < self.channels else 0
         self._awaited = 1
-        reading.frames = (reading.frames + 1) & 0xFFFFFF
+        if not self._missed[self._turn]:
+            reading.frames = (reading.frames + 1) & 0xFFFFFF
         self._send(self._addresses[self._turn])
 
     def _send(self, address):
@@ -204,10 +205,11 @@ class PZEM004T(Calibrated):
         reading.fast_ok[turn] = reading.slow_ok[turn] = reading.voltage_ok = 1
 
     def _miss(self, reading):
-        reading.errors = (reading.errors + 1) & 0xFFFFFF
         turn = self._turn
         if self._missed[turn]:
             reading.slow_ok[turn] = 0
+        else:
+            reading.errors = (reading.errors + 1) & 0xFFFFFF
         self._missed[turn] = 1
         self._lost += 1
         if self._lost == _LOST_ANSWERS:

@@ -87,7 +87,8 @@ class MqttClient:
     async def connect(self, host, port, tls=None, name=None, gate=None, timeout_ms=CONNECT_TIMEOUT_MS):
         """Connects to a numeric address, with `tls`, an SSLContext, to the server that its certificate calls `name`.
 
-        `gate()` is asked until it is True right before the handshake, which blocks everything but the tick's timer.
+        `gate.may_shake_hands()` is asked until it is True right before the handshake, which blocks everything but the
+        tick's timer, and `gate.shook_hands()` is told when it is over, however it ended.
         MqttError when the broker refuses or has not accepted us in time.
         """
         from .mqtt_connect import connect

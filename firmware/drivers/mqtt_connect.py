@@ -50,7 +50,7 @@ async def _open(sock, address, greeting, tls, name, gate):
             raise
     await writable(sock)
     if tls is not None:
-        while gate is not None and not gate():
+        while gate is not None and not gate.may_shake_hands():
             await asyncio.sleep_ms(_GATE_MS)
         sock = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
     try:
@@ -58,6 +58,9 @@ async def _open(sock, address, greeting, tls, name, gate):
     except BaseException:
         sock.close()  # with TLS the caller knows only the socket beneath
         raise
+    finally:
+        if tls is not None and gate is not None:
+            gate.shook_hands()
     return sock
 
 

@@ -40,6 +40,7 @@ class ProtectTask:
         self.watchdog = watchdog
         self.rtc = rtc
         self.meter = None
+        self.meter_wrong = 0  # `wrong` of the meter when it was last set up
         self.inputs = None  # drivers.inputs.Inputs of a board that has any
         self.contactor = None  # a relay driver with one relay, of a board that has one
         self.error = None  # the exception that opened every relay
@@ -89,13 +90,19 @@ class ProtectTask:
         protection = self.protection
         if self.meter is not None:
             self.meter.poll(self.reading)
+            if self.meter.wrong != self.meter_wrong:
+                protection.distrust()  # at once; `main` then sets it up again
         if self.inputs is not None:
             active = self.inputs.poll(dt_ms)
             # Not yet read means open, and is no alarm.
             self.reading.unread = self.inputs.unread
             self.reading.active = active & ~self.inputs.unread
-        self.relays.write(protection.step(dt_ms, self.reading))
-        self._check_readback()
+        word = protection.step(dt_ms, self.reading)
+        if protection.fault:
+            self.relays.off()  # relays that may not obey the word lose their supply too, where the board can
+        else:
+            self.relays.write(word)
+            self._check_readback()
         if self.contactor is not None:
             self.contactor.write(1 if protection.contactor else 0)
         if protection.changes != self._memo_of:
@@ -150,7 +157,7 @@ class ProtectTask:
 
     def _open(self, relays):
         try:
-            relays.write(0)
+            relays.off()
         except Exception:  # noqa: BLE001 - its bus is dead: the next tick tries again
             pass
 

@@ -36,8 +36,8 @@ _RECORD_ROOM = const(1024)
 class Publisher:
     """`mqtt_factory` is drivers.mqtt.MqttClient or alike; `point` gives status(), telemetry() and is_charging.
 
-    `on_command(payload)` gets the bytes of each command that is not retained; `gate()` is True when a TLS handshake may
-    block the board; `tls` an SSLContext where config's broker.tls asks for one.
+    `on_command(payload)` gets the bytes of each command that is not retained; `gate` is asked and told of a
+    TLS handshake, which blocks the board (drivers/mqtt); `tls` an SSLContext where config's broker.tls asks for one.
     """
 
     def __init__(

@@ -240,6 +240,12 @@ def test_a_power_within_stops_the_time_and_one_not_read_does_not():
     assert seat.steps(9999, 1, mw=0, slow_ok=0) == [0, OVERPOWER], (
         "what it says while it is bad counts for nothing"
     )
+    seat = Seat()
+    seat.step(mw=1_000_001)
+    assert seat.steps(9999, 20, mw=0, slow_ok=0, closed=0) == [0, 0], (
+        "through an open relay nothing flows unheard"
+    )
+    assert seat.steps(20, 9999, mw=1_000_001, closed=0) == [0, 0] and seat.step(1, closed=0) == OVERPOWER
 
 
 # meter_stale ---------------------------------------------------------------------------------------------------------
@@ -434,11 +440,51 @@ def test_seen_open_to_the_millisecond():
         seat.judge.opens(1)
         for dt_ms, seen in ((after_ms - 1, False), (1, True)):
             seat.step(dt_ms, ma=0, closed=0)
-            assert seat.judge.seen_open(1) is seen
+            assert bool(seat.judge.seen_open(1)) is seen
         seat.step(20, ma=1000, closed=0)
-        assert seat.judge.seen_open(1) is False
+        assert not seat.judge.seen_open(1)
         seat.step(20, ma=0, closed=0)
-        assert seat.judge.seen_open(1) is True and seat.judge.seen_open(0) is False
+        assert seat.judge.seen_open(1) and not seat.judge.seen_open(0)
+        for again in (seat.judge.closes, seat.judge.opens):
+            again(1)
+            assert not seat.judge.seen_open(1)
+            seat.step(after_ms, closed=0)
+            assert seat.judge.seen_open(1)
+
+
+def test_nothing_is_seen_open_before_a_reading_told_so():
+    seat = opened(Seat(slow_meter), ma=0)
+    seat.step(699, ma=0, closed=0)
+    for _ in range(5):
+        seat.step(20, closed=0, ok=0)
+        assert not seat.judge.seen_open(1), "open for long enough, and nobody looked"
+    seat.step(20, 150, closed=0)
+    assert seat.judge.seen_open(1)
+    seat.step(20, 151, closed=0)
+    assert not seat.judge.seen_open(1)
+
+
+def test_a_leak_is_not_seen_open():
+    for meter, after_ms, limit_ma in ((Meter, 300, 20), (slow_meter, 700, 40)):
+        seat = opened(Seat(meter), ma=0)
+        for slow_ma, seen in ((limit_ma, True), (limit_ma + 1, False), (limit_ma, True)):
+            seat.step(after_ms, ma=0, slow_ma=slow_ma, closed=0)
+            assert bool(seat.judge.seen_open(1)) is seen, slow_ma
+
+
+# The larger of both currents -----------------------------------------------------------------------------------------
+
+
+def test_the_larger_of_the_fast_and_the_filtered_current_as_last_heard():
+    seat = Seat()
+    for ma, slow_ma, flow_ma in ((700, 1000, 1000), (1000, 700, 1000), (0, 0, 0)):
+        seat.step(ma=ma, slow_ma=slow_ma)
+        assert seat.judge.flow_ma(1) == flow_ma and seat.judge.flow_ma(0) == seat.judge.flow_ma(2) == 0
+    seat.step(ma=700, slow_ma=1000)
+    seat.step(ma=600, slow_ma=5000, slow_ok=0)
+    assert seat.judge.flow_ma(1) == 1000, "a bad reading says nothing, and what was heard before holds"
+    seat.step(ma=9000, ok=0)
+    assert seat.judge.flow_ma(1) == 5000
 
 
 # Is it still there? --------------------------------------------------------------------------------------------------

@@ -181,6 +181,18 @@ def test_welded_locks_alarms_and_its_energy_is_journalled():
     assert len(stray) == 1 and stray[0]["socket"] == 3 and stray[0]["energy_mwh"] > 0
 
 
+def test_energy_of_a_welded_relay_outlives_a_power_cut():
+    wall = charging()
+    wall.welded[2] = 650
+    wall.command(id="c2", op="stop", socket=3)
+    wall.live(300)
+    at_a_checkpoint = wall.point.stray_mwh[2]
+    assert at_a_checkpoint > 9000
+    wall.live(61)
+    kept = wall.restart(outage_s=60).point.stray_mwh[2]
+    assert at_a_checkpoint <= kept <= wall.point.stray_mwh[2], "a checkpoint a minute, as of a session"
+
+
 def test_silence_suspends_and_resumes():
     wall = charging()
     wall.silent[2] = True

@@ -172,6 +172,20 @@ def test_a_session_that_wore_out_on_an_overload_stays_locked_through_a_power_cut
     assert after.state(3) == "locked" and after.protection.latched[2] == causes.POINT_OVERLOAD
 
 
+def test_a_session_that_wore_out_is_not_locked_for_its_neighbours_welded_relay():
+    wall = charging()
+    wall.protection.has_contactor = True
+    wall.point.sessions[2].recloses = 3
+    wall.protection.restore(0, causes.RELAY_WELDED)
+    wall.live(2)
+    assert wall.state(3) == "suspended" and wall.point.sessions[2].cause == "relay_welded"
+    assert wall.command(id="r1", op="reset", socket=1, actor="installer:wang")["error"] == "local_only"
+    wall.protection.latched[0] = 0
+    wall.live(3)
+    assert wall.records("session_end")[0]["reason"] == "relay_welded"
+    assert wall.protection.latched[2] == 0 and wall.state(3) == "ended"
+
+
 def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():
     wall = charging()
     assert wall.command(id="m1", op="maintenance", actor="operator:li")["error"] == "socket_busy"

@@ -190,10 +190,11 @@ def test_a_fault_opens_and_tells_each_relay_once():
 def test_may_stall_to_the_milliampere_and_the_millisecond():
     guard, _ = closed(1)
     for ma, may in ((6000, True), (6001, False)):
-        guard.judge.last_ma[1] = ma
-        guard.judge.last_ma[0] = 30_000  # of an open relay
-        assert guard.may_stall() is may, ma
-    guard.judge.last_ma[1] = 0
+        for heard in (guard.judge.last_ma, guard.judge._slow_ma):
+            heard[1] = ma
+            guard.judge.last_ma[0] = 30_000  # of an open relay
+            assert guard.may_stall() is may, ma
+            heard[1] = 0
     for ms, may in ((999, False), (1000, True)):
         guard._since_closing_ms = ms
         assert guard.may_stall() is may
@@ -475,11 +476,30 @@ def test_each_span_for_itself():
     assert spans(guard, reading, (1, 0, 0)) == 7
 
 
-def test_bad_frames_while_a_socket_is_silent_are_its():
+def test_bad_frames_while_every_socket_is_silent_are_silence():
     for silent_ms, stale, distrusted in ((0, 0, 7), (40, 0, 7), (41, 0, 0), (0, 1, 0)):
-        guard, reading = bare()
-        guard.judge._silent_ms[1], guard.judge.stale[1] = silent_ms, stale
-        assert spans(guard, reading, *[(1000, 15, 15)] * 5) == distrusted, (silent_ms, stale)
+        for heard in ([], [0], [2]):
+            guard, reading = bare()
+            for i in range(3):
+                if i not in heard:
+                    guard.judge._silent_ms[i], guard.judge.stale[i] = silent_ms, stale
+            expect = 7 if heard else distrusted
+            assert spans(guard, reading, *[(1000, 15, 15)] * 5) == expect, (silent_ms, stale, heard)
+
+
+def test_no_trust_before_a_span_was_quiet():
+    guard, reading = bare()
+    assert not guard._noisy
+    spans(guard, reading, *[(1000, 100, 11)] * 5)
+    guard.trust()
+    assert guard.distrusted == 7 and guard._noisy
+    spans(guard, reading, *[(1000, 100, 10)] * 4)
+    guard.trust()
+    assert guard.distrusted == 7, "it is not over yet"
+    spans(guard, reading, (1000, 100, 10))
+    assert guard.distrusted == 7 and not guard._noisy
+    guard.trust()
+    assert guard.distrusted == 0
 
 
 def test_the_counters_wrap():
@@ -505,12 +525,23 @@ def test_what_each_socket_counts_for_in_the_sum():
         guard.closed_ms[0] = closed_ms
         guard.step(1, reading)
         assert guard.load.total_ma == counts, closed_ms
-    reading.fast_ma[1] = 50
+    reading.current_ma[0] = 1500
     guard.step(1, reading)
-    assert guard.load.total_ma == 1050
+    assert guard.load.total_ma == 1500, "the fast value may read a third low"
+    reading.current_ma[0] = 900
+    reading.fast_ma[1], reading.current_ma[1] = 50, 800
+    guard.step(1, reading)
+    assert guard.load.total_ma == 1050, "the filtered current of an open relay falls slowly"
+    guard.judge._leak_ms[1] = 0
     guard.latched[1] = causes.RELAY_WELDED
     guard.step(1, reading)
     assert guard.load.total_ma == 3000
+    reading.current_ma[1] = 2500
+    guard.step(1, reading)
+    assert guard.load.total_ma == 3500
+    guard.judge.stale[1] = 1
+    guard.step(1, reading)
+    assert guard.load.total_ma == 3500, "it may flow still, and nobody can stop it"
     guard.latched[1] = causes.OVERPOWER
     guard.judge.stale[1] = 1
     guard.step(1, reading)
@@ -590,6 +621,24 @@ def test_what_is_open_already_is_not_opened_again():
         assert guard.wanted == 0 and guard.judge._open_ms[1] == ms
     guard.lock(1, causes.OVERPOWER)
     assert guard.judge._open_ms[1] == 360
+
+
+def test_nothing_closes_while_a_gap_is_announced():
+    guard, reading = closed(0)
+    guard.want(1, True)
+    guard.announce_gap()
+    for dt_ms in (2000, 2000, 999):
+        guard.renew()
+        assert guard.step(dt_ms, reading) == 1 and guard.wanted == 3, "it waits"
+    assert guard.announced and guard.step(1, reading) == 3
+    guard.want(2, True)
+    guard.announce_gap()
+    guard._since_closing_ms = 1000
+    assert guard.step(20, reading) == 3
+    guard.end_gap()
+    assert not guard.announced and guard.step(20, reading) == 7
+    guard.renew()
+    assert guard.step(2001, reading) == 0, "and the next gap is a fault again"
 
 
 def test_nothing_closes_while_the_point_sheds():

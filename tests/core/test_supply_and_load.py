@@ -277,19 +277,39 @@ def test_more_than_a_tenth_of_bad_frames_is_implausible():
 
 
 def test_frames_that_do_not_come_at_all_are_silence():
-    """Of one socket alone, as where each has a meter of its own, or of all: the others are not distrusted for it."""
-    for silent in ([1], [0, 1]):
-        bench = Bench(sockets=2).close(0)
-        bench.errors = 15 if len(silent) == 2 else 8
-        for i in silent:
-            bench.silent[i] = True
-        bench.run(20_000)
-        assert bench.protection.distrusted == 0 and bench.held(1) == "meter_stale"
-        assert bench.word == (0 if len(silent) == 2 else 1)
-        bench.errors = 0
-        bench.silent = [False, False]
-        bench.run(20_000)
-        assert bench.protection.distrusted == 0 and bench.held(1) is None
+    bench = Bench(sockets=2).close(0)
+    bench.errors = 15
+    bench.silent = [True, True]
+    bench.run(20_000)
+    assert bench.protection.distrusted == 0 and bench.held(1) == "meter_stale" and bench.word == 0
+    bench.errors = 0
+    bench.silent = [False, False]
+    bench.run(20_000)
+    assert bench.protection.distrusted == 0 and bench.held(1) is None
+
+
+def test_a_socket_that_is_silent_takes_the_rule_from_nobody():
+    bench = Bench(sockets=2).close(0)
+    bench.silent[1] = True
+    bench.errors = 1
+    bench.run(20_000)
+    assert bench.word == 1 and bench.protection.distrusted == 0
+    bench.errors = 2
+    bench.run(10_100)
+    assert bench.held(0) == "meter_implausible" and bench.word == 0
+
+
+def test_what_is_distrusted_for_its_noise_is_not_trusted_before_a_quiet_span():
+    bench = Bench(sockets=2).close(0)
+    bench.errors = 2
+    bench.run(10_100)
+    bench.protection.trust()
+    assert bench.protection.distrusted == 3, "its registers are right, and its line is as noisy as before"
+    bench.errors = 1
+    bench.run(5000)
+    assert bench.protection.distrusted == 3, "nothing is trusted by itself"
+    bench.protection.trust()
+    assert bench.protection.distrusted == 0
 
 
 def test_one_bad_frame_in_three_where_a_poll_is_one_frame():

@@ -23,6 +23,7 @@ def test_what_a_new_one_is():
     assert (task.protection, task.reading) == (bench.protection, bench.reading)
     assert (task.relays, task.watchdog, task.rtc) == ("relays", "watchdog", "rtc")
     assert (task.meter, task.inputs, task.contactor, task.error) == (None, None, None, None)
+    assert task.meter_wrong == 0
     assert list(task._blind_ms) == [0] * 4 and task._during == protect.QUIET and task.tick_us == 0
     assert (task._memo_of, len(task._memo)) == (-1, trip_memo.size(5))
     assert task._last == 77 and Runtime.kept_for_exceptions == 100
@@ -295,7 +296,33 @@ def test_relays_that_do_not_read_back():
     assert [board.tick() for _ in range(5)] == [1] * 5 and board.contactor.last == 1, "in a row"
     board.tick()
     assert board.guard.fault == FAULT_RELAYS and board.contactor.last == 0, "the contactor in the same tick"
-    assert board.tick() == 0
+    assert board.relays.offs == 0
+    assert board.tick() == 0 and board.relays.offs == 1
+
+
+def test_a_faulty_point_writes_no_word_but_off():
+    """A charge pump behind the relays then runs down: they open though they do not obey the word."""
+    board = TickBench(0)
+    board.guard.fail()
+    for offs in (1, 2, 3):
+        assert board.tick() == 0 and board.relays.offs == offs
+    board = TickBench(0)
+    board.meter.error = ValueError("a bug")
+    assert board.tick() == 0 and (board.relays.offs, board.contactor.offs) == (1, 1)
+
+
+def test_a_meter_that_needs_a_set_up_is_distrusted_in_the_tick_that_finds_it():
+    board = TickBench(0, 2)
+    board.meter.wrong = board.task.meter_wrong = 0xFFFFFF
+    assert board.tick() == 5 and not board.guard.distrusted
+    board.meter.wrong = 0
+    assert board.tick() == 0 and board.guard.distrusted == 15
+    board.guard.trust()
+    assert board.tick() == 0 and board.guard.distrusted == 15, "whoever trusts it without a set-up"
+    board.task.meter_wrong = 0
+    board.guard.trust()
+    board.tick()
+    assert not board.guard.distrusted
 
 
 def test_the_contactor_follows():

@@ -284,7 +284,10 @@ def test_a_silent_chip_makes_its_own_socket_unread():
     bench.run(12).fresh = [0] * 4
     bench.run(100)
     assert bench.fresh[1] == 0 and bench.reading.slow_ok[1] == 0 and min(bench.fresh[0], bench.fresh[2]) >= 18
-    assert bench.reading.errors >= 20 and bench.reading.slow_ok[0] == 1
+    assert bench.reading.slow_ok[0] == 1
+    assert bench.reading.errors <= 1, (
+        "of one that is silent: what is counted is how good the others' answers are"
+    )
     assert bench.reading.voltage_ok == 1  # the others measure the same mains
     assert bench.driver.wrong == 0
     bench.run(200)
@@ -378,7 +381,7 @@ def test_noise_gives_no_reading():
         uart.give()
         driver.poll(reading)
         good += reading.fast_ok[0]
-    assert good == 0 and reading.errors > 100, (good, reading.errors)
+    assert good == 0 and (reading.frames, reading.errors) == (1, 1), "noise alone is silence"
 
 
 def test_what_a_board_may_say():

@@ -126,7 +126,7 @@ def test_halves_of_two_answers_are_no_answer():
             uart.sent.append(b"")
         driver.poll(reading)
         assert reading.fast_ok[0] == 0
-    assert len(uart.sent) >= 4 and reading.errors >= 2
+    assert len(uart.sent) >= 4 and (reading.frames, reading.errors) == (1, 1), "no answer is silence"
 
 
 def test_what_is_no_answer_is_none():
@@ -255,7 +255,10 @@ def test_a_silent_meter_makes_its_own_socket_unread():
     bench.chips[1].silent = True
     bench.run(60).fresh = [0] * 4
     bench.run(200)
-    assert bench.fresh[1] == 0 and bench.reading.slow_ok[1] == 0 and bench.reading.errors >= 5
+    assert bench.fresh[1] == 0 and bench.reading.slow_ok[1] == 0
+    assert bench.reading.errors == 1, (
+        "of one that is silent: what is counted is how good the others' answers are"
+    )
     assert min(bench.fresh[0], bench.fresh[2], bench.fresh[3]) >= 7 and bench.reading.voltage_ok == 1
     bench.chips[1].silent = False
     bench.run(60)

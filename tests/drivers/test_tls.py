@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,10 @@ def test_the_right_broker_is_trusted(mpy: Path, folder: Path) -> None:
     (folder / "ca.der").write_bytes(authority.der)
     with tls_broker(folder, authority) as port, BoardScript(mpy, SCRIPT, folder, port, NAME) as script:
         assert script.wait("puback") == [1]
+        heard = [json.loads(line)[0] for line in script.output if line.startswith("[")]
+        assert heard[:3] == ["asked", "asked", "over"], (
+            "a handshake waits until it may begin, and says when it is over"
+        )
 
 
 @pytest.mark.parametrize("signs", [0, 1])
@@ -70,6 +75,7 @@ def test_a_wrong_broker_is_refused(micropython: Path, folder: Path, case: str, s
         [why] = script.wait("refused")
         assert said in why, why
         assert not [line for line in script.output if "puback" in line]
+        assert [line for line in script.output if "over" in line], "a handshake that failed is over, too"
 
 
 def test_without_a_ca_there_is_no_context(micropython: Path, folder: Path) -> None:

@@ -83,6 +83,8 @@ class Part:
 
 
 class MeterPart(Part):
+    wrong = 0
+
     def poll(self, reading):
         self._called()
         self.task.locked = Runtime.depth
@@ -104,6 +106,12 @@ class RelaysPart(Part):
         self._called()
         if self is self.task.relays:
             self.task.bench.word = word
+
+    offs = 0
+
+    def off(self):
+        self.offs += 1
+        self.write(0)
 
 
 class RtcPart(Part):

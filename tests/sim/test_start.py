@@ -49,6 +49,56 @@ async def record_loop(point, clock, protect, restart):
 record.record_loop = record_loop
 """
 
+_WELDED_THEN_THREE_PANICS = """
+import machine
+from core.point import Point
+_update = Point.update
+def update(self, uptime_ms, unix):
+    if self.boot < 4 and uptime_ms > (100000 if self.boot == 1 else 0):
+        machine.reset()
+    _update(self, uptime_ms, unix)
+Point.update = update
+"""
+
+_TWO_CRASHES_AND_TWO_LATER = """
+import machine
+from core.point import Point
+_update = Point.update
+def update(self, uptime_ms, unix):
+    if self.boot < 5 and uptime_ms > (615000 if self.boot == 3 else 20000):
+        machine.reset()
+    _update(self, uptime_ms, unix)
+Point.update = update
+"""
+
+_BROKEN_METER_AFTER_THREE_PANICS = (
+    _PANIC
+    + """
+from drivers.meter_bl0910 import BL0910
+_configure = BL0910.configure
+tried = []
+def configure(self):
+    tried.append(1)
+    if len(tried) > 1:
+        print("tried again")
+    raise ValueError("a bug in the driver")
+def poll(self, reading):
+    raise ValueError("another")
+if machine.reset_cause() != machine.PWRON_RESET:
+    BL0910.configure = configure
+    BL0910.poll = poll
+"""
+)
+
+_SET_UPS_ARE_TOLD = """
+from drivers.meter_bl0910 import BL0910
+_configure = BL0910.configure
+def configure(self):
+    print("set up")
+    _configure(self)
+BL0910.configure = configure
+"""
+
 _NO_METER = """
 from clock import clock
 from drivers.meter_bl0910 import BL0910
@@ -108,6 +158,67 @@ def test_a_restart_that_nobody_meant_is_a_crash(tmp_path: Path, broker: Broker) 
             lived.until("reset")
         status = heard.until("status", lambda message: message.get("state") == "safe_mode")
         assert "crashed 3 times" in status["problems"][0]
+
+
+def test_safe_mode_sees_a_welded_relay(tmp_path: Path, broker: Broker) -> None:
+    """Nothing closes there; but what is closed by itself is locked and told."""
+    firmware = spoilt(tmp_path / "firmware", _WELDED_THEN_THREE_PANICS)
+    weld = {"at_s": 60, "do": "relay_stuck", "socket": 1}
+    with Heard(broker) as heard, Lived(tmp_path, broker, "devkit-hlw8032", weld, firmware=firmware) as lived:
+        for _ in range(3):
+            lived.until("reset")
+        status = heard.until("status", lambda message: message.get("state") == "safe_mode")
+        assert "crashed 3 times" in status["problems"][0]
+        assert heard.record("trip", socket=1)["cause"] == "relay_welded"
+        assert heard.record("alarm", socket=1)["alarm"] == "relay_welded"
+        assert heard.ask(id="a", op="start", socket=1)["detail"].startswith("it crashed 3 times")
+
+
+def test_in_safe_mode_a_session_waits_and_locks_nothing(tmp_path: Path, broker: Broker) -> None:
+    """The meter is heard and nothing is held against the socket: it must not try, and wear itself out."""
+    firmware = spoilt(tmp_path / "firmware", _WELDED_THEN_THREE_PANICS)
+    with Heard(broker) as heard, Lived(tmp_path, broker, "zq10", firmware=firmware, speed=300.0) as lived:
+        for _ in range(3):
+            lived.until("reset")
+        end = heard.record("session_end", socket=1)
+        assert end["reason"] in ("internal", "meter_stale") and end["suspended_s"] >= 900
+        assert heard.until("telemetry")["sockets"][0][0] == "unavailable", "and not locked"
+        assert not [message for _, message in heard.messages if message.get("resumed")]
+
+
+def test_safe_mode_outlives_a_meter_driver_that_fails(tmp_path: Path, broker: Broker) -> None:
+    firmware = spoilt(tmp_path / "firmware", _BROKEN_METER_AFTER_THREE_PANICS)
+    with (
+        Heard(broker) as heard,
+        Lived(tmp_path, broker, "zq10", firmware=firmware, tracebacks=True) as lived,
+    ):
+        lived.until("console", lambda event: "crashed 3 times" in event["line"])
+        begin = len(lived.seen)
+        lived.until("console", lambda event: "the meter failed; it is begun again in 30 s" in event["line"])
+        lived.until("console", lambda event: event["line"] == "tried again")
+        assert heard.ask(id="a", op="start", socket=2)["detail"].startswith("it crashed 3 times")
+        assert not [event for event in lived.seen[begin:] if event["event"] == "reset"]
+
+
+def test_ten_good_minutes_forget_the_crashes_before_them(tmp_path: Path, broker: Broker) -> None:
+    firmware = spoilt(tmp_path / "firmware", _TWO_CRASHES_AND_TWO_LATER)
+    with Lived(tmp_path, broker, "zq10", firmware=firmware, speed=200.0) as lived:
+        for _ in range(4):
+            lived.until("reset")
+        lived.until("console", lambda event: event["line"] == "zhuque: ready")
+        assert not [event for event in lived.seen if "crashed" in str(event.get("line"))]
+
+
+def test_a_meter_that_is_not_believed_is_set_up_before_it_is_again(tmp_path: Path, broker: Broker) -> None:
+    """A counter that stands still: its registers are read back, and written anew, while every relay is open."""
+    firmware = spoilt(tmp_path / "firmware", _SET_UPS_ARE_TOLD)
+    frozen = {"at_s": 120, "for_s": 40, "do": "meter_frozen", "what": "counter"}
+    with Lived(tmp_path, broker, "zq10", frozen, firmware=firmware) as lived:
+        lived.until("console", lambda event: event["line"] == "set up")
+        assert lived.until("relay")["closed"]
+        assert not lived.until("relay")["closed"]
+        lived.until("console", lambda event: event["line"] == "set up")
+        assert lived.until("relay")["closed"], "the session goes on by itself"
 
 
 def test_before_its_self_test_a_point_gives_its_sockets_no_supply(tmp_path: Path, broker: Broker) -> None:

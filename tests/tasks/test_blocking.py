@@ -58,3 +58,5 @@ def test_a_handshake_begins_when_it_may_and_is_announced(monkeypatch: pytest.Mon
     assert board.may_shake_hands() is False and not guard.announced
     guard.judge.last_ma[0] = 6000
     assert board.may_shake_hands() is True and guard.announced
+    board.shook_hands()
+    assert not guard.announced

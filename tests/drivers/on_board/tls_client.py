@@ -18,6 +18,20 @@ def tell(*event):
     print(json.dumps(event))
 
 
+class Gate:
+    """Opens when it was asked twice."""
+
+    asked = 0
+
+    def may_shake_hands(self):
+        self.asked += 1
+        tell("asked")
+        return self.asked == 2
+
+    def shook_hands(self):
+        tell("over")
+
+
 async def main(folder, port, name):
     made = context(folder + "/")
     if made is None:
@@ -26,7 +40,7 @@ async def main(folder, port, name):
     status = "zq/1/g/p/status"
     mqtt = MqttClient("g/p", "g/p", "secret", 30, (status, b"{}"), None, lambda pid: tell("puback", pid))
     try:
-        await mqtt.connect("127.0.0.1", port, made, name)
+        await mqtt.connect("127.0.0.1", port, made, name, Gate())
     except MqttError as e:
         tell("refused", str(e))
         return

@@ -97,7 +97,7 @@ async def main():
     clock = Clock(Rtc(), 1_700_000_000)
     clock.unix = lambda: None
     publisher = Publisher(
-        config.config(SETTINGS), Wifi(), clock, MqttClient, outbox, Point(outbox), None, lambda: True
+        config.config(SETTINGS), Wifi(), clock, MqttClient, outbox, Point(outbox), None, None
     )
 
     def on_command(payload):
