@@ -459,7 +459,7 @@ def test_nothing_is_seen_open_before_a_reading_told_so():
         seat.step(20, closed=0, ok=0)
         assert not seat.judge.seen_open(1), "open for long enough, and nobody looked"
     seat.step(20, 150, closed=0)
-    assert seat.judge.seen_open(1)
+    assert seat.judge.seen_open(1) and list(seat.judge._heard_open) == [0, 1, 0]
     seat.step(20, 151, closed=0)
     assert not seat.judge.seen_open(1)
 

@@ -483,6 +483,7 @@ def test_bad_frames_while_every_socket_is_silent_are_silence():
             for i in range(3):
                 if i not in heard:
                     guard.judge._silent_ms[i], guard.judge.stale[i] = silent_ms, stale
+            assert guard._is_heard() is bool(heard or distrusted)
             expect = 7 if heard else distrusted
             assert spans(guard, reading, *[(1000, 15, 15)] * 5) == expect, (silent_ms, stale, heard)
 
@@ -635,8 +636,9 @@ def test_nothing_closes_while_a_gap_is_announced():
     guard.announce_gap()
     guard._since_closing_ms = 1000
     assert guard.step(20, reading) == 3
+    assert guard._may_close() is False
     guard.end_gap()
-    assert not guard.announced and guard.step(20, reading) == 7
+    assert not guard.announced and guard._announced_ms == 0 and guard.step(20, reading) == 7
     guard.renew()
     assert guard.step(2001, reading) == 0, "and the next gap is a fault again"
 
