@@ -186,6 +186,22 @@ def test_a_session_that_wore_out_is_not_locked_for_its_neighbours_welded_relay()
     assert wall.protection.latched[2] == 0 and wall.state(3) == "ended"
 
 
+def test_where_nothing_may_close_a_session_does_not_wear_itself_out():
+    """As in safe mode, where the meter is heard: to resume would be in vain, three times, and then lock the socket."""
+    wall = charging()
+    session = wall.point.sessions[2]
+    wall.protection.ready = False
+    wall.live(60)
+    assert wall.state(3) == "suspended" and session.cause == "internal" and session.recloses == 0
+    wall.mv = 150_000
+    wall.live(4)
+    assert session.cause == "undervoltage", "what is held goes before it"
+    wall.mv = 230_000
+    wall.live(900)
+    assert wall.records("session_end")[0]["reason"] == "internal" and session.recloses == 0
+    assert wall.protection.latched[2] == 0
+
+
 def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():
     wall = charging()
     assert wall.command(id="m1", op="maintenance", actor="operator:li")["error"] == "socket_busy"
