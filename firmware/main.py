@@ -22,7 +22,8 @@ from wire.version import VERSION
 
 CPU_HZ = const(240_000_000)
 METER_RETRY_S = const(10)
-TRUST_AGAIN_MS = const(5000)
+METER_LOOK_MS = const(500)
+TRUST_AGAIN_LOOKS = const(10)
 THERMOMETER_MS = const(2000)
 SAFE_MODE_SPAN_S = const(600)
 AGAIN_S = const(30)
@@ -96,23 +97,23 @@ class Board:
                 self.point.problems[0],
                 "until it has run for 10 minutes and is restarted, or its power is cut",
             )
-            # A relay may be welded all the same; and what crashed it may be the meter's driver.
-            await keep("the meter", self._watch_meter)
+            # A relay may be welded all the same, where no contactor has cut it off.
+            if self.contactor is None and self.protect.meter_is_safe:
+                await keep("the meter", self._watch_meter)
         else:
             await self._watch_meter()
 
     async def _watch_meter(self):
         await self._set_up_meter()
         self.protect.meter = self.meter
-        if not self.protect.safe_mode:
-            self.protection.ready = True
-            say("ready")
+        distrusted = 0
         while True:
-            await asyncio.sleep_ms(500)
+            await asyncio.sleep_ms(METER_LOOK_MS)
+            distrusted = distrusted + 1 if self.protection.distrusted else 0
             if self.meter.wrong != self.protect.meter_wrong:
                 await self._mend_meter()
-            elif self.protection.distrusted:
-                await asyncio.sleep_ms(TRUST_AGAIN_MS)
+            elif distrusted >= TRUST_AGAIN_LOOKS:
+                distrusted = 0
                 await self._trust_again()
 
     async def _mend_meter(self):
@@ -124,17 +125,17 @@ class Board:
 
     async def _trust_again(self):
         """What was distrusted for what it said is set up and read back anew, unless others charge by the same chip."""
-        if self.meter.wrong != self.protect.meter_wrong:
-            return  # it is mended
-        if not self.protection.word:
+        if not self.protection.word | self.protection.wanted:
             await self._set_up_meter()
         self.protection.trust()
 
     async def _set_up_meter(self):
         while True:
+            wrong = self.meter.wrong  # before: what is counted meanwhile is for the next one
             try:
                 self.meter.configure()
             except OSError as e:
+                self.protection.ready = False
                 problem = "meter: {}".format(e)
                 say(problem)
                 if not self.protect.safe_mode:  # which is worse, and stays said
@@ -143,10 +144,13 @@ class Board:
                 await asyncio.sleep(METER_RETRY_S)
             else:
                 drop_setup()
-                self.protect.meter_wrong = self.meter.wrong
+                self.protect.meter_wrong = wrong
                 if not self.protect.safe_mode:
                     self.point.problems = []
                     self.point.state = "ready"
+                    if not self.protection.ready:
+                        self.protection.ready = True
+                        say("ready")
                 return
 
     async def run(self, obeyed):
@@ -204,14 +208,20 @@ class Board:
 
     def may_shake_hands(self):
         """True when a TLS handshake may begin; then the gap that it makes is announced."""
-        if not self.protection.may_stall():
+        protection = self.protection
+        if protection.still:
             return False
-        self.protection.announce_gap()
+        protection.still = True  # before the question: a tick right after it might close a relay
+        if not protection.may_stall():
+            protection.still = False
+            return False
+        protection.announce_gap()
         return True
 
     def shook_hands(self):
         """The handshake is over, well or badly."""
         self.protection.end_gap()
+        self.protection.still = False
 
     async def forget_crashes(self):
         """Ten minutes without a crash: those before do not count any more."""

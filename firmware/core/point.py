@@ -241,7 +241,8 @@ class Point:
     def _end(self, i, session, uptime_ms, unix):
         if session.worn_out and session.reason in causes.CAUSES:
             bits = causes.bit(session.reason)
-            if bits != causes.RELAY_WELDED:  # a neighbour's, or it were locked already
+            # A welded relay is a neighbour's, or it were locked already; a restart is what clears a fault.
+            if not bits & (causes.RELAY_WELDED | causes.INTERNAL):
                 self.protection.lock(i, bits)
         self._session_record(
             "session_end",
@@ -314,8 +315,14 @@ class Point:
     def _care_for_journal(self, uptime_ms, unix):
         """Erase ahead while nothing forbids it, and say what the journal lost."""
         journal = self.journal
-        if self.protection.may_stall():
-            journal.prepare()
+        protection = self.protection
+        if not protection.still:
+            protection.still = (
+                True  # before the question: a tick between it and the erase might close a relay
+            )
+            if protection.may_stall():
+                journal.prepare()
+            protection.still = False
         lost = journal.lost_unstored - self._lost_unstored
         if lost and self._lost_since != journal.stored_seq + 1:
             # Once for each silence of the collector: every block that follows would tell the same.

@@ -86,6 +86,8 @@ class Protection:
         self._unread = INPUTS  # which of them have not said anything yet
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
+        self.still = False  # somebody is about to block, and nothing closes until he is done
+        self._fed = False  # what the contactor of this point was told last
         self._announced_ms = 0
         self._fail_asked = 0
         self._slow_ms = FOREVER  # since the last slow tick
@@ -188,7 +190,10 @@ class Protection:
         return self._announced_ms > 0
 
     def distrust(self, socket=None):
-        """A meter's readings count for nothing until its self-test passes again: one socket's, or all."""
+        """No relay is closed on what a meter says until its self-test passes again: one socket's, or all.
+
+        What opens and locks is believed all the same: a weld that nobody looked for is worse than one that is none.
+        """
         bits = (1 << self.sockets) - 1 if socket is None else 1 << socket
         self.distrusted |= bits
 
@@ -260,6 +265,7 @@ class Protection:
             self._go_stale()
         self._announced_ms = max(0, self._announced_ms - dt_ms)
         self.advance(dt_ms)
+        self._follow_contactor()
         self._judge_point(dt_ms, reading)
         for i in range(self.sockets):
             bits = self.judge.judge(i, dt_ms, self.word >> i & 1, reading) & ~self.latched[i]
@@ -279,6 +285,14 @@ class Protection:
         self._since_closing_ms = min(self._since_closing_ms + dt_ms, FOREVER)
         self._slow_ms = min(self._slow_ms + dt_ms, FOREVER)
         self._slower_ms = min(self._slower_ms + dt_ms, FOREVER)
+
+    def _follow_contactor(self):
+        """Without its supply nothing was seen of a relay: when it comes back, each must be seen open anew."""
+        fed = self.has_contactor and self.contactor
+        if fed and not self._fed:
+            for i in range(self.sockets):
+                self.judge.opens(i)
+        self._fed = fed
 
     def _judge_point(self, dt_ms, reading):
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
@@ -375,7 +389,7 @@ class Protection:
         self._open(i)
 
     def _may_close(self):
-        if self._announced_ms:
+        if self.still:
             return False  # nobody could look at what it closes onto
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held
 

@@ -214,11 +214,13 @@ class Session:
     def _suspended(self, dt_ms, hold, roll):
         self._held_ms += dt_ms
         if self._held_ms > self.resume_after_outage_ms:
-            self.reason = self.cause
+            self.reason = self.cause if self.outage_open or not hold else hold
         elif self.outage_open:
             return None  # `outage` decides
         elif hold:
-            self.cause = hold
+            # After a restart every meter is silent at first: that is not what the session was suspended for.
+            if self.cause != "power_loss" or hold != "meter_stale":
+                self.cause = hold
             self._resume_in_ms = None
         elif self._resume_in_ms is None:
             if self.recloses >= MAX_RECLOSES:

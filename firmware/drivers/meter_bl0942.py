@@ -113,7 +113,8 @@ class BL0942(Calibrated):
             self._asked = -1
             self._busy = False
         for i, wrong in enumerate(found):
-            self._present[i] = not wrong
+            # One that answers and fails again is not reported again: the others go on without it.
+            self._present[i] = (2 if self._present[i] == 2 else 0) if wrong else 1
             self._missed[i] = 1 if wrong else 0
         if all(found):
             raise MeterError(found[0])
@@ -125,7 +126,7 @@ class BL0942(Calibrated):
         self._busy = True
         try:
             chips = zip(self._addresses, self._present)
-            return not any([on and setup.differing(self, a, self._settings) for a, on in chips])
+            return not any([on == 1 and setup.differing(self, a, self._settings) for a, on in chips])
         finally:
             self._asked = -1
             self._busy = False
@@ -237,7 +238,7 @@ class BL0942(Calibrated):
         turn = self._turn
         if not self._present[turn]:
             self._lost()
-            self._present[turn] = 2  # reported; the next `configure` decides
+            self._present[turn] = 2  # reported, and left out until a `configure` finds it right
         if self._present[turn] == 2:
             return
         got = self._values
@@ -259,7 +260,7 @@ class BL0942(Calibrated):
         self._count_error(reading, turn)
         if self._missed[turn] < 255:
             self._missed[turn] += 1
-            if self._missed[turn] == _LOST_TURNS and self._present[turn]:
+            if self._missed[turn] == _LOST_TURNS and self._present[turn] == 1:
                 self._lost()
         self._no_voltage += 1
         if self._no_voltage > 3 * self.channels:
@@ -268,7 +269,7 @@ class BL0942(Calibrated):
 
     def _check_register(self, heard, reading):
         """The register that was asked for, of a chip that is set up."""
-        if not self._present[self._audit % self.channels]:
+        if self._present[self._audit % self.channels] != 1:
             return
         if not heard:
             self._count_error(reading, self._audit % self.channels)

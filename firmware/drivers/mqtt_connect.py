@@ -52,8 +52,9 @@ async def _open(sock, address, greeting, tls, name, gate):
     if tls is not None:
         while gate is not None and not gate.may_shake_hands():
             await asyncio.sleep_ms(_GATE_MS)
-        sock = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
     try:
+        if tls is not None:
+            sock = tls.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False)
         await _greet(sock, greeting)
     except BaseException:
         sock.close()  # with TLS the caller knows only the socket beneath

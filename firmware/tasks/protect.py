@@ -51,6 +51,8 @@ class ProtectTask:
         self._memo_of = -1
         self._crashes = crashes
         self.safe_mode = crashes >= SAFE_MODE_CRASHES
+        # Once: a meter whose set-up hangs the board would go on crashing it.
+        self.meter_is_safe = crashes <= SAFE_MODE_CRASHES
         self._own = 0  # 1: the restart that follows is ours, and counted where it is to be
         self._bad_readbacks = 0
         self._last = time.ticks_ms()
@@ -58,6 +60,7 @@ class ProtectTask:
 
     def start(self, timer):
         """Run from `timer`, a machine.Timer."""
+        self._keep_memo()  # a crash that comes before the first tick counts, too
         self._last = time.ticks_ms()
         timer.init(period=PERIOD_MS, mode=timer.PERIODIC, callback=self.tick)
 
@@ -98,13 +101,13 @@ class ProtectTask:
             self.reading.unread = self.inputs.unread
             self.reading.active = active & ~self.inputs.unread
         word = protection.step(dt_ms, self.reading)
-        if protection.fault:
-            self.relays.off()  # relays that may not obey the word lose their supply too, where the board can
-        else:
+        if not protection.fault:
             self.relays.write(word)
             self._check_readback()
-        if self.contactor is not None:
-            self.contactor.write(1 if protection.contactor else 0)
+            if self.contactor is not None:
+                self.contactor.write(1 if protection.contactor else 0)
+        if protection.fault:
+            self._open_all()
         if protection.changes != self._memo_of:
             self._memo_of = protection.changes
             self._keep_memo()
@@ -112,8 +115,8 @@ class ProtectTask:
             self._count_crash()
 
     def _check_readback(self):
-        """Relays that do not do what is written, so many ticks in a row, are an internal fault."""
-        if self.relays.readback_ok:
+        """Relays that do not do what is written, so many ticks in a row, are an internal fault; a contactor, too."""
+        if self.relays.readback_ok and (self.contactor is None or self.contactor.readback_ok):
             self._bad_readbacks = 0
         elif self._bad_readbacks < BAD_READBACKS:
             self._bad_readbacks += 1
@@ -147,13 +150,17 @@ class ProtectTask:
         self._memo_of = -1
 
     def _fail(self, error, dt_ms):
-        self._open(self.relays)  # the pins before anything else that may fail
-        if self.contactor is not None:
-            self._open(self.contactor)
+        self._open_all()  # the pins before anything else that may fail
         self.error = error
         self.protection.fail_now(FAULT_TICK)
         self.protection.advance(dt_ms)
         self._count_crash()
+
+    def _open_all(self):
+        """No word any more: relays that may not obey it lose their supply too, where the board can."""
+        self._open(self.relays)
+        if self.contactor is not None:
+            self._open(self.contactor)
 
     def _open(self, relays):
         try:

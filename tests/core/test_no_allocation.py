@@ -157,10 +157,11 @@ PATHS = {
     "far overload": lambda board: setattr(board.guard.load, "_limit_ma", 9000),
     "not ready": lambda board: setattr(board.guard, "ready", False),
     "gap announced": lambda board: board.guard.announce_gap(),
-    "closing while a gap is announced": lambda board: (
-        board.guard.announce_gap(),
+    "closing while somebody is about to block": lambda board: (
+        setattr(board.guard, "still", True),
         board.guard.want(6, not board.guard.word >> 6 & 1),
     ),
+    "the contactor comes back": lambda board: setattr(board.guard, "ready", not board.guard.ready),
     "a meter to be set up": lambda board: setattr(board.meter, "wrong", 1),
     "fault": lambda board: board.guard.fail(),
     "relays do not read back": lambda board: setattr(board.relays, "readback_ok", False),

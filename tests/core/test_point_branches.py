@@ -190,16 +190,63 @@ def test_where_nothing_may_close_a_session_does_not_wear_itself_out():
     """As in safe mode, where the meter is heard: to resume would be in vain, three times, and then lock the socket."""
     wall = charging()
     session = wall.point.sessions[2]
+    session.recloses = 2
     wall.protection.ready = False
     wall.live(60)
-    assert wall.state(3) == "suspended" and session.cause == "internal" and session.recloses == 0
+    assert wall.state(3) == "suspended" and session.cause == "internal" and session.recloses == 2
+    session.recloses = 3
     wall.mv = 150_000
     wall.live(4)
     assert session.cause == "undervoltage", "what is held goes before it"
     wall.mv = 230_000
     wall.live(900)
-    assert wall.records("session_end")[0]["reason"] == "internal" and session.recloses == 0
-    assert wall.protection.latched[2] == 0
+    assert wall.records("session_end")[0]["reason"] == "internal"
+    assert wall.protection.latched[2] == 0, (
+        "though it had used up its recloses: a restart is what clears a fault"
+    )
+
+
+def test_a_fourth_power_cut_locks_nothing_however_early_the_time_is_known():
+    for survives, at_s in ((True, 0), (False, 0), (False, 3), (False, 30)):
+        wall = charging()
+        wall.point.sessions[2].recloses = 3
+        wall.live(70)
+        after = wall.restart(outage_s=20, clock_survives=survives)
+        after.clock = wall.clock + 20 if survives or not at_s else None
+        after.live(at_s)
+        after.clock = wall.clock + 20 + at_s
+        after.live(15)
+        end = after.records("session_end")[0]
+        assert end["reason"] == "power_loss" and after.protection.latched[2] == 0, (survives, at_s)
+
+
+def test_a_meter_that_stays_silent_after_a_power_cut_is_what_ends_the_session():
+    wall = charging()
+    wall.live(70)
+    after = wall.restart(outage_s=20, clock_survives=True)
+    after.silent = [True] * after.sockets
+    after.live(910)
+    assert after.records("session_end")[0]["reason"] == "meter_stale" and after.protection.latched[2] == 0
+
+
+def test_no_relay_closes_between_the_question_and_the_erase():
+    wall = charging()
+    wall.protection.want(0, True)
+    wall.live(2)
+    wall.protection.want(1, True)
+    seen = []
+
+    def prepare():
+        for _ in range(20):
+            seen.append(wall.tick(100))
+
+    wall.journal.prepare = prepare
+    wall.point._care_for_journal(wall.uptime_ms, wall.clock)
+    assert not seen[-1] & 2 and not wall.protection.still
+    assert wall.tick(100) & 2
+    wall.protection.still, seen[:] = True, []
+    wall.point._care_for_journal(wall.uptime_ms, wall.clock)
+    assert seen == [] and wall.protection.still, "a handshake is under way, and says itself when it is over"
 
 
 def test_maintenance_is_refused_while_anybody_charges_and_then_for_one_restart():

@@ -52,6 +52,7 @@ def test_what_a_new_protection_is():
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == guard._fail_asked == 0
+    assert guard.still is guard._fed is guard._noisy is False
     assert guard._frames == guard._errors == guard._span_ms == guard._span_frames == guard._span_errors == 0
     assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
@@ -624,23 +625,53 @@ def test_what_is_open_already_is_not_opened_again():
     assert guard.judge._open_ms[1] == 360
 
 
-def test_nothing_closes_while_a_gap_is_announced():
+def test_nothing_closes_while_somebody_is_about_to_block():
     guard, reading = closed(0)
     guard.want(1, True)
-    guard.announce_gap()
-    for dt_ms in (2000, 2000, 999):
+    guard.still = True
+    for _ in range(100):
         guard.renew()
-        assert guard.step(dt_ms, reading) == 1 and guard.wanted == 3, "it waits"
-    assert guard.announced and guard.step(1, reading) == 3
-    guard.want(2, True)
-    guard.announce_gap()
-    guard._since_closing_ms = 1000
-    assert guard.step(20, reading) == 3
+        assert guard.step(100, reading) == 1 and guard.wanted == 3, "it waits"
     assert guard._may_close() is False
+    guard.still = False
+    assert guard.step(20, reading) == 3
+
+
+def test_what_was_announced_is_over_when_it_is_said():
+    guard, reading = closed(0)
+    guard.announce_gap()
     guard.end_gap()
-    assert not guard.announced and guard._announced_ms == 0 and guard.step(20, reading) == 7
-    guard.renew()
-    assert guard.step(2001, reading) == 0, "and the next gap is a fault again"
+    assert not guard.announced and guard._announced_ms == 0
+    guard._lease_ms = 10_000
+    assert guard.step(2001, reading) == 0, "the next gap is a fault again"
+
+
+def test_with_the_contactors_supply_every_relay_must_be_seen_open_anew():
+    for way in ("ready", "smoke", "welded"):
+        guard, reading = bare()
+        guard.has_contactor = True
+        guard.step(20, reading)
+        guard.judge._open_ms[0] = 5000
+        guard.step(20, reading)
+        assert guard.judge._open_ms[0] == 5020, "it is fed, and goes on"
+        if way == "ready":
+            guard.ready = False
+        else:
+            guard.restore(
+                WHOLE if way == "smoke" else 2, causes.SMOKE if way == "smoke" else causes.RELAY_WELDED
+            )
+        guard.step(2000, reading)
+        assert not guard.contactor and guard._fed is False
+        guard.ready = True
+        guard.latched[WHOLE] = guard.latched[2] = 0
+        guard.want(0, True)
+        assert guard.contactor
+        assert [guard.step(dt_ms, reading) for dt_ms in (299, 1)] == [0, 1], way
+        assert guard._fed is True
+    guard, reading = bare()
+    guard.want(0, True)
+    guard._since_closing_ms = 1000
+    assert guard.step(1, reading) == 1, "without a contactor its relays are always fed"
 
 
 def test_nothing_closes_while_the_point_sheds():

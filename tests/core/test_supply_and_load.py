@@ -178,7 +178,26 @@ def test_behind_an_open_contactor_no_relay_closes_and_no_other_socket_locks():
     bench.run(1000)
     assert bench.reset(2, local=True) is None and bench.held(0) is None
     bench.protection.want(0, True)
-    assert bench.tick() == 1
+    bench.run(280)
+    assert bench.word == 0, "what was seen while nothing was fed shows nothing"
+    bench.run(40)
+    assert bench.word == 1
+
+
+def test_a_second_weld_that_the_open_contactor_hid_is_found_before_anything_closes():
+    bench = Bench(sockets=3)
+    bench.protection.has_contactor = True
+    bench.close(0)
+    bench.welded[2] = 3000
+    bench.run(1000)
+    bench.welded[2] = 0  # nothing flows any more
+    bench.run(1000)
+    assert bench.reset(2, local=True) is None
+    bench.protection.want(0, True)
+    bench.protection.want(1, True)
+    bench.welded[1] = bench.welded[2] = 3000
+    bench.run(2000)
+    assert bench.word == 0 and bench.cause(1) == bench.cause(2) == "relay_welded"
 
 
 def test_without_a_contactor_a_welded_relay_holds_nobody_else():
