@@ -298,6 +298,15 @@ def test_a_vfs_that_is_none_is_complained_about_for_ever(flashed: Bench) -> None
     assert b"looks corrupt" in flashed.talk(until=b"programming).\r\n")
 
 
+def test_a_boot_py_that_is_no_text_leaves_the_prompt(flashed: Bench) -> None:
+    """It was cut off while it was written: blank flash is what a name may be made of."""
+    (flashed.folder / "boot.py").write_bytes(b"\xff" * 100)
+    flashed.mpremote("fs", "cp", "boot.py", ":boot.py")
+    flashed.board.order("reset")
+    heard = flashed.talk(until=b">>> ")
+    assert b"NameError: name '\xff" in heard and b"virtual.py" not in heard
+
+
 def test_another_program_runs_silently(make: Callable[..., Bench]) -> None:
     bench = make()
     bench.image.write_bytes(images.stock("1.0", size=16 * 1024, project="hello_world"))

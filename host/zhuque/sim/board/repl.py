@@ -43,8 +43,8 @@ class Repl:
     def run_file(self, name):
         """boot.py or main.py, where it is there; True when it asked for a soft reset."""
         try:
-            with open(name) as file:
-                source = file.read()
+            with open(name, "rb") as file:
+                source = file.read()  # bytes: what was cut off while it was written may be no text
         except OSError:
             return False
         return self._execute(source, name, "exec", b"")

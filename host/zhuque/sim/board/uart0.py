@@ -146,8 +146,8 @@ def _show(value):
 
 def print_exception(error, skip):
     """A traceback, without the lines of files whose name holds `skip`."""
-    text = io.StringIO()
+    text = io.BytesIO()  # a name in it may be of any bytes
     sys.print_exception(error, text)
-    for line in text.getvalue().split("\n")[:-1]:
-        if not ('File "' in line and skip in line):
-            uart.write_text(line + "\n")
+    for line in text.getvalue().split(b"\n")[:-1]:
+        if not (b'File "' in line and skip.encode() in line):
+            uart.write(line + b"\r\n")
