@@ -23,11 +23,16 @@ _PREFIX = "zhuque: {"
 _SETTLED = ("ready", "misconfigured", "safe_mode", "maintenance")
 _PULSE_S = 0.1
 _KEPT_LINES = 12
-# What the ROM or MicroPython prints when there is nothing to wait for; the text says what that means.
-_HOPELESS = (
+# What the ROM or MicroPython prints for ever where nothing starts; the text says what that means.
+_DEAD = (
     ("invalid header", "its flash holds nothing that starts; flash it again"),
-    ("incompatible .mpy file", "its MicroPython cannot load the application; use one of 1.23 to 1.29"),
     ("No bootable app", "its bootloader finds no application; flash it again"),
+    ("sectors looks corrupt", "its file system is half written or damaged; flash it again"),
+)
+# The same where it says so once.
+_HOPELESS = (
+    *_DEAD,
+    ("incompatible .mpy file", "its MicroPython cannot load the application; use one of 1.23 to 1.29"),
     ("MemoryError", "it ran out of memory while it started; use the plain ESP32_GENERIC image"),
 )
 
@@ -68,6 +73,11 @@ def parse(line: str) -> Hello | None:
         )
     except (ValueError, KeyError, TypeError):
         return None  # cut off by a reset; it will come again
+
+
+def why_dead(text: str) -> str | None:
+    """What a line means that a board says, again and again, in place of running its firmware; None for any other."""
+    return next((meaning for words, meaning in _DEAD if words in text), None)
 
 
 def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = lambda: False) -> Hello:

@@ -1,8 +1,8 @@
 """The console of a board that runs our firmware, as a line for commands: firmware/wire/README.md, "The console".
 
 A board is not restarted by it, and its sessions go on. What comes is taken only where its CRC-32 is right; all other
-lines (the firmware's words, half a line) are passed over. Opening leaves DTR and RTS as the system sets them, both on:
-one alone would reset the board.
+lines (the firmware's words, half a line) are passed over, but for those that say that no firmware runs: then nobody
+waits. Opening leaves DTR and RTS as the system sets them, both on: one alone would reset the board.
 """
 
 from __future__ import annotations
@@ -15,13 +15,17 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from zhuque.device import ports
+from zhuque.device import console, ports
 from zhuque.errors import NoAnswerError
 
 BAUD = 115200
 # A longer line may lose bytes in a busy board.
 MAX_COMMAND = 250
 _PREFIX = b'zhuque: {"'
+_PROMPT = b">>> "  # of MicroPython, which comes when main.py has ended
+_AT_PROMPT = (
+    "the board shows MicroPython's prompt, its firmware does not run: press its EN button and try again"
+)
 _CHECK = b',"crc32":'
 _AGAIN_S = 2.0
 _READ_S = 0.1
@@ -35,7 +39,7 @@ class ConsoleLink:
         self._timeout_s = timeout_s
         self._line: Any = None
         self._rest = b""
-        self._prompt = False
+        self._why_dead = ""  # why no answer will come
 
     def __enter__(self) -> ConsoleLink:
         import serial
@@ -62,7 +66,7 @@ class ConsoleLink:
     def status(self) -> dict[str, Any]:
         """How the board says that it is: the `status` message, with `site` and `point`."""
         until = time.monotonic() + self._timeout_s
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self._why_dead:
             self._send(b"\n\n")  # the first ends whatever half line there was
             found = self._next(lambda channel: channel == "status", min(until, time.monotonic() + _AGAIN_S))
             if found is not None:
@@ -91,7 +95,7 @@ class ConsoleLink:
                 return reply
 
     def _next(self, wanted: Callable[[str], bool], until: float) -> tuple[str, bytes] | None:
-        """The next message on such a channel, None when the time is over."""
+        """The next message on such a channel, None when the time is over or nothing runs that could send one."""
         while True:
             *lines, self._rest = self._rest.split(b"\n")
             for i, line in enumerate(lines):
@@ -99,13 +103,22 @@ class ConsoleLink:
                 if found and wanted(found[0]):
                     self._rest = b"\n".join([*lines[i + 1 :], self._rest])
                     return found
-            if time.monotonic() > until:
+                if found is None:
+                    self._judge(line)
+            if self._rest == _PROMPT:
+                self._why_dead = _AT_PROMPT
+            if self._why_dead or time.monotonic() > until:
                 return None
             try:
                 self._rest += self._line.read(max(1, self._line.in_waiting))
             except OSError as error:
                 raise self._gone() from error
-            self._prompt = self._prompt or self._rest.endswith(b">>> ")
+
+    def _judge(self, line: bytes) -> None:
+        """Whether a line that is no message says that nothing runs."""
+        text = line.decode(errors="replace").strip()
+        if meaning := console.why_dead(text):
+            self._why_dead = f"the board says {text!r}: {meaning}"
 
     def _send(self, data: bytes) -> None:
         try:
@@ -120,11 +133,8 @@ class ConsoleLink:
         )
 
     def _silent(self) -> NoAnswerError:
-        if self._prompt:
-            return NoAnswerError(
-                f"{self.port}: the board shows MicroPython's prompt, its firmware does not run: press its EN button "
-                "and try again"
-            )
+        if self._why_dead:
+            return NoAnswerError(f"{self.port}: {self._why_dead}")
         return NoAnswerError(
             f"{self.port}: no answer on the board's console within {self._timeout_s:.0f} s. If it has just started, "
             "try again; if its firmware is older than this zhuque, `zhuque flash` brings it up to date and keeps its "
