@@ -275,12 +275,17 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
 )
 
 
+def went_away(port: str) -> NoAnswerError:
+    """The error for a board that was there a moment ago."""
+    return NoAnswerError(f"{port}: {_AWAY}")
+
+
 def explain(port: str, talk: Talk) -> ZhuqueError:
     """The error for what esptool said when it failed: what happened, what it means, what to do."""
     said = talk.error.splitlines() or talk.lines[-3:] or ["nothing"]
     words = " / ".join(line for line in said if line)
     if "mac" in talk.facts and not (ports.is_url(port) or Path(port).exists()):
-        return NoAnswerError(f"{port}: {_AWAY}")
+        return went_away(port)
     if _BUSY.search(words):
         return ports.in_use(port)
     if "Permission denied" in words:
