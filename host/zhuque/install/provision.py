@@ -6,9 +6,9 @@ the SHA-256 of every file that it holds, which must be what was meant, restarts,
 
 Rules: what fails on one port stays there, and the same command finishes it. A journal is never touched, but for that of
 a board that was another point: pulled by then, it begins anew, or its records would come, and be billed, under two
-names. Of a board that says nothing it is pulled from its flash. A board's calibration is its own and is carried over.
-Nothing that was issued is kept or printed. A port's name is no board: whatever is done by it must find the MAC address
-for which the point was taken.
+names. A board's calibration is its own and is carried over. Of a board that says nothing both are read from its flash,
+and nobody waits for its prompt either. Nothing that was issued is kept or printed. A port's name is no board: whatever
+is done by it must find the MAC address for which the point was taken.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zhuque.device import console, flasher, image, layout, ports
+from zhuque.device import console, esptool, flasher, image, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
 from zhuque.device.image import Image
 from zhuque.device.repl import PATIENCE_S, Repl
-from zhuque.errors import NoAnswerError, RefusedError, UsageError, ZhuqueError
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 from zhuque.install.assign import Assigner
-from zhuque.install.rescue import FLASH_AT, FLASH_SIZE, Owner, Rescued, rescue, rescue_silent
+from zhuque.install.rescue import FLASH_AT, FLASH_SIZE, Owner, Rescued, config_on, rescue, rescue_silent
 from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
@@ -114,7 +114,8 @@ class Provisioner:
         try:
             self._run(port, outcome)
         except ZhuqueError as error:
-            outcome.error = error
+            is_gone = outcome.mac and not (ports.is_url(port) or Path(port).exists())
+            outcome.error = esptool.went_away(port) if is_gone and isinstance(error, NotFoundError) else error
         outcome.seconds = time.monotonic() - began
         self.on_progress(Progress(port, "PASS" if outcome.passed else "FAIL"))
         return outcome
@@ -122,20 +123,21 @@ class Provisioner:
     def _run(self, port: str, outcome: Outcome) -> None:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
-        was = Rescued()
+        was, flash = Rescued(), b""
         if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
-            was = self._rescue(port, found.mac)
+            was, flash = self._rescue(port, found.mac)
             outcome.rescued, outcome.kept = was.records, was.kept
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and not self.wish.again:
             outcome.how = "done before"
             return
-        held = self._held(port, found.mac) if found.is_ours else None
+        held = self._held(port, found.mac) if found.is_ours and not flash else None
+        old = held.config if held else config_on(flash)
         identity = self.assigner.issue(taken.point)
-        if _was_another(was.owner or _named(held), identity):
+        if _was_another(was.owner or _named(old), identity):
             self._begin_journal(port, found.mac, held)
-        meant = image.provisioned(self.base, files_of(identity, held.config if held else {}))
+        meant = image.provisioned(self.base, files_of(identity, old))
         if held is not None and _same(self.base.files, held.sums):
             self._write_files(port, found.mac, meant, held)
             outcome.how = "written"
@@ -161,19 +163,19 @@ class Provisioner:
             )
         return found
 
-    def _rescue(self, port: str, mac: str) -> Rescued:
-        """What it has not delivered, from its console or, where it does not answer, from its flash."""
+    def _rescue(self, port: str, mac: str) -> tuple[Rescued, bytes]:
+        """What it has not delivered, from its console or, where it does not answer, from its flash; and that flash."""
         site, yes = self.assigner.site, self.wish.yes
         step = "pulling its records"
         self._say(port, step)
         try:
-            return rescue(site, port, self.assigner.actor, yes, lambda part: self._say(port, step, part))
+            return rescue(site, port, self.assigner.actor, yes, lambda part: self._say(port, step, part)), b""
         except NoAnswerError:
             ports.check(port)
         step = "reading its flash, for it does not answer"
         with self._flasher(self.base) as running:
             flash = running.read(port, FLASH_AT, FLASH_SIZE, step)
-        return rescue_silent(site, port, mac, flash, yes, lambda part: self._say(port, step, part))
+        return rescue_silent(site, port, mac, flash, yes, lambda part: self._say(port, step, part)), flash
 
     @contextlib.contextmanager
     def _prompt(self, port: str, mac: str, patience_s: float = PATIENCE_S) -> Iterator[Repl]:
@@ -274,9 +276,8 @@ def _check_mac(port: str, wanted: str, found: str) -> None:
         )
 
 
-def _named(held: _Held | None) -> Owner | None:
-    """The point that its config.json names."""
-    config = {} if held is None else held.config
+def _named(config: dict[str, Any]) -> Owner | None:
+    """The point that a config.json names."""
     return (config["site"], config["point"]) if config.get("site") and config.get("point") else None
 
 

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
@@ -79,7 +80,7 @@ def rescue_silent(
     journal = FlashJournal(flash[layout.VFS.size :])
     if not journal.last_seq:
         return Rescued()
-    was = _owner(site, mac, journal.epoch, flash[: layout.VFS.size])
+    was = _owner(site, mac, journal.epoch, flash)
     if was is None and not journal.holds_sessions():  # of a board that was no point yet
         return Rescued()
     if was is not None and was[0] == site.name:
@@ -97,7 +98,16 @@ def rescue_silent(
     return Rescued(0, owner, _keep(source, file))
 
 
-def _owner(site: Settings, mac: str, epoch: str, vfs: bytes) -> Owner | None:
+def config_on(flash: bytes) -> dict[str, Any]:
+    """The config.json in FLASH_SIZE bytes at FLASH_AT, empty where there is none that can be read."""
+    try:
+        found = json.loads(filesystem.read(flash[: layout.VFS.size]).get("config.json", b"{}"))
+    except (filesystem.FilesystemError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _owner(site: Settings, mac: str, epoch: str, flash: bytes) -> Owner | None:
     """Whose journal that is: by the records that came from it, by the board's config.json, by the inventory."""
     store = Store(str(site.database))
     try:
@@ -108,10 +118,7 @@ def _owner(site: Settings, mac: str, epoch: str, vfs: bytes) -> Owner | None:
         store.close()
     if row is not None:
         return row.site, row.point
-    try:
-        config = json.loads(filesystem.read(vfs).get("config.json", b"{}"))
-    except (filesystem.FilesystemError, ValueError):
-        config = {}
+    config = config_on(flash)
     if config.get("site") and config.get("point"):
         return str(config["site"]), str(config["point"])
     held = next((point.point for point in points.listed(site) if point.mac == mac), None)

@@ -339,12 +339,18 @@ def test_of_a_board_that_says_nothing_the_records_are_pulled_from_its_flash(
 def test_the_same_point_that_says_nothing_keeps_its_journal(
     site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
+    """And its calibration."""
     board = new_board()
     passed(provisioner(site, zq10).run(board.address))
+    calibration = {"power": [[1_010_000, 0]] * 10}
+    with Repl(board.address) as repl:
+        repl.write("/config.json", json.dumps({**config(board), "calibration": calibration}).encode())
+        repl.restart()
     silence(board)
     epoch = journal_of(board).epoch
     outcome = passed(hearing_again(board, provisioner(site, zq10, again=True)).run(board.address))
     assert outcome.rescued > 0 and journal_of(board).epoch == epoch
+    assert config(board)["calibration"] == calibration
 
 
 def test_what_a_silent_board_of_another_garage_holds_is_kept_in_a_file(
@@ -385,9 +391,14 @@ def test_a_journal_that_is_nobodys_is_not_given_to_anybody(
 def test_a_hub_that_drops_three_of_four_at_once(site: Settings, zq10: Image, new_board: NewBoard) -> None:
     """The fourth is finished, and the next run finishes the three, each as the point that it was."""
     made = [new_board() for _ in range(4)]
-    dropped = threading.Event()
+    dropped, looked_at = threading.Event(), threading.Barrier(4)
+    connected: list[str] = []
 
     def drop(progress: Progress) -> None:
+        if progress.step == "connecting":
+            connected.append(progress.port)
+            if connected.count(progress.port) == 2:  # to write: every board is known by now
+                looked_at.wait(60)
         if progress.step == "writing" and (progress.part or 0) > 0.3 and not dropped.is_set():
             dropped.set()
             for board in made[1:]:
