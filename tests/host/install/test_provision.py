@@ -15,6 +15,7 @@ from tests.fakes import esp32_image
 from tests.fakes.collecting import rows, wait_for
 from tests.fakes.garage import make_site
 from tests.host.conftest import NewBoard
+from tests.host.install.conftest import OldPoint
 from zhuque.cli import main
 from zhuque.device import filesystem, flasher, layout
 from zhuque.device.console_link import ConsoleLink
@@ -70,17 +71,9 @@ def refusal(outcome: Outcome) -> str:
 
 
 @pytest.fixture
-def hillside(tmp_path: Path) -> Settings:
-    """Another garage."""
-    return make_site(tmp_path / "hillside", "hillside", points=1)
-
-
-@pytest.fixture
-def foreign(hillside: Settings, zq10: Image, new_board: NewBoard) -> VirtualBoard:
-    """A board that is hillside/p01."""
-    board = new_board()
-    passed(provisioner(hillside, zq10, ["p01"]).run(board.address))
-    return board
+def foreign(old_point: OldPoint) -> VirtualBoard:
+    """A board that is hillside/p01, of another garage."""
+    return old_point("hillside")[1]
 
 
 def test_a_blank_board_becomes_a_point_in_one_write(site: Settings, zq10: Image, new_board: NewBoard) -> None:
@@ -119,12 +112,11 @@ def test_a_board_that_runs_the_same_application_gets_only_its_files(
 
 
 def test_what_changed_in_the_site_is_given_to_a_board_that_was_done(
-    site: Settings, zq10: Image, new_board: NewBoard
+    done: tuple[Settings, VirtualBoard], zq10: Image
 ) -> None:
     from zhuque.site import secrets
 
-    board = new_board()
-    passed(provisioner(site, zq10).run(board.address))
+    site, board = done
     before = config(board)
     secrets.keep_wifi_password(site, "the-right-one-82")
     outcome = passed(provisioner(site, zq10).run(board.address))
@@ -153,10 +145,9 @@ def test_a_board_is_pulled_and_finished_by_the_second_run(
 
 
 def test_a_board_pulled_while_its_files_are_written_keeps_a_whole_identity(
-    site: Settings, zq10: Image, new_board: NewBoard
+    done: tuple[Settings, VirtualBoard], zq10: Image
 ) -> None:
-    board = new_board()
-    passed(provisioner(site, zq10).run(board.address))
+    site, board = done
     work = provisioner(site, zq10, again=True)
     work.on_progress = lambda progress: board.order("unplug") if progress.step == "writing" else None
     cut = work.run(board.address)
@@ -168,13 +159,14 @@ def test_a_board_pulled_while_its_files_are_written_keeps_a_whole_identity(
 
 @pytest.mark.parametrize("is_blank", [True, False], ids=["blank", "ours"])
 def test_boards_that_are_exchanged_in_the_middle_are_no_pass(
-    site: Settings, zq10: Image, new_board: NewBoard, tmp_path: Path, is_blank: bool
+    old_point: OldPoint, zq10: Image, new_board: NewBoard, tmp_path: Path, is_blank: bool
 ) -> None:
     """The port has the same name; the MAC address tells them apart."""
     link = tmp_path / "tty"
-    first = new_board(link=link)
-    if not is_blank:
-        passed(provisioner(site, zq10).run(str(link)))
+    if is_blank:
+        site, first = make_site(tmp_path / "riverside", points=8), new_board(link=link)
+    else:
+        site, first = old_point("riverside", link=link)
     steps: list[str] = []
 
     def exchange(progress: Progress) -> None:
@@ -209,18 +201,17 @@ def test_a_board_that_runs_something_else_is_not_overwritten(
     assert passed(provisioner(site, zq10, yes=True).run(board.address)).point == "p01"
 
 
-def test_a_board_that_is_another_point_stays_that(site: Settings, zq10: Image, new_board: NewBoard) -> None:
-    board = new_board()
-    passed(provisioner(site, zq10, ["p07"]).run(board.address))
+def test_a_board_that_is_another_point_stays_that(done: tuple[Settings, VirtualBoard], zq10: Image) -> None:
+    site, board = done
     held = files(board)
-    refused = provisioner(site, zq10, ["p01", "p02"]).run(board.address)
+    refused = provisioner(site, zq10, ["p02", "p03"]).run(board.address)
     assert refused.error is not None and refused.error.exit_code == 5
-    assert "riverside/p07 already" in str(refused.error) and "point replace p07" in str(refused.error)
+    assert "riverside/p01 already" in str(refused.error) and "point replace p01" in str(refused.error)
     assert files(board) == held
 
 
-def test_no_point_is_left(site: Settings, zq10: Image, new_board: NewBoard) -> None:
-    passed(provisioner(site, zq10, ["p01"]).run(new_board().address))
+def test_no_point_is_left(done: tuple[Settings, VirtualBoard], zq10: Image, new_board: NewBoard) -> None:
+    site, _ = done
     refused = provisioner(site, zq10, ["p01"]).run(new_board().address)
     assert refused.error is not None and refused.error.exit_code == 3
     assert "no point is left" in str(refused.error)
@@ -282,12 +273,11 @@ def test_eight_at_once_as_they_are_plugged_in(site: Settings, zq10: Image, new_b
 
 
 def test_what_a_board_has_not_delivered_is_pulled_first(
-    site: Settings, zq10: Image, new_board: NewBoard
+    done: tuple[Settings, VirtualBoard], zq10: Image
 ) -> None:
     """Its journal stays as it is, too."""
-    board = new_board()
-    first = passed(provisioner(site, zq10).run(board.address))
-    assert first.rescued == 0
+    site, board = done
+    assert not rows(str(site.database), "SELECT seq FROM records")
     with ConsoleLink(board.address) as link:
         before = link.status()
     again = passed(provisioner(site, zq10, again=True).run(board.address))
@@ -322,26 +312,24 @@ def journal_of(board: VirtualBoard) -> FlashJournal:
 
 
 def test_of_a_board_that_says_nothing_the_records_are_pulled_from_its_flash(
-    site: Settings, zq10: Image, new_board: NewBoard
+    done: tuple[Settings, VirtualBoard], zq10: Image
 ) -> None:
-    board = new_board()
-    passed(provisioner(site, zq10, ["p07"]).run(board.address))
+    site, board = done
     last_seq = silence(board)
     epoch = journal_of(board).epoch
-    points.replace(site, "p07", int(time.time()), "tester")
-    outcome = passed(hearing_again(board, provisioner(site, zq10, ["p01"])).run(board.address))
+    points.replace(site, "p01", int(time.time()), "tester")
+    outcome = passed(hearing_again(board, provisioner(site, zq10, ["p02"])).run(board.address))
     assert (outcome.how, outcome.rescued) == ("flashed", last_seq)
     stored = rows(str(site.database), "SELECT point, epoch, seq FROM records ORDER BY seq")
-    assert stored == [("p07", epoch, seq) for seq in range(1, last_seq + 1)]
-    assert journal_of(board).epoch != epoch  # p01 does not tell what p07 lived through
+    assert stored == [("p01", epoch, seq) for seq in range(1, last_seq + 1)]
+    assert journal_of(board).epoch != epoch  # p02 does not tell what p01 lived through
 
 
 def test_the_same_point_that_says_nothing_keeps_its_journal(
-    site: Settings, zq10: Image, new_board: NewBoard
+    done: tuple[Settings, VirtualBoard], zq10: Image
 ) -> None:
     """And its calibration."""
-    board = new_board()
-    passed(provisioner(site, zq10).run(board.address))
+    site, board = done
     calibration = {"power": [[1_010_000, 0]] * 10}
     with Repl(board.address) as repl:
         repl.write("/config.json", json.dumps({**config(board), "calibration": calibration}).encode())
@@ -354,8 +342,9 @@ def test_the_same_point_that_says_nothing_keeps_its_journal(
 
 
 def test_what_a_silent_board_of_another_garage_holds_is_kept_in_a_file(
-    site: Settings, zq10: Image, hillside: Settings, foreign: VirtualBoard
+    site: Settings, zq10: Image, old_point: OldPoint
 ) -> None:
+    hillside, foreign = old_point("hillside")
     last_seq = silence(foreign)
     epoch, before = journal_of(foreign).epoch, foreign.options.flash.read_bytes()
     why = refusal(provisioner(site, zq10).run(foreign.address))
