@@ -18,27 +18,16 @@ from zhuque.sim.tools import ToolMissingError, find_micropython
 pytest_plugins = ["tests.branches"]
 # A shell without job control has what it runs in the background ignore Ctrl-C, and so would every program started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Their tests share nothing that is dear to make, and take long: each may go to another process.
+# Their tests share nothing that is dear to make, and take long: each may go to another process. Those with boards too: a
+# virtual board's port has a name of its own, a link, and the kernel gives out the device behind it to nobody else while
+# any program has one of its ends open.
 _APART = (
     "test_on_micropython",
     "test_hostile",
-    "test_flash",
     "test_boards_and_faults",
     "test_garage",
     "test_point",
-)
-# They open serial ports, whose names the system gives out again, and look who else has them open.
-_PORTS = (
-    *(
-        "test_flash",
-        "test_firmware",
-        "test_repl",
-        "test_log_port",
-        "test_readme_walk",
-        "test_provision",
-        "test_uplink",
-    ),
-    *("test_wall", "test_esp32_tools", "test_esp32_loader", "test_esp32_firmware", "test_device"),
+    *("test_flash", "test_provision", "test_uplink", "test_repl", "test_log_port", "test_esp32_tools"),
 )
 
 
@@ -60,8 +49,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.flaky(reruns=2))
         if safety.is_test(item.path):
             item.add_marker(pytest.mark.xdist_group(safety.GROUP))
-        elif item.path.stem in _PORTS:
-            item.add_marker(pytest.mark.xdist_group("ports"))
         elif item.path.stem not in _APART:
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(safety.ROOT))))
 
