@@ -18,9 +18,9 @@ from zhuque.sim.tools import ToolMissingError, find_micropython
 pytest_plugins = ["tests.branches"]
 # A shell without job control has what it runs in the background ignore Ctrl-C, and so would every program started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Their tests share nothing that is dear to make, and take long: each may go to another process. Those with boards too: a
-# virtual board's port has a name of its own, a link, and the kernel gives out the device behind it to nobody else while
-# any program has one of its ends open.
+# Their tests share nothing that is dear to make, and take long: each may go to another process. Those with boards, too:
+# a virtual board's port has a name of its own, a link, and the kernel gives out the device behind it to nobody else
+# while any program has one of its ends open.
 _APART = (
     "test_on_micropython",
     "test_hostile",

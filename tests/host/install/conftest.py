@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes.garage import make_site
 from tests.host.conftest import NewBoard
+from zhuque.device.console_link import ConsoleLink
 from zhuque.device.image import Image
 from zhuque.install.assign import Assigner
 from zhuque.install.provision import Provisioner, Wish
@@ -54,7 +55,10 @@ def old_point(made_before: Callable[[str], Path], tmp_path: Path, new_board: New
 
     def copy(name: str, **options: Any) -> tuple[Settings, VirtualBoard]:
         shutil.copytree(made_before(name), tmp_path, dirs_exist_ok=True)
-        return settings.load(tmp_path / name), new_board(**options)
+        board = new_board(**options)
+        with ConsoleLink(board.address) as link:
+            link.status()  # it runs
+        return settings.load(tmp_path / name), board
 
     return copy
 

@@ -295,11 +295,16 @@ def hearing_again(board: VirtualBoard, work: Provisioner) -> Provisioner:
     return work
 
 
-def silence(board: VirtualBoard) -> int:
-    """Its firmware does not run any more, nor hears Ctrl-C; returns the last record that its journal holds."""
+def silence(board: VirtualBoard, **more: Any) -> int:
+    """Its firmware does not run any more, nor hears Ctrl-C; returns the last record that its journal holds.
+
+    `more` is in its config.json by then.
+    """
+    configured = json.dumps({**config(board), **more}).encode()
     with ConsoleLink(board.address) as link:
         last_seq = int(link.status()["last_seq"])
     with Repl(board.address) as repl:
+        repl.write("/config.json", configured)
         repl.write("/main.py", b"while True:\n    pass\n")
         repl.restart()
     board.order("deaf")
@@ -331,10 +336,7 @@ def test_the_same_point_that_says_nothing_keeps_its_journal(
     """And its calibration."""
     site, board = done
     calibration = {"power": [[1_010_000, 0]] * 10}
-    with Repl(board.address) as repl:
-        repl.write("/config.json", json.dumps({**config(board), "calibration": calibration}).encode())
-        repl.restart()
-    silence(board)
+    silence(board, calibration=calibration)
     epoch = journal_of(board).epoch
     outcome = passed(hearing_again(board, provisioner(site, zq10, again=True)).run(board.address))
     assert outcome.rescued > 0 and journal_of(board).epoch == epoch
