@@ -297,6 +297,30 @@ def test_suspended_time_stops_with_the_reason():
     assert step(session, 100) == "end"
 
 
+def test_the_cause_follows_what_holds_but_for_a_meter_that_is_silent_after_a_power_cut():
+    for cause, hold, then in (
+        ("undervoltage", "meter_stale", "meter_stale"),
+        ("meter_stale", "undervoltage", "undervoltage"),
+        ("power_loss", "meter_stale", "power_loss"),
+        ("power_loss", "undervoltage", "undervoltage"),
+    ):
+        session = suspended(cause)
+        step(session, 500, hold=hold)
+        assert session.cause == then, (cause, hold)
+
+
+def test_what_holds_it_when_its_time_is_over_is_the_reason():
+    for hold, outage_open, reason in (
+        ("meter_stale", False, "meter_stale"),
+        (None, False, "power_loss"),
+        ("meter_stale", True, "power_loss"),
+    ):
+        session = suspended("power_loss")
+        session.outage_open = outage_open
+        step(session, 1_000_000, hold=hold)
+        assert session.reason == reason
+
+
 def test_three_recloses_then_it_is_worn_out():
     session = charging()
     for n in range(3):
