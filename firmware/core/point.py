@@ -317,12 +317,13 @@ class Point:
         journal = self.journal
         protection = self.protection
         if not protection.still:
-            protection.still = (
-                True  # before the question: a tick between it and the erase might close a relay
-            )
-            if protection.may_stall():
-                journal.prepare()
-            protection.still = False
+            # Before the question: a tick between it and the erase might close a relay.
+            protection.still = True
+            try:
+                if protection.may_stall():
+                    journal.prepare()
+            finally:
+                protection.still = False
         lost = journal.lost_unstored - self._lost_unstored
         if lost and self._lost_since != journal.stored_seq + 1:
             # Once for each silence of the collector: every block that follows would tell the same.

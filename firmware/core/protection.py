@@ -389,7 +389,7 @@ class Protection:
         self._open(i)
 
     def _may_close(self):
-        if self.still:
+        if self.still or self._announced_ms:
             return False  # nobody could look at what it closes onto
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held
 

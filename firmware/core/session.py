@@ -218,8 +218,8 @@ class Session:
         elif self.outage_open:
             return None  # `outage` decides
         elif hold:
-            # After a restart every meter is silent at first: that is not what the session was suspended for.
-            if self.cause != "power_loss" or hold != "meter_stale":
+            # After a restart much holds at first, until it was read: that is not what the session was suspended for.
+            if self.cause != "power_loss":
                 self.cause = hold
             self._resume_in_ms = None
         elif self._resume_in_ms is None:

@@ -103,9 +103,9 @@ class ProtectTask:
         word = protection.step(dt_ms, self.reading)
         if not protection.fault:
             self.relays.write(word)
-            self._check_readback()
             if self.contactor is not None:
                 self.contactor.write(1 if protection.contactor else 0)
+            self._check_readback()
         if protection.fault:
             self._open_all()
         if protection.changes != self._memo_of:

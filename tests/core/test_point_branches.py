@@ -1,8 +1,10 @@
 """The rarer ways through a point, its commands and its recovery. Runs on both runtimes."""
 
+from both import raises
 from fakes.wall import NOON, Wall
 
 from core import causes, rare_commands, recovery
+from core.supply import UNKNOWN_DC
 from core.trips import Trips
 
 
@@ -220,6 +222,19 @@ def test_a_fourth_power_cut_locks_nothing_however_early_the_time_is_known():
         assert end["reason"] == "power_loss" and after.protection.latched[2] == 0, (survives, at_s)
 
 
+def test_nor_where_the_thermometer_is_read_only_later():
+    wall = charging()
+    wall.point.sessions[2].recloses = 3
+    wall.live(70)
+    after = wall.restart(outage_s=20, clock_survives=True)
+    after.protection.supply._has_temperature, after.protection.supply.held = True, causes.OVERTEMPERATURE
+    after.dc = UNKNOWN_DC
+    after.live(3)
+    after.dc = 250
+    after.live(15)
+    assert after.records("session_end")[0]["reason"] == "power_loss" and after.protection.latched[2] == 0
+
+
 def test_a_meter_that_stays_silent_after_a_power_cut_is_what_ends_the_session():
     wall = charging()
     wall.live(70)
@@ -244,6 +259,15 @@ def test_no_relay_closes_between_the_question_and_the_erase():
     wall.point._care_for_journal(wall.uptime_ms, wall.clock)
     assert not seen[-1] & 2 and not wall.protection.still
     assert wall.tick(100) & 2
+
+    def fails():
+        raise MemoryError
+
+    wall.live(2)
+    wall.journal.prepare = fails
+    raises(MemoryError, wall.point._care_for_journal, wall.uptime_ms, wall.clock)
+    assert not wall.protection.still, "in safe mode nothing else would ever end it"
+    wall.journal.prepare = prepare
     wall.protection.still, seen[:] = True, []
     wall.point._care_for_journal(wall.uptime_ms, wall.clock)
     assert seen == [] and wall.protection.still, "a handshake is under way, and says itself when it is over"

@@ -634,6 +634,9 @@ def test_nothing_closes_while_somebody_is_about_to_block():
         assert guard.step(100, reading) == 1 and guard.wanted == 3, "it waits"
     assert guard._may_close() is False
     guard.still = False
+    guard.announce_gap()
+    assert guard.step(20, reading) == 1, "a file is about to be written"
+    guard._announced_ms = 20
     assert guard.step(20, reading) == 3
 
 

@@ -297,12 +297,12 @@ def test_suspended_time_stops_with_the_reason():
     assert step(session, 100) == "end"
 
 
-def test_the_cause_follows_what_holds_but_for_a_meter_that_is_silent_after_a_power_cut():
+def test_the_cause_follows_what_holds_but_for_a_power_cut():
     for cause, hold, then in (
         ("undervoltage", "meter_stale", "meter_stale"),
         ("meter_stale", "undervoltage", "undervoltage"),
         ("power_loss", "meter_stale", "power_loss"),
-        ("power_loss", "undervoltage", "undervoltage"),
+        ("power_loss", "undervoltage", "power_loss"),
     ):
         session = suspended(cause)
         step(session, 500, hold=hold)
