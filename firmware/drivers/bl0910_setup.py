@@ -52,7 +52,6 @@ _UNLOCK = const(0x005555)
 _RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; counters go on [1]
 _RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too [1]
 _RESET_MS = const(20)  # [1] gives no time; public drivers wait 10 to 100 ms
-_TRIES = const(3)
 
 _GAIN_CODES = {1: 0, 2: 1, 8: 2, 16: 3}
 _VAR_CREEP = const(0x04C << 12)  # the default of the half that we do not use
@@ -181,19 +180,10 @@ def _write(chip, address, value):
     meter_setup.sleep_ms(chip.write_ms)  # on a UART it takes its time to leave
 
 
-def _read(chip, address):
-    """A register, asked for three times: on a noisy line one of seventy answers is soon bad."""
-    for _ in range(_TRIES):
-        found = chip.read(address)
-        if found is not None:
-            return found
-    return None
-
-
 def differing(chip, settings):
     """What is wrong with the chip's registers, "" when each holds what it should."""
     for address, value in settings + untouched():
-        found = _read(chip, address)
+        found = meter_setup.asked(chip.read, address)
         if found is None:
             return (
                 "the meter chip BL0910 does not answer (register {:02x}): no current is measured and no relay "

@@ -20,7 +20,6 @@ _MODE_VALUE = const(0x0397)
 # gain: its code, and the input range as RMS of a sine in microvolts
 _GAINS = {1: (0, 494975), 4: (1, 123744), 16: (2, 29698), 24: (3, 19799)}
 _USABLE_PERCENT = const(98)
-_TRIES = const(3)
 
 
 def settings(section):
@@ -56,19 +55,10 @@ def _write(line, address, settings):
     return differing(line, address, settings)
 
 
-def _read(line, address, register):
-    """A register, asked for three times: one bad answer is no reason to leave a chip out."""
-    for _ in range(_TRIES):
-        got = line.read_register(address, register)
-        if got is not None:
-            return got
-    return None
-
-
 def differing(line, address, settings):
     """What is wrong with a chip, "" when all is well."""
     for register, value in settings:
-        got = _read(line, address, register)
+        got = meter_setup.asked(line.read_register, address, register)
         if got is None:
             return (
                 "the meter chip BL0942 {} does not answer: no current is measured and no relay may close; check "

@@ -55,8 +55,9 @@ def test_a_handshake_begins_when_it_may_and_is_announced(monkeypatch: pytest.Mon
     board = importlib.import_module("main").Board()
     guard = board.protection = Protection(1, Limits(5000, 1_000_000, 5000), Meter())
     guard.word, guard.judge.last_ma[0], guard._since_closing_ms = 1, 6001, 1000
-    assert board.may_shake_hands() is False and not guard.announced
+    assert board.may_shake_hands() is False and not guard.announced and not guard.still
     guard.judge.last_ma[0] = 6000
-    assert board.may_shake_hands() is True and guard.announced
+    assert board.may_shake_hands() is True and guard.announced and guard.still
+    assert board.may_shake_hands() is False, "one at a time"
     board.shook_hands()
-    assert not guard.announced
+    assert not guard.announced and not guard.still

@@ -14,10 +14,6 @@ from fakes.bench import Bench
 pytestmark = pytest.mark.filterwarnings("error")
 
 
-class EndOfTestError(BaseException):
-    """The loop has slept as often as the test wants."""
-
-
 class Meter:
     """A chip whose set-up succeeds unless `error` is set; `during` runs in the middle of it, as a tick may."""
 
