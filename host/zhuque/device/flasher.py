@@ -116,11 +116,14 @@ class Flasher:
         """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
         return self._each(names, lambda name: self._look(name, stays=not then_runs))
 
-    def read(self, port: str, at: int, size: int, step: str) -> bytes:
-        """So many bytes of its flash from `at` on; it then starts. `step` is what a person is told meanwhile.
+    def read(self, port: str, at: int, size: int, step: str) -> tuple[str, bytes]:
+        """The board's MAC, and so many bytes of its flash from `at` on; it then starts.
+
+        `step` is what a person is told meanwhile.
 
         Raises ZhuqueError in one of its kinds.
         """
+        self.on_progress(Progress(port, step))
         file = self._file(port)
 
         def heard(reached: int) -> None:
@@ -128,10 +131,9 @@ class Flasher:
 
         try:
             ports.check(port)
-            self._run(
-                Esptool(port, self.image.stock.chip), ("read-flash", hex(at), hex(size), str(file)), heard
-            )
-            return file.read_bytes()
+            command = ("read-flash", hex(at), hex(size), str(file))
+            talk = self._run(Esptool(port, self.image.stock.chip), command, heard)
+            return talk.facts.get("mac", ""), file.read_bytes()
         finally:
             file.unlink(missing_ok=True)
 

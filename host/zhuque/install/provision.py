@@ -174,7 +174,8 @@ class Provisioner:
             ports.check(port)
         step = "reading its flash, for it does not answer"
         with self._flasher(self.base) as running:
-            flash = running.read(port, FLASH_AT, FLASH_SIZE, step)
+            there, flash = running.read(port, FLASH_AT, FLASH_SIZE, step)
+        _check_mac(port, mac, there)
         return rescue_silent(site, port, mac, flash, yes, lambda part: self._say(port, step, part)), flash
 
     @contextlib.contextmanager

@@ -186,6 +186,26 @@ def test_boards_that_are_exchanged_in_the_middle_are_no_pass(
     assert provisioner(site, zq10).assigner.left() == ALL
 
 
+def test_the_flash_of_another_board_than_the_silent_one_is_nobodys_journal(
+    old_point: OldPoint, zq10: Image, new_board: NewBoard, tmp_path: Path
+) -> None:
+    link = tmp_path / "tty"
+    site, first = old_point("riverside", link=link)
+    silence(first)
+
+    def exchange(progress: Progress) -> None:
+        if progress.step.startswith("reading its flash") and first.state != "off":
+            first.order("unplug")
+            wait_for(lambda: first.state == "off")
+            new_board(link=link)
+
+    work = provisioner(site, zq10, again=True)
+    work.on_progress = exchange
+    outcome = work.run(str(link))
+    assert "were exchanged meanwhile" in str(outcome.error), outcome.error
+    assert rows(str(site.database), "SELECT count(*) FROM records") == [(0,)]
+
+
 def test_a_board_that_runs_something_else_is_not_overwritten(
     site: Settings, zq10: Image, new_board: NewBoard
 ) -> None:
