@@ -40,6 +40,8 @@ IMPLAUSIBLE_PERCENT = const(10)
 LEASE_MS = const(5000)
 ANNOUNCED_MS = const(5000)
 CLOSING_GAP_MS = const(1000)
+# After the contactor closes: a charger starts softly, and until it draws, a welded relay before it looks open.
+FED_MS = const(2000)
 SETTLED_MS = const(1000)
 
 SLOW_TICK_MS = const(20)
@@ -87,7 +89,7 @@ class Protection:
         self._lease_ms = LEASE_MS
         self._since_closing_ms = 0
         self.still = False  # somebody is about to block, and nothing closes until he is done
-        self._fed = False  # what the contactor of this point was told last
+        self._fed_ms = 0  # how long the contactor of this point has been closed
         self._announced_ms = 0
         self._fail_asked = 0
         self._slow_ms = FOREVER  # since the last slow tick
@@ -265,7 +267,7 @@ class Protection:
             self._go_stale()
         self._announced_ms = max(0, self._announced_ms - dt_ms)
         self.advance(dt_ms)
-        self._follow_contactor()
+        self._follow_contactor(dt_ms)
         self._judge_point(dt_ms, reading)
         for i in range(self.sockets):
             bits = self.judge.judge(i, dt_ms, self.word >> i & 1, reading) & ~self.latched[i]
@@ -286,13 +288,17 @@ class Protection:
         self._slow_ms = min(self._slow_ms + dt_ms, FOREVER)
         self._slower_ms = min(self._slower_ms + dt_ms, FOREVER)
 
-    def _follow_contactor(self):
+    def _follow_contactor(self, dt_ms):
         """Without its supply nothing was seen of a relay: when it comes back, each must be seen open anew."""
-        fed = self.has_contactor and self.contactor
-        if fed and not self._fed:
-            for i in range(self.sockets):
-                self.judge.opens(i)
-        self._fed = fed
+        if self.has_contactor and self.contactor:
+            self._fed_ms = min(self._fed_ms + dt_ms, FOREVER) if self._fed_ms else self._feed()
+        else:
+            self._fed_ms = 0
+
+    def _feed(self):
+        for i in range(self.sockets):
+            self.judge.opens(i)
+        return 1  # it closes at the end of this tick: none of the tick's time counts
 
     def _judge_point(self, dt_ms, reading):
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
@@ -391,6 +397,8 @@ class Protection:
     def _may_close(self):
         if self.still or self._announced_ms:
             return False  # nobody could look at what it closes onto
+        if self.has_contactor and self._fed_ms < FED_MS:
+            return False
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held
 
     def _close(self, i):

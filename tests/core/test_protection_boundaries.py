@@ -52,7 +52,7 @@ def test_what_a_new_protection_is():
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == guard._fail_asked == 0
-    assert guard.still is guard._fed is guard._noisy is False
+    assert guard.still is guard._noisy is False and guard._fed_ms == 0
     assert guard._frames == guard._errors == guard._span_ms == guard._span_frames == guard._span_errors == 0
     assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
@@ -664,17 +664,49 @@ def test_with_the_contactors_supply_every_relay_must_be_seen_open_anew():
                 WHOLE if way == "smoke" else 2, causes.SMOKE if way == "smoke" else causes.RELAY_WELDED
             )
         guard.step(2000, reading)
-        assert not guard.contactor and guard._fed is False
+        assert not guard.contactor and guard._fed_ms == 0
         guard.ready = True
         guard.latched[WHOLE] = guard.latched[2] = 0
         guard.want(0, True)
+        guard.renew()
         assert guard.contactor
-        assert [guard.step(dt_ms, reading) for dt_ms in (299, 1)] == [0, 1], way
-        assert guard._fed is True
+        assert [guard.step(dt_ms, reading) for dt_ms in (2000, 1998, 1)] == [0, 0, 1], way
     guard, reading = bare()
     guard.want(0, True)
     guard._since_closing_ms = 1000
     assert guard.step(1, reading) == 1, "without a contactor its relays are always fed"
+
+
+def test_a_contactors_time_stays_small_and_its_relays_are_seen_open_after_it_closed():
+    guard, reading = bare()
+    guard.has_contactor = True
+    guard.step(20, reading)
+    assert guard._fed_ms == 1
+    guard._fed_ms = FOREVER - 5
+    guard.step(20, reading)
+    assert guard._fed_ms == FOREVER
+    guard.ready = False
+    guard.step(20, reading)
+    guard.ready = True
+    guard.step(20, reading)
+    guard.want(0, True)
+    reading.fast_ok[0] = 0  # nothing was heard of it since
+    guard._fed_ms = guard._since_closing_ms = 2000
+    assert guard.step(20, reading) == 0
+    reading.fast_ok[0] = 1
+    assert guard.step(280, reading) == 1
+
+
+def test_a_charger_that_starts_softly_behind_a_welded_relay_is_found_when_the_contactor_closes():
+    """It draws nothing for a second and a half after it is fed: until then its relay looks open."""
+    guard, reading = bare()
+    guard.has_contactor = True
+    guard.want(0, True)
+    words = []
+    for n in range(150):
+        reading.fast_ma[0] = 2000 if n * 20 >= 1500 else 0
+        words.append(guard.step(20, reading))
+    assert not any(words) and guard.latched[0] == causes.RELAY_WELDED and not guard.contactor
 
 
 def test_nothing_closes_while_the_point_sheds():

@@ -166,6 +166,7 @@ def test_the_contactor_opens_for_a_welded_relay_and_for_the_whole_point():
 def test_behind_an_open_contactor_no_relay_closes_and_no_other_socket_locks():
     bench = Bench(sockets=3)
     bench.protection.has_contactor = True
+    bench.run(1000)  # it has been closed for long enough
     bench.close(0).close(1)
     bench.welded[2] = 3000
     bench.run(1000)
@@ -178,15 +179,16 @@ def test_behind_an_open_contactor_no_relay_closes_and_no_other_socket_locks():
     bench.run(1000)
     assert bench.reset(2, local=True) is None and bench.held(0) is None
     bench.protection.want(0, True)
-    bench.run(280)
+    bench.run(1980)
     assert bench.word == 0, "what was seen while nothing was fed shows nothing"
-    bench.run(40)
+    bench.run(60)
     assert bench.word == 1
 
 
 def test_a_second_weld_that_the_open_contactor_hid_is_found_before_anything_closes():
     bench = Bench(sockets=3)
     bench.protection.has_contactor = True
+    bench.run(1000)  # it has been closed for long enough
     bench.close(0)
     bench.welded[2] = 3000
     bench.run(1000)
@@ -195,7 +197,8 @@ def test_a_second_weld_that_the_open_contactor_hid_is_found_before_anything_clos
     assert bench.reset(2, local=True) is None
     bench.protection.want(0, True)
     bench.protection.want(1, True)
-    bench.welded[1] = bench.welded[2] = 3000
+    bench.run(1500)
+    bench.welded[1] = bench.welded[2] = 3000  # both chargers start softly
     bench.run(2000)
     assert bench.word == 0 and bench.cause(1) == bench.cause(2) == "relay_welded"
 

@@ -345,7 +345,7 @@ def test_the_contactor_follows():
     board.tick()
     assert board.contactor.last == 1
     board.guard.want(0, True)
-    board.run(1100)
+    board.run(2100)
     assert board.relays.last == 1
 
 
@@ -364,7 +364,7 @@ def test_inputs_not_yet_read_hold_and_are_no_alarm():
     assert board.tick() == 0 and not board.guard.latched[-1]
     board.inputs.unread = 0
     board.guard.want(0, True)
-    board.run(1100)
+    board.run(2100)
     assert board.relays.last == 1
     board.inputs.active = causes.EMERGENCY_STOP
     assert (
