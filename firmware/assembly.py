@@ -43,12 +43,12 @@ _RESET_CAUSES = {
 class NoMeter:
     """The traits of a meter where none could be built: nothing is ever read."""
 
-    window_ms = 20
+    window_ms = round_ms = 20
     stale_windows = 5
     settle_ms = 0
     floor_ma = 100
     rms_floor_ma = 20
-    energy_mws_num = energy_mws_den = 1
+    energy_mws_num = energy_mws_den = count_step = 1
     wrong = 0
     channels = 0
 
@@ -100,12 +100,12 @@ def assemble(board):
     partition = esp32.Partition.find(esp32.Partition.TYPE_DATA, label="journal")[0]
     board.store = FlashStore(partition)
     board.journal = Journal(board.store, epoch)
-    board.energy = energy = Energy(sockets, board.meter.energy_mws_num, board.meter.energy_mws_den)
+    meter = board.meter
+    counts = meter.energy_mws_num, meter.energy_mws_den
+    board.energy = energy = Energy(sockets, *counts, step=meter.count_step, round_ms=meter.round_ms)
     if board.calibration and not problems:
         board.calibrate(board.calibration)
-    board.point = Point(
-        settings, config, board.protection, board.reading, energy, board.journal, board.meter, roll
-    )
+    board.point = Point(settings, config, board.protection, board.reading, energy, board.journal, meter, roll)
     board.point.problems = problems
     del board.sections, board.settings, board.calibration
     _start_tick(board)

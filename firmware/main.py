@@ -24,6 +24,8 @@ CPU_HZ = const(240_000_000)
 METER_RETRY_S = const(10)
 METER_LOOK_MS = const(500)
 TRUST_AGAIN_LOOKS = const(10)
+# A set-up silences the meters for a while: after each there is to be time to hear whether their line is quiet.
+NOISY_LOOKS = const(60)
 THERMOMETER_MS = const(2000)
 SAFE_MODE_SPAN_S = const(600)
 AGAIN_S = const(30)
@@ -106,14 +108,15 @@ class Board:
     async def _watch_meter(self):
         await self._set_up_meter()
         self.protect.meter = self.meter
-        distrusted = 0
+        looks = distrusted = 0
         while True:
             await asyncio.sleep_ms(METER_LOOK_MS)
-            distrusted = distrusted + 1 if self.protection.distrusted else 0
+            before, distrusted = distrusted, self.protection.distrusted
+            looks = 1 if distrusted & ~before else looks + 1  # since the last socket that came to it
             if self.meter.wrong != self.protect.meter_wrong:
                 await self._mend_meter()
-            elif distrusted >= TRUST_AGAIN_LOOKS:
-                distrusted = 0
+            elif distrusted and looks >= (NOISY_LOOKS if self.protection.noisy else TRUST_AGAIN_LOOKS):
+                looks = 0
                 await self._trust_again()
 
     async def _mend_meter(self):

@@ -2,7 +2,7 @@
 
 What is asked for every day is here, the rest in core/rare_commands. `execute` always returns a reply. A command that
 changes something is in the journal before its effect, so that after a restart its id is known; one that cannot be
-journalled is refused.
+journalled is refused. Only a stop is obeyed at once.
 """
 
 from wire.commands import command as checked
@@ -76,6 +76,10 @@ class Commands:
         """Put the command on record before its effect; returns (error, detail) when that cannot be."""
         if not self.point.journal.ready(2):
             return "journal", "the journal has no room before its next erase; try again in a few seconds"
+        self._record(command, uptime_ms, unix)
+        return None
+
+    def _record(self, command, uptime_ms, unix):
         self.point.record(
             "command",
             uptime_ms,
@@ -85,7 +89,6 @@ class Commands:
             socket=command.get("socket"),
             actor=command["actor"],
         )
-        return None
 
     def _start(self, command, i, uptime_ms, unix):
         for limit in ("max_duration_s", "max_energy_mwh"):
@@ -106,9 +109,11 @@ class Commands:
         )
 
     def _stop(self, command, i, uptime_ms, unix):
-        return self.journal(command, uptime_ms, unix) or self.point.stop(
-            i, "stopped_local" if command["line"].is_local else "stopped_remote"
-        )
+        """The relay first: its record may have to wait until an erase is allowed, and what forbids that may be this."""
+        refused = self.point.stop(i, "stopped_local" if command["line"].is_local else "stopped_remote")
+        if not refused:
+            self._record(command, uptime_ms, unix)
+        return refused
 
     def _resend(self, command, i, uptime_ms, unix):
         """Have records sent again; what is no longer in the journal is said with the first that is."""

@@ -16,10 +16,11 @@ FROZEN_COUNTS = 8
 class Energy:
     """Milliwatt-hours per socket out of counters of `num / den` milliwatt-seconds a count.
 
-    `gains_ppm` corrects each socket's, as its power is corrected (core/calibration).
+    `gains_ppm` corrects each socket's, as its power is corrected (core/calibration). A counter is read once in
+    `round_ms` and may then have moved by `step` counts at once.
     """
 
-    def __init__(self, sockets, num, den, gains_ppm=None):
+    def __init__(self, sockets, num, den, gains_ppm=None, step=1, round_ms=0):
         self._num = num
         self.calibrate(gains_ppm or [_ONE_PPM] * sockets)
         self._unit = den * MWS_PER_MWH * _ONE_PPM
@@ -27,8 +28,11 @@ class Energy:
         self._rest = [0] * sockets
         # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved.
         self._unmoved_uws = [0] * sockets
+        # For so long it may not have been read since it moved, or since anything flows.
+        self._unread_ms = [0] * sockets
         self._before_mw = [0] * sockets
-        self._frozen_uws = 1000 * FROZEN_COUNTS * num // den
+        self._frozen_uws = 1000 * FROZEN_COUNTS * step * num // den
+        self._round_ms = 2 * round_ms  # one reading may have gone wrong
         self.resets = 0  # counters that fell
 
     def calibrate(self, gains_ppm):
@@ -63,8 +67,14 @@ class Energy:
         self._before_mw[socket] = power_mw
         if self._unmoved_uws[socket] is None:  # it moved since the last call
             self._unmoved_uws[socket] = 0
+            self._unread_ms[socket] = self._round_ms
             return False
-        self._unmoved_uws[socket] += max(0, flowed_mw) * dt_ms
+        if flowed_mw <= 0:
+            self._unread_ms[socket] = self._round_ms
+        elif self._unread_ms[socket] > 0:
+            self._unread_ms[socket] -= dt_ms
+        else:
+            self._unmoved_uws[socket] += flowed_mw * dt_ms
         if self._unmoved_uws[socket] <= self._frozen_uws:
             return False
         self._unmoved_uws[socket] = None  # said once; what follows is counted anew

@@ -112,13 +112,13 @@ class Judge:
         """The bits of the causes that trip socket i now, 0 for none; closed: its relay was closed until now."""
         ok = reading.fast_ok[i]
         last = self.last_ma[i]
-        bits = 0
+        bits = OVERCURRENT_INSTANT if reading.cut >> i & 1 else 0
         if self._inrush_ms[i]:
             self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
         if reading.slow_ok[i]:
             self._slow_ma[i] = reading.current_ma[i]
         if not closed:
-            bits = self._judge_open(i, dt_ms, reading)
+            bits |= self._judge_open(i, dt_ms, reading)
         self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
         if ok:
             bits |= self._judge_current(i, last, reading)

@@ -23,7 +23,7 @@ _CLOCK_STEP_S = const(2)
 
 
 class Point:
-    """`journal` is recovered; `meter` gives rms_floor_ma; `problems` are texts that forbid closing any relay."""
+    """`journal` is recovered; `meter` gives rms_floor_ma and round_ms; `problems` are texts that forbid closing."""
 
     def __init__(self, board, config, protection, reading, energy, journal, meter, roll):
         n = protection.sockets
@@ -38,7 +38,7 @@ class Point:
         self.problems = []
         self.max_duration_s = config["session.max_duration_s"]
         resume_ms = 1000 * config["session.resume_after_outage_s"]
-        self.sessions = [Session(meter.rms_floor_ma, resume_ms) for _ in range(n)]
+        self.sessions = [Session(meter.rms_floor_ma, resume_ms, meter.round_ms) for _ in range(n)]
         self.remote_resets = []  # (socket index, Unix seconds or None), of the last day
         self.restart_asked = False
         self.maintenance = False  # this boot is one that the op `maintenance` asked for

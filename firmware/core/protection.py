@@ -99,7 +99,7 @@ class Protection:
         self._span_ms = 0
         self._span_frames = 0
         self._span_errors = 0
-        self._noisy = False  # the last whole span was
+        self.noisy = False  # the last whole span was in which any meter was heard
 
     # What others may ask ------------------------------------------------------------------------------------------
 
@@ -201,7 +201,7 @@ class Protection:
 
     def trust(self):
         """The meters' self-test passed; that counts only where their line was quiet, too."""
-        if not self._noisy:
+        if not self.noisy:
             self.distrusted = 0
 
     def restore(self, socket, bits):
@@ -323,10 +323,10 @@ class Protection:
         self._span_errors += errors
         self._span_ms += min(dt_ms, MAX_GAP_MS)
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
-            bad = self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT
-            self._noisy = bad and self._is_heard()
-            if self._noisy:
-                self.distrust()
+            if self._is_heard():
+                self.noisy = self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT
+                if self.noisy:
+                    self.distrust()
             self._span_ms = self._span_frames = self._span_errors = 0
 
     def _is_heard(self):

@@ -24,6 +24,7 @@ class Reading:
         self.slow_ok = bytearray(sockets)
         self.voltage_mv = 0
         self.voltage_ok = 0
+        self.cut = 0  # bit per socket: the meter chip itself has just cut it for its current
         self.active = 0  # bits of core/causes that the inputs report now
         self.unread = 0  # of the inputs, those not yet known since the start
         self.temperature_dc = UNKNOWN_DC

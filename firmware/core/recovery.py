@@ -113,14 +113,18 @@ class _Found:
     def _begun(self, record):
         """A snapshot, in the order of session._SAVED, of a session of which only the beginning is known."""
         longest = record["max_duration_s"]
-        return [
-            record["session"],
-            record["account"],
-            record["source"],
-            record["time"],
-            None if longest is None else 1000 * longest,
-            record["max_energy_mwh"],
-        ] + [0] * 8
+        return (
+            [
+                record["session"],
+                record["account"],
+                record["source"],
+                record["time"],
+                None if longest is None else 1000 * longest,
+                record["max_energy_mwh"],
+            ]
+            + [0] * 8
+            + [None]
+        )
 
     def _checkpointed(self, i, record):
         """Newer totals; a reclose in the journal also means: not proven since."""

@@ -46,7 +46,7 @@ FULL_MW = const(30_000)
 FULL_PART = const(10)  # or a tenth of the plateau
 FULL_MS = const(1_800_000)
 GONE_MS = const(10_000)
-# After opening, the meter's counter needs this long to show the last of the energy.
+# After opening, the meter's counter needs this long to show the last of the energy, or as long as it is not read.
 SETTLE_MS = const(600)
 RESUME_MIN_S = const(5)
 RESUME_MAX_S = const(60)
@@ -57,7 +57,7 @@ _SAMPLE_MS = const(1000)
 _BLOCK_MS = const(60_000)
 
 
-# What a checkpoint keeps of an open session, in this order; `proven` follows.
+# What a checkpoint keeps of an open session, in this order; `proven` and `reason` follow.
 _SAVED = (
     "id",
     "account",
@@ -80,10 +80,11 @@ class IllegalEvent(Exception):
 
 
 class Session:
-    """One socket. `floor_ma` is the meter's floor: below it current counts as gone."""
+    """One socket. Below `floor_ma`, the meter's floor, current counts as gone; it is read once in `round_ms`."""
 
-    def __init__(self, floor_ma, resume_after_outage_ms):
+    def __init__(self, floor_ma, resume_after_outage_ms, round_ms=0):
         self.floor_ma = floor_ma
+        self._settle_ms = max(SETTLE_MS, round_ms)
         self.resume_after_outage_ms = resume_after_outage_ms
         self.state = IDLE
         self._clear()
@@ -116,7 +117,7 @@ class Session:
         self._armed_ms = 0
         self._low_ms = 0
         self._gone_ms = 0
-        self._ending_ms = 0
+        self._ending_ms = None
         self._sample_ms = 0
         self._recent_mw = 0
         self._before_mw = 0
@@ -178,22 +179,26 @@ class Session:
         if current_ma is not None and not self.reason:
             self.peak_ma = max(self.peak_ma, current_ma)
             self.peak_mw = max(self.peak_mw, power_mw)
-        if not self.reason:
-            self.reason = latched or self._limit_reached()
-            if self.reason:
-                return None  # the relay opens now: the settling time begins with the next call
         if self.reason:
-            self._ending_ms += dt_ms
-            return "end" if self._ending_ms >= SETTLE_MS else None
+            # Where it was stopped since the last call, the settling begins with this one.
+            self._ending_ms = 0 if self._ending_ms is None else self._ending_ms + dt_ms
+            return "end" if self._ending_ms >= self._settle_ms else None
+        reason = latched or self._limit_reached()
+        if reason:
+            return self._conclude(reason)
         if self.state == SUSPENDED:
             return self._suspended(dt_ms, hold, roll)
         if hold:
             self.cause = hold
             self.event("suspend")
             return "suspend"
-        if current_ma is not None:
-            self.reason = self._watch_load(dt_ms, current_ma, power_mw)
-        return None
+        reason = None if current_ma is None else self._watch_load(dt_ms, current_ma, power_mw)
+        return self._conclude(reason) if reason else None
+
+    def _conclude(self, reason):
+        """It ends: its relay opens now, where it is not open, and the meter begins to settle."""
+        self.reason = reason
+        self._ending_ms = 0
 
     def stop(self, reason):
         """Someone asked, or the caller knows better: it ends for this reason once the meter has settled."""
@@ -214,7 +219,7 @@ class Session:
     def _suspended(self, dt_ms, hold, roll):
         self._held_ms += dt_ms
         if self._held_ms > self.resume_after_outage_ms:
-            self.reason = self.cause if self.outage_open or not hold else hold
+            self._conclude(self.cause if self.outage_open or not hold else hold)
         elif self.outage_open:
             return None  # `outage` decides
         elif hold:
@@ -224,7 +229,7 @@ class Session:
             self._resume_in_ms = None
         elif self._resume_in_ms is None:
             if self.recloses >= MAX_RECLOSES:
-                self.reason = self.cause
+                self._conclude(self.cause)
             else:
                 self._resume_in_ms = 1000 * roll(RESUME_MIN_S, RESUME_MAX_S)
         else:
@@ -245,7 +250,7 @@ class Session:
                 self.event("load")
             else:
                 self._armed_ms += dt_ms
-                return "no_load" if self._armed_ms >= NO_LOAD_MS else None
+                return self._never_loaded(current_ma) if self._armed_ms >= NO_LOAD_MS else None
         if current_ma < self.floor_ma:
             self._gone_ms += dt_ms
             if self._gone_ms < GONE_MS:
@@ -258,6 +263,12 @@ class Session:
             return None
         self._low_ms += dt_ms
         return "full" if self._low_ms >= FULL_MS else None
+
+    def _never_loaded(self, current_ma):
+        """The end reason where no load came: one that had charged before a resumption is full, or was taken away."""
+        if not self.plateau_mw:
+            return "no_load"
+        return "unplugged" if current_ma < self.floor_ma else "full"
 
     def _learn_plateau(self, dt_ms, power_mw):
         """The plateau is the highest minute's mean so far; `_before_mw` the power one to two seconds ago.
@@ -305,7 +316,7 @@ class Session:
 
     def snapshot(self, settled):
         """What a checkpoint keeps of an open session; settled: its relay closed a while ago, and is closed."""
-        return [getattr(self, name) for name in _SAVED] + [1 if settled or self.proven else 0]
+        return [getattr(self, name) for name in _SAVED] + [1 if settled or self.proven else 0, self.reason]
 
     def recover(self, snapshot):
         """Take up a session found after a restart: suspended until `outage` says how long the board was off."""
@@ -317,6 +328,8 @@ class Session:
         self._settled_mw = self.plateau_mw
         self.cause = "power_loss"
         self.outage_open = True
+        if len(snapshot) > len(_SAVED) + 1:  # a release that kept none may have written it
+            self.reason = snapshot[len(_SAVED) + 1]
 
     def outage(self, outage_ms):
         """How long the board was off, None when that cannot be known: the session waits to resume, or ends.

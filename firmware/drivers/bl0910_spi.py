@@ -29,6 +29,7 @@ class BL0910Spi(BL0910):
 
     def __init__(self, spi, cs, section):
         BL0910.__init__(self, section)
+        self.round_ms = 20 * self.channels
         self._transfer = spi.write_readinto  # bound once: binding a method takes heap
         self._cs = cs
         self._set_frames(self.channels, section.get("burst", 0))
@@ -91,7 +92,7 @@ class BL0910Spi(BL0910):
         bad += self._take_voltage(reading, self._value(self._slow_at - 6, RMS_VOLTAGE))
         bad += self._take_audit(self._value(self._slow_at + 18, self._rounds[self._audit]))
         reading.frames = (reading.frames + self.channels + 5) & 0xFFFFFF
-        if self._tell:
+        if self._tripped:
             self._release()
         return bad
 

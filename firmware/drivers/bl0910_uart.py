@@ -45,9 +45,10 @@ class BL0910Uart(BL0910):
 
     def __init__(self, uart, section):
         BL0910.__init__(self, section)
-        # Every third question is not for a fast current.
+        # Every third question is not for a fast current; each of a slow set's five is one of these.
         self.window_ms = 20 * ((3 * self.channels + 1) // 2)
         self.settle_ms = self.window_ms + 60
+        self.round_ms = 300 * self.channels
         self._baud = section["uart"].get("baud", _BAUD)
         self.write_ms = 60000 // self._baud + 1
         self._uart = uart
@@ -125,11 +126,9 @@ class BL0910Uart(BL0910):
         return bad
 
     def _next(self, reading):
-        if self._tell:
-            self._release()
-            if self._tell <= 1:
-                self._kind = _NOTHING  # it has just written: the next poll asks
-                return
+        if self._tripped and self._release():
+            self._kind = _NOTHING  # it has just written: the next poll asks
+            return
         self._choose()
         self._question(self._address())
         reading.frames = (reading.frames + 1) & 0xFFFFFF

@@ -12,9 +12,9 @@ between any two of their steps: while they work, `poll` reports every channel as
 
 The fast value is the mean of |i|: right for a sine, too low for a peaky current, in which only the slow RMS is right.
 
-Where the chip's own over-current outputs are wired (`fast_trip_ma`), a channel that it has cut reads over range for two
-windows, so that the protection trips it too; then the chip's output is let go. What the chip cut while the processor
-hung is found by `configure`, and told in the first polls after it.
+Where the chip's own over-current outputs are wired (`fast_trip_ma`), the reading says what the chip has `cut`, so that
+the protection trips it too; then the chip's output is let go. What the chip cut while the processor hung is found by
+`configure`, and told in the first polls after it.
 """
 
 from array import array
@@ -34,6 +34,8 @@ _STATUS3 = const(0x56)
 _FLAG_CTRL2 = const(0x92)
 _WRPROT = const(0x9E)
 _UNLOCK = const(0x005555)
+# What the chip has cut is told in at least two of these, though one tick might be lost.
+_TELL_POLLS = const(4)
 
 
 class BL0910(Calibrated):
@@ -62,7 +64,7 @@ class BL0910(Calibrated):
         self.energy_mws_num, self.energy_mws_den = setup.energy_of_count(section)
         self.calibrate({})
         self._tripped = 0  # channels that the chip has cut
-        self._tell = 0  # polls until that has been told and the chip's output let go
+        self._tell = 0  # polls until the chip's output is let go
         self._turn = 0
         self._audit = 0
         self._busy = False
@@ -122,6 +124,7 @@ class BL0910(Calibrated):
     def poll(self, reading):
         """Reads what the bus allows in a tick into `reading` (core/reading.py); no error for a bad frame."""
         reading.polls = (reading.polls + 1) & 0xFFFFFF
+        reading.cut = self._tripped
         if self._busy:
             self._unread(reading)
             return
@@ -139,7 +142,7 @@ class BL0910(Calibrated):
         if raw < 0:
             reading.fast_ok[i] = 0
             return 1
-        if raw >= self._limit or self._tripped >> i & 1:
+        if raw >= self._limit:
             reading.fast_ma[i] = SATURATED
         else:
             reading.fast_ma[i] = scale(raw, self._fast_k[i], self._fast_shift[i])
@@ -186,7 +189,7 @@ class BL0910(Calibrated):
         # A line that nobody drives reads FF throughout: for register 81 a good checksum, and nobody wrote FFFFFF.
         if raw < 0 or raw == 0xFFFFFF:
             return 1
-        if raw != self._expected[at] and not self._tell:
+        if raw != self._expected[at] and not self._tripped:
             if self._rounds[at] == _STATUS3:
                 self._note(raw)
             else:
@@ -195,10 +198,13 @@ class BL0910(Calibrated):
 
     def _note(self, flags):
         self._tripped = flags & 0x3FF
-        self._tell = self.window_ms // 10 + 4  # in polls: two windows of each channel
+        self._tell = _TELL_POLLS
 
     def _release(self):
-        """A poll less to tell; in the last two the chip's outputs are let go: a 1 in their bit, and a 0 again."""
+        """A poll less to tell; in the last two the chip's outputs are let go: a 1 in their bit, and a 0 again.
+
+        Returns True where it wrote to the chip.
+        """
         self._tell -= 1
         if self._tell == 1:
             self.write(_WRPROT, _UNLOCK)
@@ -207,6 +213,7 @@ class BL0910(Calibrated):
             self.write(_FLAG_CTRL2, 0)
             self.write(_WRPROT, 0)
             self._tripped = 0
+        return self._tell <= 1
 
 
 def from_board(section, machine):

@@ -71,7 +71,7 @@ class BL0942(Calibrated):
         self._settings, self.full_scale_ma = setup.settings(section)
         self._addresses = bytes(section["addresses"])
         self.channels = n = len(self._addresses)
-        self.window_ms = 20 * n
+        self.window_ms = self.round_ms = 20 * n
         # a cycle that began before the relay opened, one round, question and answer
         self.settle_ms = 20 * n + 60
         self.floor_ma = section["fast_floor_ma"]

@@ -30,6 +30,8 @@ class Correction:
 class Calibrated:
     """A driver's base: `current`, `power` and `voltage` corrections of `channels` channels."""
 
+    count_step = 1  # by so many counts a counter of energy may move at once
+
     def calibrate(self, table):
         """The (gain_ppm, offset) of each channel for `current`, `power`, `voltage`; {} for none.
 

@@ -37,6 +37,7 @@ from .meter_frame import (
     VOLTAGE_MV,
     Intake,
     Window,
+    fine,
     values,
 )
 from .meter_setup import sleep_ms
@@ -44,6 +45,7 @@ from .meter_setup import sleep_ms
 _FULL_SCALE_UV = const(30936)  # 43.75 mV peak, as RMS of a sine
 _USABLE_PERCENT = const(98)
 _MJ_PER_MWH = const(3600)
+_COEFFICIENT_MAX = const(0xFFFFFF)
 _PULSES = const(0x1FFFF)  # 16 bits and the carry
 _MOST_PULSES = const(512)  # between two frames in a row: 8 kW make fewer than 200
 _MOST_AFTER_GAP = const(8192)
@@ -62,7 +64,7 @@ class HLW8032(Calibrated):
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
     channels = 1
-    window_ms = 110
+    window_ms = round_ms = 110
     stale_windows = 5
     settle_ms = 2000  # at no load the last pulse of current takes that long to be replaced
     energy_mws_num = 3600
@@ -73,6 +75,8 @@ class HLW8032(Calibrated):
         self.full_scale_ma = _FULL_SCALE_UV * 10 * _USABLE_PERCENT // section["shunt_uohm"]
         self.wrong = 0
         self._scale = board_scales(section)
+        # A pulse is worth no more, whatever the chip's coefficient.
+        self.count_step = fine(_COEFFICIENT_MAX, self._scale[3]) // _MJ_PER_MWH + 1
         self.calibrate({})
         self._uart = uart
         self._intake = Intake(uart)

@@ -69,7 +69,7 @@ class PZEM004T(Calibrated):
             raise ValueError(
                 "meter.addresses must be different numbers of 1 to 247, is {}".format(section["addresses"])
             )
-        self.window_ms = _POLL_MS * max(_PERIOD_POLLS, _SLOT_POLLS * n)
+        self.window_ms = self.round_ms = _POLL_MS * max(_PERIOD_POLLS, _SLOT_POLLS * n)
         self.settle_ms = 2 * self.window_ms + 1000  # the meter's own mean of about a second
         self.floor_ma = self.rms_floor_ma = section["floor_ma"]
         self.full_scale_ma = section.get("full_scale_ma", FULL_SCALE_MA)

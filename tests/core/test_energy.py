@@ -69,6 +69,33 @@ def test_a_counter_that_stands_still_for_eight_counts():
     assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 1, 1), "nor was any given back"
 
 
+def test_a_counter_that_moves_by_many_counts_at_once():
+    energy = Energy(1, 1000, 1, step=3)
+    energy.frozen(0, 100_000, 500)
+    energy.take(0, 1)
+    energy.take(0, 2)
+    energy.frozen(0, 100_000, 500)
+    assert not energy.frozen(0, 100_000, 240) and energy.frozen(0, 1, 1), "24 Ws at 100 W"
+
+
+def test_a_counter_that_is_read_seldom_stands_for_two_rounds_longer():
+    for ms, stands in ((80, False), (81, True)):
+        energy = Energy(2, 1000, 1, round_ms=300)
+        energy.take(0, 1)
+        energy.take(0, 2)
+        energy.frozen(0, 100_000, 500)
+        assert not energy.frozen(0, 100_000, 599) and not energy.frozen(0, 100_000, 1), "two rounds"
+        assert energy.frozen(0, 100_000, ms) is stands
+        assert not energy.frozen(1, 100_000, 80), "of this socket alone"
+    assert energy.frozen(0, 100_000, 1) is False and not energy.frozen(0, 100_000, 600)
+    assert not energy.frozen(0, 100_000, 80) and energy.frozen(0, 1, 1), "after it was said, too"
+    energy = Energy(1, 1000, 1, round_ms=300)
+    energy.frozen(0, 0, 500)
+    energy.frozen(0, 100_000, 500)
+    assert not energy.frozen(0, 100_000, 600) and not energy.frozen(0, 100_000, 80), "and after a load came"
+    assert energy.frozen(0, 1, 1)
+
+
 def test_it_is_said_once_and_then_counted_anew():
     energy = standing()
     assert energy.frozen(0, 100_000, 81)

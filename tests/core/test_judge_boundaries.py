@@ -79,6 +79,17 @@ def test_two_windows_at_three_times_rated():
         assert seat.steps(20, 20, 20, ma=ma) == [0, bits, bits], ma
 
 
+def test_what_the_chip_has_cut_trips_at_once_whatever_its_current_was():
+    for cut, bits in ((0b010, OVERCURRENT_INSTANT), (0b101, 0), (0, 0)):
+        for closed in (0, 1):
+            for ok in (0, 1):
+                seat = Seat()
+                seat.reading.cut = cut & 0b010  # of the neighbours, who must see nothing
+                assert seat.step(20, ma=0, ok=ok, closed=closed) == bits, (cut, closed, ok)
+                seat.reading.cut = cut
+                assert seat.judge.judge(1, 20, closed, seat.reading) == bits
+
+
 def test_a_current_that_goes_on_for_ever_is_said_every_time():
     seat = Seat()
     seat.step(ma=1000)

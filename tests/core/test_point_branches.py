@@ -31,7 +31,7 @@ def test_a_command_that_cannot_be_journalled_is_not_obeyed():
     wall = charging()
     no_room(wall)
     before = wall.journal.last_seq
-    for n, op in enumerate(("start", "stop", "reset", "reboot")):
+    for n, op in enumerate(("start", "reset", "reboot")):
         fields = {"id": "n{}".format(n), "op": op, "actor": "operator:li"}
         if op != "reboot":
             fields["socket"] = 1 if op == "start" else 3
@@ -40,6 +40,36 @@ def test_a_command_that_cannot_be_journalled_is_not_obeyed():
         answer = wall.command(**fields)
         assert answer["error"] == "journal", (op, answer)
     assert wall.journal.last_seq == before and wall.word == 4 and not wall.point.restart_asked
+
+
+def test_a_stop_opens_the_relay_though_its_record_must_wait():
+    """What forbids the erase that makes room may be this very socket."""
+    wall = charging()
+    wall.journal.ahead, wall.journal.offset = -1, wall.journal.size  # until an erase
+    prepare, wall.journal.prepare = wall.journal.prepare, lambda: None
+    assert not wall.journal.ready(1)
+    assert wall.command(id="s1", op="stop", socket=3, actor="operator:li")["ok"]
+    wall.tick()
+    assert wall.word == 0 and not wall.records("command")[1:]
+    wall.journal.prepare = prepare
+    wall.live(3)
+    assert [record["id"] for record in wall.records("command")[1:]] == ["s1"]
+    assert wall.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def test_a_stop_and_a_shed_outlive_a_power_cut_though_a_checkpoint_came_between():
+    for reason in ("stopped_remote", "point_overload"):
+        wall = charging()
+        if reason == "stopped_remote":
+            assert wall.command(id="s1", op="stop", socket=3, actor="operator:li")["ok"]
+        else:
+            wall.protection._shed(2, wall.reading)
+        wall.point._checkpoint_ms = wall.uptime_ms - 60_000
+        wall.point.update(wall.uptime_ms, wall.clock)
+        assert not wall.records("session_end")
+        after = wall.restart(outage_s=20)
+        after.live(90)
+        assert after.word == 0 and after.records("session_end")[0]["reason"] == reason
 
 
 def test_a_reboot_is_asked_for_and_on_record():

@@ -52,7 +52,7 @@ def test_what_a_new_protection_is():
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == guard._fail_asked == 0
-    assert guard.still is guard._noisy is False and guard._fed_ms == 0
+    assert guard.still is guard.noisy is False and guard._fed_ms == 0
     assert guard._frames == guard._errors == guard._span_ms == guard._span_frames == guard._span_errors == 0
     assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
@@ -491,17 +491,32 @@ def test_bad_frames_while_every_socket_is_silent_are_silence():
 
 def test_no_trust_before_a_span_was_quiet():
     guard, reading = bare()
-    assert not guard._noisy
+    assert not guard.noisy
     spans(guard, reading, *[(1000, 100, 11)] * 5)
     guard.trust()
-    assert guard.distrusted == 7 and guard._noisy
+    assert guard.distrusted == 7 and guard.noisy
     spans(guard, reading, *[(1000, 100, 10)] * 4)
     guard.trust()
     assert guard.distrusted == 7, "it is not over yet"
     spans(guard, reading, (1000, 100, 10))
-    assert guard.distrusted == 7 and not guard._noisy
+    assert guard.distrusted == 7 and not guard.noisy
     guard.trust()
     assert guard.distrusted == 0
+
+
+def test_what_was_noisy_stays_so_until_a_meter_was_heard():
+    """A set-up silences it: that is no quiet line."""
+    guard, reading = bare()
+    spans(guard, reading, *[(1000, 100, 11)] * 5)
+    for i in range(3):
+        guard.judge.stale[i] = 1
+    spans(guard, reading, *[(1000, 100, 0)] * 5)
+    assert guard.noisy
+    guard.trust()
+    assert guard.distrusted == 7
+    guard.judge.stale[1] = 0
+    spans(guard, reading, *[(1000, 100, 0)] * 5)
+    assert not guard.noisy
 
 
 def test_the_counters_wrap():

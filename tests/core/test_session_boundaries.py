@@ -87,13 +87,14 @@ def test_an_illegal_event_says_which_and_where():
         raise AssertionError
 
 
-WORKING = "settled_mw trough_mw held_ms armed_ms low_ms gone_ms ending_ms sample_ms "
+WORKING = "settled_mw trough_mw held_ms armed_ms low_ms gone_ms sample_ms "
 WORKING += "recent_mw before_mw block_ms block_mws"
 
 
 def is_clear(session):
     zeros = [getattr(session, "_" + name) == 0 for name in WORKING.split()]
-    return all(zeros) and session._soft_start is True and session._resume_in_ms is None
+    nones = session._resume_in_ms is session._ending_ms is None
+    return all(zeros) and session._soft_start is True and nones
 
 
 def test_a_new_session_knows_nothing():
@@ -104,7 +105,7 @@ def test_a_new_session_knows_nothing():
     session = charging(max_duration_ms=10**9, max_energy_mwh=10**9)
     for name in WORKING.split():
         setattr(session, "_" + name, 7)
-    session._soft_start, session._resume_in_ms = False, 7
+    session._soft_start, session._resume_in_ms, session._ending_ms = False, 7, 7
     session.stop("stopped_remote")
     session.end()
     session.start("e-2", "r-2", "remote", None, 5, 6)
@@ -117,6 +118,11 @@ def test_no_load_to_the_milliwatt_and_the_millisecond():
     assert step(session, 119_999, mw=4999) is None and session.reason is None
     step(session, 1, mw=4999)
     assert session.reason == "no_load"
+    for ma, reason in ((19, "unplugged"), (20, "full"), (300, "full")):
+        session = begun()
+        session.plateau_mw = 1  # it had charged before it was suspended
+        step(session, 120_000, ma=ma, mw=4999)
+        assert session.reason == reason, ma
     session = begun()
     step(session, 119_999, mw=4999)
     step(session, 20, mw=5000)
@@ -231,8 +237,17 @@ def test_the_end_waits_until_the_meter_has_settled():
     session = charging()
     session.stop("stopped_local")
     session.stop("stopped_remote")
-    assert step(session, 599, latched="overpower") is None and step(session, 1) == "end"
+    assert step(session, 5000, latched="overpower") is None, "it opened somewhere in these"
+    assert step(session, 599) is None and step(session, 1) == "end"
     assert session.reason == "stopped_local" and session.charge_ms == 600_000
+
+
+def test_a_meter_that_comes_round_seldom_settles_for_as_long():
+    for round_ms, settles_ms in ((0, 600), (600, 600), (601, 601), (3000, 3000)):
+        session = Session(20, OUTAGE_MS, round_ms)
+        session.start("e-1", "r-1", "remote", None, None, None)
+        step(session, 500, latched="overpower")
+        assert step(session, settles_ms - 1) is None and step(session, 1) == "end", round_ms
 
 
 def test_peaks():
@@ -294,7 +309,17 @@ def test_suspended_time_stops_with_the_reason():
     session.stop("stopped_remote")
     step(session, 500)
     assert session.suspended_ms == 0 and session.charge_ms == 600_500
-    assert step(session, 100) == "end"
+    assert step(session, 600) == "end"
+
+
+def test_what_ends_a_suspended_session_settles_from_there_on():
+    session = suspended()
+    session.recloses = 3
+    assert step(session, 500) is None and session.reason
+    assert step(session, 599) is None and step(session, 1) == "end"
+    session = suspended()
+    assert step(session, OUTAGE_MS + 1, hold="meter_stale") is None and session.reason == "meter_stale"
+    assert step(session, 599) is None and step(session, 1) == "end"
 
 
 def test_the_cause_follows_what_holds_but_for_a_power_cut():
@@ -348,9 +373,14 @@ def test_a_snapshot_keeps_everything_in_its_order():
     session = charging(max_duration_ms=10**8, max_energy_mwh=10**6)
     session.energy_mwh, session.suspended_ms, session.recloses = 77, 88, 2
     row = ["e-1", "r-1", "card", 1_764_000_000, 10**8, 10**6, 77, 600_000, 88, 650, 150_000, 150_000, 2]
-    assert session.snapshot(False) == row + [0] and session.snapshot(1) == row + [1]
+    assert session.snapshot(False) == row + [0, None] and session.snapshot(1) == row + [1, None]
     session.proven = True
-    assert session.snapshot(0) == row + [1]
+    assert session.snapshot(0) == row + [1, None]
+    session.reason = "stopped_remote"
+    assert session.snapshot(0) == row + [1, "stopped_remote"]
+    after = Session(20, OUTAGE_MS)
+    after.recover(row + [1, "stopped_remote"])
+    assert after.reason == "stopped_remote" and after.state == "suspended"
     for proven in (0, 1):
         after = Session(20, OUTAGE_MS)
         after.reason = "full"

@@ -117,6 +117,45 @@ def test_a_frame_that_went_wrong_on_spi_leaves_nothing_behind():
     assert reading.fast_ok == bytearray([1] * 10) and 3990 <= reading.fast_ma[0] <= 4010
 
 
+def _stood_still(bench, watts, seconds, frozen=False):
+    """How often socket 1's counter was taken for one that stands still, looked at as the session loop does."""
+    driver, reading = bench.driver, bench.reading
+    bench.load.volts = 230.0
+    bench.set(0, watts / 230, watts)
+    if not frozen:
+        bench.configure()
+    energy = Energy(
+        driver.channels,
+        driver.energy_mws_num,
+        driver.energy_mws_den,
+        step=driver.count_step,
+        round_ms=driver.round_ms,
+    )
+    seen = 0
+    for _ in range(2 * seconds):
+        bench.run(25)
+        if reading.slow_ok[0]:
+            energy.take(0, 7 if frozen else reading.count[0])
+            seen += energy.frozen(0, reading.power_mw[0], 500)
+    return seen
+
+
+def test_a_counter_that_is_read_seldom_or_moves_seldom_does_not_stand_still():
+    """From a load just above the creep limit to a whole oven, on a shunt that makes the pulses rare, too."""
+    made = [(make, {}) for _, make in SERIAL] + [(bl0910, {"cfdiv": 1024}), (hlw8032, {"shunt_uohm": 250})]
+    for make, changed in made:
+        for watts in (6, 12, 60, 250, 900, 3500):
+            bench = make(**changed)
+            assert _stood_still(bench, watts, 60) == 0, (make.__name__, changed, watts)
+
+
+def test_a_counter_that_does_stand_still_is_found():
+    for make, seconds in ((bl0910, 15), (bl0942, 30), (hlw8032, 10)):
+        bench = make()
+        _stood_still(bench, 900, 5)
+        assert _stood_still(bench, 900, seconds, frozen=True) >= 1, make.__name__
+
+
 def test_a_counter_that_falls_is_a_chip_reset_and_never_energy():
     for name, make in SERIAL[:2]:
         bench = _ready(make)

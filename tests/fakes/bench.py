@@ -21,6 +21,7 @@ class Meter:
     """The traits of a BL0910 on SPI, without the chip."""
 
     window_ms = 20
+    round_ms = 200
     stale_windows = 5
     settle_ms = 0
     floor_ma = 50
@@ -49,7 +50,7 @@ class Bench:
         self.mw = [0] * sockets
         self.mv = 230_000
         self.voltage_silent = False
-        self.active = 0
+        self.active = self.cut = 0
         self.dc = 250
         self.errors = 0  # bad frames out of fifteen a poll
         self.silent = [False] * sockets
@@ -81,6 +82,7 @@ class Bench:
             r.voltage_mv = self.mv
         r.voltage_ok = 0 if self.voltage_silent else 1
         r.active = self.active
+        r.cut = self.cut
         r.temperature_dc = self.dc
         r.polls += 1
         r.frames += 15

@@ -10,9 +10,9 @@ heard before it). A step is one of
 A change names what the bench sets, with the number of the socket where it has one: `ma1` current in mA of the closed
 relay, `welded1` of the open one, `w1` active power in W with the current that belongs to it, `mw1` power alone,
 `slow_ma1` what the filtered current shows, `silent1`, `slow_silent1`; of the point `mv`, `voltage_silent`, `dc` (0.1
-degrees), `errors` (of fifteen frames a poll), `lease`, `input` (the name of a cause); done once: `want1`, `stall` (a
-tick that comes so late), `announced` (the same, but announced before), `took` (how long a tick itself ran),
-`distrust1`, `trust`, `fail`.
+degrees), `errors` (of fifteen frames a poll), `lease`, `cut` (bits of the sockets that the meter chip itself has cut),
+`input` (the name of a cause); done once: `want1`, `stall` (a tick that comes so late), `announced` (the same, but
+announced before), `took` (how long a tick itself ran), `distrust1`, `trust`, `fail`.
 
 What it returns is a list of [cause, socket, ms]: when each cause first appeared, socket 0 for the whole point; and the
 numbers of the sockets that are closed at the end.
@@ -25,7 +25,7 @@ from core.limits import Limits
 
 _VOLTS = 230
 _OF_SOCKET = ("ma", "welded", "mw", "slow_ma", "silent", "slow_silent")
-_OF_POINT = ("mv", "voltage_silent", "dc", "errors", "lease")
+_OF_POINT = ("mv", "voltage_silent", "dc", "errors", "lease", "cut")
 
 
 class Player:

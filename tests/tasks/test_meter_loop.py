@@ -96,6 +96,33 @@ def test_a_socket_that_is_not_believed_waits_five_seconds_and_a_set_up(life: Lif
     assert life.board.protection.distrusted == 0 and life.meter.set_ups == 2 and not life.alarms
 
 
+def test_each_socket_waits_its_own_five_seconds(life: Life) -> None:
+    life.live(500)
+    life.board.protection.distrust(0)
+    life.live(4000)
+    life.board.protection.distrust(1)
+    life.live(1500)
+    life.board.protection.distrust(1)  # for the same again: that begins nothing anew
+    life.live(3000)
+    assert life.board.protection.distrusted == 3 and life.meter.set_ups == 1
+    life.live(500)
+    assert life.board.protection.distrusted == 0 and life.meter.set_ups == 2
+
+
+def test_a_line_that_is_noisy_is_left_in_peace_for_half_a_minute(life: Life) -> None:
+    life.live(500)
+    life.bench.errors = 3  # of fifteen frames
+    life.live(10_000)
+    assert life.board.protection.noisy and life.board.protection.distrusted == 3 and life.meter.set_ups == 1
+    life.live(30_000)
+    assert life.board.protection.distrusted == 3 and life.meter.set_ups == 2, (
+        "which may have been what it needed"
+    )
+    life.bench.errors = 0
+    life.live(12_000)
+    assert not life.board.protection.noisy and life.board.protection.distrusted == 0
+
+
 @pytest.mark.parametrize("closed", [False, True], ids=["waits to close", "is closed"])
 def test_nobody_is_blinded_for_a_neighbours_meter(life: Life, closed: bool) -> None:
     life.live(500)
