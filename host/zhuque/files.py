@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from zhuque.errors import NotFoundError, RefusedError, ZhuqueError
+from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
 
 PRIVATE = 0o600
 PUBLIC = 0o644
@@ -33,8 +33,11 @@ def whole_file(path: Path, mode: int | None = None) -> Iterator[BinaryIO]:
     """A file to write, that takes the place of `path` at the end; after an exception `path` is as it was.
 
     `mode` are its permission bits, whatever the umask says; None: those of the file that it replaces, else what a new
-    file gets. Raises NotFoundError for want of the folder, RefusedError, FileError.
+    file gets. Raises NotFoundError for want of the folder, UsageError for what is no file, RefusedError, FileError.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no file, and cannot be replaced by one: name a file")
+    path = path.resolve()  # what a link leads to is replaced, not the link
     part = None
     try:
         descriptor, name = tempfile.mkstemp(".part", f".{path.name}.", path.absolute().parent)  # 0600

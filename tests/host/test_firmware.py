@@ -16,13 +16,16 @@ import pytest
 
 from tests.fakes import esp32_image
 from zhuque import files
-from zhuque.device import stock
+from zhuque.device import layout, stock
 from zhuque.device.shelf import Shelf
 from zhuque.device.stock import ImageError, UnfitImageError
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
 from zhuque.files import FileError
 
 GOOD = esp32_image.stock("v1.26.1", size=48 * 1024)
+OURS = esp32_image.stock(
+    "v1.26.1", entries=tuple((p.label, p.kind, p.subtype, p.offset, p.size) for p in layout.TABLE)
+)
 APP_AT = esp32_image.APP_OFFSET - esp32_image.boot_offset()
 
 
@@ -106,10 +109,12 @@ def test_a_damaged_partition_table_is_found_out() -> None:
         (esp32_image.app("v1.26.1"), "an application alone, an .app-bin"),
         (bytes(70000), "do not begin as a firmware image"),
         (GOOD + bytes(4 << 20), "more than a flash of 4 MiB holds"),
+        (GOOD + b"\xff\0", "there are 2 bytes behind its application"),
+        (OURS, "an image for one board that Zhuque made"),
         (esp32_image.stock("v2.1", size=16384, project="sensor"), "is not MicroPython"),
         (esp32_image.stock("v1.26.1", size=0x1F8000), "its place on the board holds 2031616"),
     ],
-    ids=["page", "elf", "zip", "uf2", "app", "zeros", "large", "other", "large app"],
+    ids=["page", "elf", "zip", "uf2", "app", "zeros", "large", "more", "ours", "other", "large app"],
 )
 def test_what_else_is_in_a_downloads_folder(data: bytes, said: str) -> None:
     with pytest.raises(ImageError) as caught:
@@ -246,3 +251,23 @@ def test_the_commands_refuse_with_their_exit_codes(tmp_path: Path) -> None:
 
 def test_help_says_where_images_come_from(tmp_path: Path) -> None:
     assert "https://micropython.org/download/ESP32_GENERIC/" in zhuque(tmp_path, "add", "--help").stdout
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    """As root that would be the machine's /dev/null."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(UsageError, match="is no file, and cannot be replaced by one: name a file"):
+            files.write(path, b"x")
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and [*tmp_path.iterdir()] == [tmp_path / "pipe"]
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to("real/file")
+    files.write(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "real" / "file").read_bytes() == b"new"
+    (tmp_path / "nowhere").symlink_to("real/other")
+    files.write(tmp_path / "nowhere", b"made")
+    assert (tmp_path / "real" / "other").read_bytes() == b"made"

@@ -55,7 +55,7 @@ class Shelf:
             raise NotFoundError(
                 f"no firmware {name!r} was added; there is {_listed(images)}; `zhuque firmware add FILE` adds one"
             )
-        return _only(named, f"{name!r} could be")
+        return self._only(named, f"{name!r} could be")
 
     def newest(self) -> StockImage:
         """The image of the highest version. Raises NotFoundError, UsageError where two could be meant."""
@@ -65,7 +65,16 @@ class Shelf:
                 f"no MicroPython image was added yet: download the .bin file of {stock.WHERE_FROM}, then "
                 "`zhuque firmware add FILE`"
             )
-        return _only([image for image in images if image.version == images[0].version], "the newest could be")
+        return self._only(
+            [image for image in images if image.version == images[0].version], "the newest could be"
+        )
+
+    def _only(self, images: list[StockImage], text: str) -> StockImage:
+        if len(images) > 1:
+            raise UsageError(
+                f"{text} {_listed(images)}: name one by its hash, or delete the file of the other in {self.folder}"
+            )
+        return images[0]
 
     def _place(self, sha256: str) -> Path:
         return self.folder / f"{sha256}.bin"
@@ -114,12 +123,6 @@ def _judge(file: Path, data: bytes) -> StockImage:
         return stock.read(data)
     except ImageError as error:
         raise type(error)(f"{file}: {error}") from error
-
-
-def _only(images: list[StockImage], text: str) -> StockImage:
-    if len(images) > 1:
-        raise UsageError(f"{text} {_listed(images)}: name one by its hash")
-    return images[0]
 
 
 def _listed(images: list[StockImage]) -> str:

@@ -189,6 +189,11 @@ def _truncated(what: str, data: bytes) -> ImageError:
 
 def _application_of(data: bytes) -> bytes:
     table = layout.parse(data[layout.TABLE_AT - layout.BOOTLOADER_AT :])
+    if table == layout.TABLE:
+        raise ImageError(
+            "this is an image for one board that Zhuque made of a stock one, and may hold its secrets: esptool flashes "
+            f"it as it is; download the .bin file of {WHERE_FROM} for this"
+        )
     app = layout.first_app(table)
     if app is None:
         raise ImageError(
@@ -200,7 +205,14 @@ def _application_of(data: bytes) -> bytes:
         if at >= len(data):
             raise _truncated("application", data)
         raise ImageError("there is no application where its partition table says; download it again")
-    return _cut(data, at, "application")
+    found = _cut(data, at, "application")
+    behind = data[at + len(found) :]
+    if behind.strip(b"\xff"):
+        raise ImageError(
+            f"there are {len(behind)} bytes behind its application, and a stock image ends there; "
+            f"download the .bin file of {WHERE_FROM}"
+        )
+    return found
 
 
 def _version_of(app: bytes) -> tuple[tuple[int, int, int], str, str]:
