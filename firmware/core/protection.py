@@ -395,10 +395,8 @@ class Protection:
         self._open(i)
 
     def _may_close(self):
-        if self.still or self._announced_ms:
-            return False  # nobody could look at what it closes onto
-        if self.has_contactor and self._fed_ms < FED_MS:
-            return False
+        if self.still or self._announced_ms or (self.has_contactor and self._fed_ms < FED_MS):
+            return False  # nobody could look at what it closes onto, or has looked
         return self._since_closing_ms >= CLOSING_GAP_MS and self._lease_ms > 0 and not self.load.held
 
     def _close(self, i):
