@@ -54,6 +54,8 @@ def test_a_stop_opens_the_relay_though_its_record_must_wait():
     wall.journal.prepare = prepare
     wall.live(3)
     assert [record["id"] for record in wall.records("command")[1:]] == ["s1"]
+    assert wall.command(id="s2", op="stop", socket=3)["error"] == "no_session"
+    assert len(wall.records("command")) == 2, "what was not obeyed is no record"
     assert wall.records("session_end")[0]["reason"] == "stopped_remote"
 
 
