@@ -22,7 +22,7 @@ from zhuque.sim.events import Event
 from zhuque.sim.garage import Garage, Plan
 from zhuque.sim.live import Lines, screen
 from zhuque.sim.narrator import Narrator
-from zhuque.sim.typed import TypedLines, end_on_sigterm
+from zhuque.sim.typed import TypedLines, end_as_ctrl_c_does
 from zhuque.sim.watch import Watcher
 
 
@@ -63,7 +63,7 @@ class Simulation:
 
     def run(self) -> None:
         """Until its duration is over, Ctrl-C or SIGTERM. Raises NoAnswerError when the broker does not answer."""
-        end_on_sigterm()
+        end_as_ctrl_c_does()
         plan = self.plan
         names = f"{plan.points[0]} to {plan.points[-1]}" if len(plan.points) > 1 else plan.points[0]
         with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):

@@ -13,11 +13,11 @@ from zhuque.errors import UsageError
 from zhuque.sim.esp32 import faults as fault_words
 from zhuque.sim.esp32.board import BoardOptions, Event, VirtualBoard
 from zhuque.sim.narrator import Narrator
-from zhuque.sim.typed import TypedLines, end_on_sigterm
+from zhuque.sim.typed import TypedLines, end_as_ctrl_c_does
 
 
 def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes | bool | None) -> None:
-    """Until Ctrl-C, SIGTERM, or the board's thread ends. Raises UsageError, RefusedError."""
+    """Until Ctrl-C, SIGTERM, a closed terminal, or the board's thread ends. Raises UsageError, RefusedError."""
     for order in faults:
         fault_words.parse(order)
     over = threading.Event()
@@ -32,7 +32,7 @@ def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes 
             over.set()
 
     options = BoardOptions(size=size, **wanted)  # type: ignore[arg-type]
-    end_on_sigterm()
+    end_as_ctrl_c_does()
     with contextlib.suppress(KeyboardInterrupt), VirtualBoard(options, on_event) as board:
         print(f"port {board.address}, flash {options.flash}: end it with Ctrl-C", flush=True)
         for order in faults:
