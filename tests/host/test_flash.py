@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -22,6 +23,7 @@ import pytest
 from tests.fakes import esp32_image
 from tests.host.conftest import STOCK, NewBoard
 from zhuque import boards
+from zhuque.cli import sim_board
 from zhuque.device import flasher, image, layout, stock
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
@@ -235,6 +237,34 @@ def test_damaged_bytes_on_the_line(zq10: Image, new_board: NewBoard) -> None:
     (result,) = flash(zq10, board.address)
     assert result.passed, result.error
     assert all(held(board)[r.address : r.address + len(r.data)] == r.data for r in zq10.regions)
+
+
+def example(name: str) -> str:
+    """The order of that name that the help of `zhuque sim board` shows first."""
+    found = re.search(rf"`({name} [^`]+)`", " ".join(str(sim_board.command.help).split()))
+    assert found is not None
+    return found[1]
+
+
+def test_the_cable_of_the_help_is_pulled_where_flashing_can_go_on(zq10: Image, new_board: NewBoard) -> None:
+    board = new_board()
+    board.order(example("unplug"))
+    (first,) = flash(zq10, board.address)
+    assert first.error is not None and "the board went away in the middle" in str(first.error)
+    plug(board)
+    (second,) = flash(zq10, board.address)
+    assert second.passed and second.skipped, second.error
+
+
+def test_the_bytes_of_the_help_are_damaged_at_the_highest_speed_alone(
+    zq10: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    board.order(example("corrupt"))
+    steps: list[str] = []
+    (result,) = flash(zq10, board.address, steps=steps)
+    assert result.passed, result.error
+    assert [step for step in steps if step.startswith("slower")] == ["slower than 921600 baud"]
 
 
 def test_a_board_that_is_not_well_says_why(new_board: NewBoard, tmp_path: Path) -> None:

@@ -338,6 +338,22 @@ def test_orders_that_are_none_say_what_there_is(words: str) -> None:
         parse(words)
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("unplug at=400", "at is 0 to 100"),
+        ("unplug at=-1", "at is 0 to 100"),
+        ("unplug region=0x10000", "wants `at=`"),
+        ("corrupt every=0", "every is 1 or more"),
+        ("mute for_s=nan", "for_s is 0 to"),
+    ],
+)
+def test_orders_that_would_never_happen_are_refused(words: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse(words)
+    assert parse("unplug at=0") and parse("unplug at=100 region=0x10000") and parse("corrupt count=0")
+
+
 def test_a_bikes_plug_is_not_the_cable() -> None:
     assert is_fault("unplug at=40")
     assert is_fault("plug")

@@ -81,8 +81,10 @@ def command(size: str | None, faults: tuple[str, ...], **wanted: Any) -> None:
     """Run a virtual ESP32 until Ctrl-C: a port that the stock esptool and mpremote take for a real board's.
 
     Blank at first; flash it with esptool or `zhuque flash`. While it runs, faults and buttons are typed as words:
-    `unplug at=40`, `unplug for_s=5`, `plug`, `reset`, `download`, `mute for_s=3`, `deaf`, `max_baud baud=460800`,
-    `corrupt count=3 every=5000`, `in_use for_s=10`; and what happens around it, as in `zhuque sim run`: `plug 3`.
+    `unplug at=40 region=0x10000`, `unplug for_s=5`, `plug`, `reset`, `download`, `mute for_s=3`, `deaf`, `max_baud
+    baud=460800`, `corrupt count=1 every=5000`, `in_use for_s=10`; and what happens around it, as in `zhuque sim run`:
+    `plug 3`. The first pulls the cable while the application is written: after `plug`, `zhuque flash` goes on where it
+    stopped. The one of corrupt bytes makes it try a lower baud rate.
 
     On its port there is no DTR and no RTS: a request of esptool's is taken as the reset into the loader, and the end of
     its connection as the reset out of it. --listen has both, as rfc2217://127.0.0.1:PORT.

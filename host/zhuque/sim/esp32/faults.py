@@ -2,7 +2,7 @@
 
 | order | keys | what |
 |---|---|---|
-| `unplug` | `at`, `region`, `for_s` | the cable is pulled: now, or when a write is at `at` percent of its region |
+| `unplug` | `at`, `region`, `for_s` | the cable is pulled: now, or when a write (to `region`) is at `at` percent |
 | `plug` | | it is put in again |
 | `corrupt` | `count`, `every` | so many bytes towards the board have a bit wrong, one in `every` |
 | `mute` | `on`, `for_s` | the loader hears and does not answer |
@@ -14,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,8 @@ _KEYS: dict[str, dict[str, type]] = {
     "download": {},
 }
 NAMES = tuple(_KEYS)
+# Beyond these an order would never happen, or mean nothing.
+_RANGES = {"at": (0, 100), "every": (1, math.inf), "count": (0, math.inf), "for_s": (0, 1e9)}
 
 
 def is_fault(text: str) -> bool:
@@ -63,6 +66,12 @@ def parse(text: str) -> Order:
         except ValueError:
             known = ", ".join(f"{key}=" for key in _KEYS[name]) or "no keys"
             raise UsageError(f"{word!r} is nothing that `{name}` takes: {known}") from None
+        least, most = _RANGES.get(key, (-math.inf, math.inf))
+        if not least <= order[key] <= most:
+            allowed = f"{least} or more" if math.isinf(most) else f"{least} to {most:.0f}"
+            raise UsageError(f"{word!r} is out of range: {key} is {allowed}")
+    if "region" in order and "at" not in order:
+        raise UsageError("`unplug region=` wants `at=` too: how far that region is written, in percent")
     return order
 
 
