@@ -17,7 +17,6 @@ from zhuque import boards
 from zhuque.device.application import modules
 from zhuque.device.compact import compact
 from zhuque.sim.broker import Broker
-from zhuque.sim.esp32.flash import FlashFile
 
 ROOT = Path(__file__).resolve().parents[2]
 VFS, VFS_SIZE = 0x200000, 0x80000
@@ -62,7 +61,7 @@ def test_flashed_firmware_runs_and_mpremote_lets_the_watchdog_bite(
     bench.change(VFS, b"\xff" * VFS_SIZE)
     fill = ROOT / "tests/fakes/fill_vfs.py"
     subprocess.run([micropython, fill, bench.flash, str(VFS), str(VFS_SIZE), application], check=True)
-    vfs_before = FlashFile(bench.flash).read(VFS, VFS_SIZE)
+    vfs_before = bench.flash.read_bytes()[VFS : VFS + VFS_SIZE]
     with bench.board:
         status = status_of(broker)
         assert (status["board"], status["state"], status["boot"]) == ("zq10", "ready", 1)
@@ -76,4 +75,4 @@ def test_flashed_firmware_runs_and_mpremote_lets_the_watchdog_bite(
             assert bench.until(event="restart")["after"] == "watchdog"
             hangs.kill()
         assert status_of(broker)["epoch"] == status["epoch"]
-    assert FlashFile(bench.flash).read(VFS, VFS_SIZE) == vfs_before
+    assert bench.flash.read_bytes()[VFS : VFS + VFS_SIZE] == vfs_before

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import operator
+import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.fakes import esp32_image as images
-from zhuque.errors import RefusedError, UsageError
+from zhuque.errors import NoAnswerError, RefusedError, UsageError
+from zhuque.files import FileError
 from zhuque.sim.esp32 import boot, slip
 from zhuque.sim.esp32.chip import CHIPS, ESP32
 from zhuque.sim.esp32.faults import Faults, Unplugged, is_fault, parse
@@ -475,6 +477,50 @@ def test_a_file_that_is_no_flash_or_of_another_size_is_refused(tmp_path: Path) -
     FlashFile(tmp_path / "flash", 2 * MIB).close()
     with pytest.raises(UsageError, match="holds a flash of 2 MB"):
         FlashFile(tmp_path / "flash", 4 * MIB)
+
+
+def test_a_flash_is_nobody_elses_while_it_is_open(tmp_path: Path) -> None:
+    first = FlashFile(tmp_path / "flash")
+    with pytest.raises(NoAnswerError, match="flash is in use"):
+        FlashFile(tmp_path / "flash")
+    first.close()
+    FlashFile(tmp_path / "flash").close()
+    assert [path.name for path in tmp_path.iterdir()] == ["flash"]
+
+
+def test_a_flash_with_holes_on_a_full_disk_says_so(tmp_path: Path) -> None:
+    flash = FlashFile(tmp_path / "flash")
+    full = os.open("/dev/full", os.O_RDWR)
+    os.dup2(full, flash._file.fileno())
+    os.close(full)
+    with pytest.raises(FileError, match="No space left on device; it is as after a lost supply"):
+        flash.erase(0, SECTOR)
+    flash.close()
+
+
+def test_a_port_whose_name_another_has_stays_unplugged(tmp_path: Path) -> None:
+    """Pulled, it gives its name up, and nothing of the other's is touched."""
+    first, second = PtyPort(tmp_path / "tty"), PtyPort(tmp_path / "tty")
+    first.plug()
+    with pytest.raises(NoAnswerError, match="tty is in use"):
+        second.plug()
+    assert second.descriptor() is None and (tmp_path / "tty").exists()
+    first.unplug()
+    second.plug()
+    with pytest.raises(NoAnswerError):
+        first.plug()
+    first.close()
+    assert (tmp_path / "tty").exists()
+    second.close()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_beside_the_link_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "tty.new").write_text("mine")
+    port = PtyPort(tmp_path / "tty")
+    port.plug()
+    port.close()
+    assert (tmp_path / "tty.new").read_text() == "mine"
 
 
 def test_a_link_over_a_file_of_somebody_else_is_refused(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from zhuque.errors import UsageError
 from zhuque.sim.broker import free_port
 from zhuque.sim.esp32.board import BoardOptions, Event, VirtualBoard
 from zhuque.sim.esp32.flash import FlashFile
+from zhuque.sim.esp32.port import PtyPort
 
 WAIT_S = 60.0
 IMAGE = images.stock(size=96 * 1024)
@@ -49,11 +50,12 @@ class Bench:
                 return event
 
     def change(self, offset: int, data: bytes) -> None:
-        """What somebody else wrote into its flash."""
-        file = FlashFile(self.flash)
-        file.erase(offset, len(data) + -len(data) % 4096)
-        file.program(offset, data)
-        file.close()
+        """What somebody else wrote into its flash, whoever has it now."""
+        if not self.flash.exists():
+            FlashFile(self.flash).close()
+        with self.flash.open("r+b") as file:
+            file.seek(offset)
+            file.write(data + b"\xff" * (-len(data) % 4096))
 
     def esptool(self, *arguments: str | Path, fails: bool = False) -> str:
         return self.tool(["esptool", "--port", self.board.address, *arguments], fails)
@@ -191,6 +193,18 @@ def test_pulled_at_40_percent_and_finished(bench: Bench) -> None:
     bench.esptool("write-flash", "0x1000", bench.image)
     assert bench.until(event="board", state="running")
     assert bench.flash.read_bytes()[0x1000 : 0x1000 + len(IMAGE)] == IMAGE
+
+
+def test_a_board_whose_port_another_took_meanwhile_stays_unplugged(bench: Bench) -> None:
+    bench.board.order("unplug")
+    assert bench.until(event="board", state="off")
+    other = PtyPort(bench.folder / "tty")
+    other.plug()
+    bench.board.order("plug")
+    assert "is in use" in bench.until(event="stays_off")["why"]
+    other.close()
+    bench.board.order("plug")
+    assert bench.until(event="board", state="stuck")
 
 
 def test_a_port_in_use_a_silent_loader_and_a_slow_adapter(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from zhuque.cli.options import ParamType
+from zhuque.errors import UsageError
 
 _DEFAULT_MAC = "24:0a:c4:7a:68:75"
 
@@ -53,7 +54,7 @@ class Listen(ParamType):
     type=click.Path(dir_okay=False, path_type=Path),
     default="esp32.flash",
     show_default=True,
-    help="The file that is its flash; made, blank, where it is not there.",
+    help="The file that is its flash, and no other board's; made, blank, where it is not there.",
 )
 @click.option(
     "--size", type=click.Choice(["1MB", "2MB", "4MB", "8MB", "16MB"]), help="Of a new flash.  [default: 4MB]"
@@ -74,7 +75,7 @@ class Listen(ParamType):
     "--listen",
     type=Listen(),
     metavar="[HOST:]PORT",
-    help="A TCP server, socket:// and rfc2217://, and no device.",
+    help="A TCP server, socket:// and rfc2217://, and no device: without --link.",
 )
 @click.option("--paced", is_flag=True, help="Bytes take the time that they take at the port's baud rate.")
 def command(size: str | None, faults: tuple[str, ...], **wanted: Any) -> None:
@@ -96,5 +97,13 @@ def command(size: str | None, faults: tuple[str, ...], **wanted: Any) -> None:
     """
     from zhuque.sim.esp32.console import run
     from zhuque.sim.esp32.flash import SIZES
+    from zhuque.sim.tools import ToolMissingError
 
-    run(SIZES[size] if size else None, faults, **wanted)
+    if wanted["link"] and wanted["listen"]:
+        raise UsageError(
+            "--listen is a TCP server without a device, so there is nothing to --link: give one of them"
+        )
+    try:
+        run(SIZES[size] if size else None, faults, **wanted)
+    except ToolMissingError as error:
+        raise click.ClickException(str(error)) from error

@@ -26,7 +26,8 @@ from types import TracebackType
 from typing import Any
 
 from zhuque import boards
-from zhuque.errors import NotFoundError
+from zhuque.errors import NotFoundError, ZhuqueError
+from zhuque.files import FileError
 from zhuque.sim import scenario
 from zhuque.sim.esp32 import boot, process
 from zhuque.sim.esp32.chip import CHIPS
@@ -35,6 +36,7 @@ from zhuque.sim.esp32.flash import FlashFile
 from zhuque.sim.esp32.line import Pace, ResetLines, SyncWatch
 from zhuque.sim.esp32.loader import Leave, Loader
 from zhuque.sim.esp32.port import Port, PtyPort
+from zhuque.sim.tools import find_micropython
 
 Event = dict[str, Any]
 _LOOK_S = 0.02
@@ -79,17 +81,27 @@ class VirtualBoard:
     """Use it as a context manager, or start() and stop(). `on_event` is called from the board's thread."""
 
     def __init__(self, options: BoardOptions, on_event: Callable[[Event], None] | None = None) -> None:
-        """Raises UsageError, RefusedError, NotFoundError for a flash, a link or a board that does not fit."""
+        """Raises UsageError, RefusedError, NotFoundError for a flash, a link or a board that does not fit, FileError.
+
+        NoAnswerError where another virtual board has them; ToolMissingError without MicroPython, at once and not when
+        there is something to run. Nothing is left then.
+        """
         self.options = options
+        self._program = find_micropython()
         try:
             self._wall = boards.load(options.board).data
         except boards.BoardError as error:
             raise NotFoundError(str(error)) from error
         self.chip = CHIPS[options.chip]
-        self.flash = FlashFile(options.flash, options.size)
-        self._folder = tempfile.TemporaryDirectory(prefix="zhuque-board-")
-        self.port = self._port()
-        self.port.plug()
+        self._folder = _temporary_folder()
+        with contextlib.ExitStack() as undo:
+            undo.callback(self._folder.cleanup)
+            self.port = self._port()
+            undo.callback(self.port.close)
+            self.port.plug()
+            # Last, for none is made for a board that cannot be.
+            self.flash = FlashFile(options.flash, options.size)
+            undo.pop_all()
         self.port.on_lines = self._on_lines
         self.faults = Faults()
         self.pace = Pace(options.paced)
@@ -170,7 +182,7 @@ class VirtualBoard:
                 self._turn()
         except BaseException as error:  # noqa: BLE001 - kept for whoever stops us
             self._failed = error
-            self._tell("died", why=repr(error))
+            self._tell("died", why=str(error) if isinstance(error, ZhuqueError) else repr(error))
         finally:
             self._halt()
             self.port.close()
@@ -355,7 +367,7 @@ class VirtualBoard:
             self._say(f"{text}I (66) cpu_start: App version:      {found.version}\r\n".encode())
             return
         if self._application is None:
-            self._application = process.Application(Path(self._folder.name), self._on_event)
+            self._application = process.Application(self._program, Path(self._folder.name), self._on_event)
         self._application.start(self._settings(found), power_on)
 
     def _settings(self, found: boot.Application) -> dict[str, Any]:
@@ -408,9 +420,14 @@ class VirtualBoard:
             self._later(for_s, {"do": "plug"})
 
     def _do_plug(self, order: Order) -> None:
-        if self.state == "off":
+        if self.state != "off":
+            return
+        try:
             self.port.plug()
-            self._start("power_on")
+        except ZhuqueError as error:  # its name was free while it was unplugged: another may have it now
+            self._tell("stays_off", why=str(error))
+            return
+        self._start("power_on")
 
     def _do_world(self, order: Order) -> None:
         application = self._running()
@@ -428,3 +445,12 @@ class VirtualBoard:
         if self.state != "off":
             self._boot(by_pin=True)
             self._stay = True
+
+
+def _temporary_folder() -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix="zhuque-board-")
+    except OSError as error:
+        raise FileError(
+            f"no temporary folder can be made: {error.strerror}; free some space, or set TMPDIR to a folder that has it"
+        ) from error

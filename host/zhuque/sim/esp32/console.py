@@ -17,7 +17,7 @@ from zhuque.sim.typed import TypedLines, end_as_ctrl_c_does
 
 
 def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes | bool | None) -> None:
-    """Until Ctrl-C, SIGTERM, a closed terminal, or the board's thread ends. Raises UsageError, RefusedError."""
+    """Until Ctrl-C, SIGTERM, a closed terminal, or the board's thread ends. Raises as VirtualBoard does."""
     for order in faults:
         fault_words.parse(order)
     over = threading.Event()
@@ -64,5 +64,6 @@ def _program(event: Event) -> str:
 _TEXTS: dict[str, Callable[[Event], str | None]] = {
     "board": _state,
     "restart": lambda event: f"restarts: {event['after'].replace('_', ' ')}",
+    "stays_off": lambda event: f"stays unplugged: {event['why']}",
     "died": lambda event: f"the simulation itself failed: {event['why']}",
 }

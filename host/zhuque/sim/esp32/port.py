@@ -20,7 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from zhuque import files
 from zhuque.errors import RefusedError
+from zhuque.sim.esp32 import claim
 
 _CHUNK = 4096
 _MOST_WAITING = 1 << 16
@@ -75,13 +77,15 @@ class Port(Protocol):
 
 
 class PtyPort:
-    """`link` is made a symbolic link to the device, and removed with it."""
+    """`link` is made a symbolic link to the device, and removed with it; between, no other port takes that name."""
 
     def __init__(self, link: Path) -> None:
         """Raises RefusedError where `link` is a file of somebody else."""
         self.on_lines: Callable[[bool, bool], None] = lambda dtr, rts: None
         self.carries_lines = False
         self._link = link
+        self._name = claim.Name(link, "--link")
+        self._device = ""
         self._master: int | None = None
         self._locked: int | None = None
         self._out = bytearray()
@@ -94,27 +98,43 @@ class PtyPort:
         return str(self._link)
 
     def plug(self) -> None:
-        """Opens the pair; it is raw, without echo."""
+        """Opens the pair; it is raw, without echo.
+
+        Raises NoAnswerError while another board is plugged in under this name, NotFoundError for want of its folder,
+        RefusedError, FileError; then there is none.
+        """
         if self._master is not None:
             return
-        self._master, device = os.openpty()
-        tty.setraw(device)
-        self._device = os.ttyname(device)
-        os.close(device)  # from here on the master shows whether somebody has it open
-        os.set_blocking(self._master, False)
-        new = self._link.with_name(self._link.name + ".new")
-        new.unlink(missing_ok=True)
-        new.symlink_to(self._device)
-        new.replace(self._link)
+        with contextlib.ExitStack() as undo:
+            undo.callback(self.unplug)
+            self._name.take()
+            self._master, device = os.openpty()
+            tty.setraw(device)
+            self._device = os.ttyname(device)
+            os.close(device)  # from here on the master shows whether somebody has it open
+            os.set_blocking(self._master, False)
+            self._show()
+            undo.pop_all()
+
+    def _show(self) -> None:
+        """The link, in the place of one that a killed board left."""
+        new = self._link.with_name(f".{self._link.name}.new")
+        try:
+            new.unlink(missing_ok=True)
+            new.symlink_to(self._device)
+            new.replace(self._link)
+        except OSError as error:
+            raise files.cannot_write(self._link, error) from error
 
     def unplug(self) -> None:
         """Whoever has it open reads an error."""
         self.lock(False)
-        if self._link.is_symlink() and str(self._link.readlink()) == self._device:
-            self._link.unlink()
         if self._master is not None:
+            if self._link.is_symlink() and str(self._link.readlink()) == self._device:
+                self._link.unlink()
             os.close(self._master)
         self._master = None
+        self._name.give_back()
         self._out.clear()
 
     def close(self) -> None:

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from zhuque import files
 from zhuque.sim.point import BOARD_FOLDER
-from zhuque.sim.tools import find_micropython
 
 Event = dict[str, Any]
 RESET, WATCHDOG, POWER_CUT, SOFT_RESET, HANG = 81, 82, 83, 84, -signal.SIGALRM
@@ -34,8 +34,9 @@ _DEAF_S = 0.3  # a program that has not read a Ctrl-C for so long does not wait 
 class Application:
     """Started by `start`; `output` and `events` are descriptors to read from, `take_...` read them."""
 
-    def __init__(self, folder: Path, on_event: Callable[[Event], None]) -> None:
-        """Raises ToolMissingError."""
+    def __init__(self, program: Path, folder: Path, on_event: Callable[[Event], None]) -> None:
+        """`program` is MicroPython."""
+        self._program = program
         self._folder = folder
         self._settings: dict[str, Any] = {}
         self._on_event = on_event
@@ -47,10 +48,12 @@ class Application:
         self._interrupted = 0.0
         self._sent = self._interrupt_at = 0
         self._listens = False
-        self._program = find_micropython()
 
     def start(self, settings: dict[str, Any], power_on: bool) -> None:
-        """A process; `settings` as board/virtual.py has them; after `power_on` nothing is left in RTC memory."""
+        """A process; `settings` as board/virtual.py has them; after `power_on` nothing is left in RTC memory.
+
+        Raises FileError, as `go_on` does.
+        """
         self._settle_world(power_on)
         self._settings = {**settings, "speed": 1, "start_unix": int(self._began)}
         self._spawn()
@@ -70,7 +73,7 @@ class Application:
         data, self._input = os.pipe()
         self.output, output = os.pipe()
         settings = {**self._settings, "orders_fd": orders, "events_fd": events}
-        (self._folder / "settings.json").write_text(json.dumps(settings))
+        _write(self._folder / "settings.json", settings)
         os.set_blocking(data, False)
         for ours in (self._input, self.output, self.events):
             os.set_blocking(ours, False)
@@ -97,7 +100,7 @@ class Application:
         if power_on:
             world["cause"] = _POWER_ON
             world.pop("soft", None)
-        path.write_text(json.dumps(world))
+        _write(path, world)
 
     def write(self, data: bytes) -> None:
         """Towards its serial input."""
@@ -167,6 +170,14 @@ class Application:
         self._interrupted = 0.0
         self._sent = self._interrupt_at = 0
         self._listens = False
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    """Without waiting for the disk: it ends with the board."""
+    try:
+        path.write_text(json.dumps(content))
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
 
 
 def _read(descriptor: int) -> bytes:
