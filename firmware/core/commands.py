@@ -110,10 +110,19 @@ class Commands:
 
     def _stop(self, command, i, uptime_ms, unix):
         """The relay first: its record may have to wait until an erase is allowed, and what forbids that may be this."""
+        session = self.point.sessions[i]
+        stopping = session.reason
         refused = self.point.stop(i, "stopped_local" if command["line"].is_local else "stopped_remote")
-        if not refused:
+        if refused:
+            return refused
+        if not stopping:
             self._record(command, uptime_ms, unix)
-        return refused
+        if self.point.journal.pending:
+            return (
+                "journal",
+                "the relay is open, but until the next erase a power cut undoes it; stop it again then",
+            )
+        return None
 
     def _resend(self, command, i, uptime_ms, unix):
         """Have records sent again; what is no longer in the journal is said with the first that is."""

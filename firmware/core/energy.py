@@ -26,13 +26,15 @@ class Energy:
         self._unit = den * MWS_PER_MWH * _ONE_PPM
         self._last = [None] * sockets
         self._rest = [0] * sockets
-        # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved.
+        # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved. What came in
+        # the last two turns may not be in a counter that was read since: it counts when it is older.
         self._unmoved_uws = [0] * sockets
-        # For so long it may not have been read since it moved, or since anything flows.
-        self._unread_ms = [0] * sockets
+        self._older_uws = [0] * sockets
+        self._young_uws = [0] * sockets
+        self._turn_ms = [0] * sockets
         self._before_mw = [0] * sockets
         self._frozen_uws = 1000 * FROZEN_COUNTS * step * num // den
-        self._round_ms = 2 * round_ms  # one reading may have gone wrong
+        self._longest_turn_ms = 2 * round_ms  # one reading may have gone wrong
         self.resets = 0  # counters that fell
 
     def calibrate(self, gains_ppm):
@@ -66,15 +68,16 @@ class Energy:
         flowed_mw = min(power_mw, self._before_mw[socket])
         self._before_mw[socket] = power_mw
         if self._unmoved_uws[socket] is None:  # it moved since the last call
-            self._unmoved_uws[socket] = 0
-            self._unread_ms[socket] = self._round_ms
+            self._unmoved_uws[socket] = self._older_uws[socket] = self._young_uws[socket] = 0
+            self._turn_ms[socket] = 0
             return False
-        if flowed_mw <= 0:
-            self._unread_ms[socket] = self._round_ms
-        elif self._unread_ms[socket] > 0:
-            self._unread_ms[socket] -= dt_ms
-        else:
-            self._unmoved_uws[socket] += flowed_mw * dt_ms
+        self._young_uws[socket] += max(0, flowed_mw) * dt_ms
+        self._turn_ms[socket] += dt_ms
+        if self._turn_ms[socket] >= self._longest_turn_ms:
+            self._turn_ms[socket] = 0
+            self._unmoved_uws[socket] += self._older_uws[socket]
+            self._older_uws[socket] = self._young_uws[socket]
+            self._young_uws[socket] = 0
         if self._unmoved_uws[socket] <= self._frozen_uws:
             return False
         self._unmoved_uws[socket] = None  # said once; what follows is counted anew

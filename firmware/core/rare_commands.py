@@ -79,6 +79,7 @@ def _reboot(commands, command, i, uptime_ms, unix):
     refused = commands.journal(command, uptime_ms, unix)
     if not refused:
         commands.point.restart_asked = True
+        commands.point.checkpoint_soon()  # why a session is about to end is in no record yet
     return refused
 
 

@@ -123,7 +123,7 @@ class _Found:
                 record["max_energy_mwh"],
             ]
             + [0] * 8
-            + [None]
+            + [None, None]
         )
 
     def _checkpointed(self, i, record):

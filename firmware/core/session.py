@@ -46,7 +46,7 @@ FULL_MW = const(30_000)
 FULL_PART = const(10)  # or a tenth of the plateau
 FULL_MS = const(1_800_000)
 GONE_MS = const(10_000)
-# After opening, the meter's counter needs this long to show the last of the energy, or as long as it is not read.
+# After opening, the meter's counter needs this long to show the last of the energy, and then it must be read.
 SETTLE_MS = const(600)
 RESUME_MIN_S = const(5)
 RESUME_MAX_S = const(60)
@@ -57,7 +57,7 @@ _SAMPLE_MS = const(1000)
 _BLOCK_MS = const(60_000)
 
 
-# What a checkpoint keeps of an open session, in this order; `proven` and `reason` follow.
+# What a checkpoint keeps of an open session, in this order; `proven`, `reason` and `cause` follow.
 _SAVED = (
     "id",
     "account",
@@ -84,7 +84,7 @@ class Session:
 
     def __init__(self, floor_ma, resume_after_outage_ms, round_ms=0):
         self.floor_ma = floor_ma
-        self._settle_ms = max(SETTLE_MS, round_ms)
+        self._settle_ms = SETTLE_MS + round_ms
         self.resume_after_outage_ms = resume_after_outage_ms
         self.state = IDLE
         self._clear()
@@ -316,7 +316,8 @@ class Session:
 
     def snapshot(self, settled):
         """What a checkpoint keeps of an open session; settled: its relay closed a while ago, and is closed."""
-        return [getattr(self, name) for name in _SAVED] + [1 if settled or self.proven else 0, self.reason]
+        proven = 1 if settled or self.proven else 0
+        return [getattr(self, name) for name in _SAVED] + [proven, self.reason, self.cause]
 
     def recover(self, snapshot):
         """Take up a session found after a restart: suspended until `outage` says how long the board was off."""
@@ -328,8 +329,9 @@ class Session:
         self._settled_mw = self.plateau_mw
         self.cause = "power_loss"
         self.outage_open = True
-        if len(snapshot) > len(_SAVED) + 1:  # a release that kept none may have written it
-            self.reason = snapshot[len(_SAVED) + 1]
+        ending = snapshot[len(_SAVED) + 1 :]  # a release that kept none may have written it
+        if ending and ending[0]:
+            self.reason, self.cause = ending
 
     def outage(self, outage_ms):
         """How long the board was off, None when that cannot be known: the session waits to resume, or ends.

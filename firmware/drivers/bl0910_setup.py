@@ -53,6 +53,8 @@ _RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; 
 _RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too [1]
 _RESET_MS = const(20)  # [1] gives no time; public drivers wait 10 to 100 ms
 
+_SILENT = "the meter chip BL0910 does not answer"
+
 _GAIN_CODES = {1: 0, 2: 1, 8: 2, 16: 3}
 _VAR_CREEP = const(0x04C << 12)  # the default of the half that we do not use
 _WINDOW_20_MS = const(1 << 21)
@@ -164,7 +166,10 @@ def configure(chip, settings):
 def _write_all(chip, settings, reset):
     """Returns what is wrong, "" when all is well."""
     chip.clear_bus()
-    chip.note_trips()  # before the reset forgets them
+    cut = meter_setup.asked(chip.read, _STATUS3)
+    if cut is None and reset == _RESET_USER:
+        return _SILENT  # the reset would forget what it has cut: only the next one is worth that
+    chip.note_trips(cut)
     _write(chip, _WRPROT, _UNLOCK)
     _write(chip, _RESET, reset)
     meter_setup.sleep_ms(_RESET_MS)

@@ -111,9 +111,8 @@ class BL0910(Calibrated):
         finally:
             self._busy = False
 
-    def note_trips(self):
-        """Remember what the chip has cut, before a reset of its registers forgets it."""
-        found = self.read(_STATUS3)
+    def note_trips(self, found):
+        """Remember what STATUS3 says that the chip has cut, before a reset of its registers forgets it."""
         if found and _STATUS3 in self._rounds and found != 0xFFFFFF:
             self._note(found)
 

@@ -48,15 +48,31 @@ def test_a_stop_opens_the_relay_though_its_record_must_wait():
     wall.journal.ahead, wall.journal.offset = -1, wall.journal.size  # until an erase
     prepare, wall.journal.prepare = wall.journal.prepare, lambda: None
     assert not wall.journal.ready(1)
-    assert wall.command(id="s1", op="stop", socket=3, actor="operator:li")["ok"]
+    for id in ("s1", "s1", "s2"):
+        answer = wall.command(id=id, op="stop", socket=3, actor="operator:li")
+        assert answer["error"] == "journal" and "the relay is open, but until" in answer["detail"]
     wall.tick()
-    assert wall.word == 0 and not wall.records("command")[1:]
+    assert wall.word == 0 and not wall.records("command")[1:] and wall.journal.pending == 1
     wall.journal.prepare = prepare
+    wall.live(0.5)
+    assert wall.command(id="s3", op="stop", socket=3, actor="operator:li")["ok"], "and now it is kept"
     wall.live(3)
     assert [record["id"] for record in wall.records("command")[1:]] == ["s1"]
-    assert wall.command(id="s2", op="stop", socket=3)["error"] == "no_session"
+    assert wall.command(id="s4", op="stop", socket=3)["error"] == "no_session"
     assert len(wall.records("command")) == 2, "what was not obeyed is no record"
     assert wall.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def test_what_has_ended_does_not_go_on_after_a_restart_that_was_asked_for():
+    wall = charging()
+    wall.point.sessions[2].max_energy_mwh = 1
+    wall.live(0.5)
+    assert wall.point.sessions[2].reason == "energy_limit" and wall.state(3) == "charging"
+    assert wall.command(id="b1", op="reboot", actor="operator:li")["ok"]
+    wall.point.update(wall.uptime_ms, wall.clock)
+    after = wall.restart(outage_s=5, clock_survives=True)
+    after.live(90)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "energy_limit"
 
 
 def test_a_stop_and_a_shed_outlive_a_power_cut_though_a_checkpoint_came_between():

@@ -224,11 +224,11 @@ def test_newer_totals():
     row = known.sessions[2]
     row[11], row[12], row[13] = 10, 1, 1
     known.take(totals(3, "another"))
-    assert row[6:] == [0, 0, 0, 0, 0, 10, 1, 1, None]
+    assert row[6:] == [0, 0, 0, 0, 0, 10, 1, 1, None, None]
     known.take(totals(3))
-    assert row[6:] == [5, 6000, 7000, 8, 9, 10, 1, 1, None]
+    assert row[6:] == [5, 6000, 7000, 8, 9, 10, 1, 1, None, None]
     known.take(totals(3, resumed=2))
-    assert row[6:] == [5, 6000, 7000, 8, 9, 10, 2, 0, None], "not proven since"
+    assert row[6:] == [5, 6000, 7000, 8, 9, 10, 2, 0, None, None], "not proven since"
     known.point.stray_mwh[2] = known.point.stray_mwh[3] = 7
     known.take(totals(4))
     assert known.point.stray_mwh[3] == 7, "of a session that nobody knows"

@@ -150,10 +150,25 @@ def test_a_counter_that_is_read_seldom_or_moves_seldom_does_not_stand_still():
 
 
 def test_a_counter_that_does_stand_still_is_found():
-    for make, seconds in ((bl0910, 15), (bl0942, 30), (hlw8032, 10)):
+    for make, seconds in ((bl0910, 25), (bl0942, 30), (hlw8032, 10)):
         bench = make()
         _stood_still(bench, 900, 5)
         assert _stood_still(bench, 900, seconds, frozen=True) >= 1, make.__name__
+
+
+def test_a_load_that_comes_and_goes_hides_no_counter_that_stands_still():
+    for make, seconds in ((bl0910, 120), (bl0942, 120), (hlw8032, 60)):
+        for on_s, off_s in ((1, 1), (2, 1), (5, 1)):
+            bench = make()
+            _stood_still(bench, 900, 5)
+            energy = Energy(bench.driver.channels, 1000, 1, round_ms=bench.driver.round_ms)
+            seen = 0
+            for n in range(2 * seconds):
+                watts = 900 if n // 2 % (on_s + off_s) < on_s else 0
+                bench.run(1)
+                energy.take(0, 7)
+                seen += energy.frozen(0, 1000 * watts, 500)
+            assert seen, (make.__name__, on_s, off_s)
 
 
 def test_a_counter_that_falls_is_a_chip_reset_and_never_energy():
