@@ -133,12 +133,14 @@ def test_what_runs_something_else_is_asked_about(new_board: NewBoard, tmp_path: 
     assert refused.returncode == 5
     assert "it runs sensor v2.1, ESP-IDF v5.2.2; nothing was written. Give --yes" in refused.stderr
     assert held(board)[0x1000 : 0x1000 + len(other)] == other
+    until(board, "running")
     for answer, code in (("n", 5), ("y", 0)):
         ours, theirs = os.openpty()
         os.write(ours, f"{answer}\n".encode())
         done = zhuque(tmp_path, board.address, stdin=theirs)
         assert done.returncode == code, done.stderr
         assert "Overwrite it? [y/N]" in done.stderr
+        until(board, "running")
         os.close(ours)
         os.close(theirs)
     assert stock.read(STOCK).application in held(board)
@@ -185,6 +187,7 @@ def test_boards_that_cannot_be_written(
     done = zhuque(tmp_path, board.address, "--yes")
     assert done.returncode == code and said in done.stderr and "Traceback" not in done.stderr, done.stderr
     assert held(board) == before
+    until(board, "stuck")  # it was restarted, as blank as it is
 
 
 def test_a_cable_that_was_pulled_goes_on_where_it_stopped(new_board: NewBoard, tmp_path: Path) -> None:
@@ -384,6 +387,27 @@ def test_a_ctrl_c_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path
         said = running.stderr.read()
         assert running.wait(60) == 1
     assert said.startswith("Error: stopped: the boards that were being written are not finished; run the")
+
+
+def test_a_ctrl_c_at_the_question_leaves_the_board_running(new_board: NewBoard, tmp_path: Path) -> None:
+    board = new_board()
+    write(board, 0x1000, esp32_image.stock("v2.1", size=16384, project="sensor"))
+    (tmp_path / "stock.bin").write_bytes(STOCK)
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "zhuque", "flash", "--board", "zq10", "--firmware", "stock.bin"]
+    with subprocess.Popen(
+        [*command, board.address], cwd=tmp_path, stdin=theirs, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stderr is not None
+        said = b""
+        while b"Overwrite it?" not in said:
+            said += os.read(running.stderr.fileno(), 4096)
+        assert board.state == "loader"
+        running.send_signal(signal.SIGINT)
+        assert running.wait(60) == 1
+    until(board, "running")
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_stopping_ends_every_process(zq10: Image, new_board: NewBoard) -> None:

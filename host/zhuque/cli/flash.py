@@ -13,6 +13,7 @@ from zhuque.cli.options import baud_option, firmware_option, json_option, print_
 
 if TYPE_CHECKING:
     from zhuque.boards import Board
+    from zhuque.device.contents import Contents
     from zhuque.device.flasher import Flasher, Result
     from zhuque.device.image import Image
     from zhuque.errors import ZhuqueError
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     help="A config.json for the board; `zhuque provision` makes them. It is a secret.",
 )
 @click.option("--all", "every", is_flag=True, help="Every board that is plugged in.")
-@click.option("--yes", is_flag=True, help="Do not ask before something else is overwritten.")
+@click.option("--yes", is_flag=True, help="Do not ask before something else, or a point, is overwritten.")
 @click.option("--everything", is_flag=True, help="Write what is on the board already too.")
 @baud_option
 @click.option(
@@ -56,7 +57,8 @@ def command(
     """Write MicroPython and the firmware to boards on USB, and wait until each says that it runs.
 
     Without PORT: the one board that is plugged in. Only what differs is written; the journal and `nvs` are never
-    touched. The MicroPython image comes from https://micropython.org/download/ESP32_GENERIC/ by `zhuque firmware add`.
+    touched. A board that is a point of a garage loses its identity, so that is asked; `zhuque provision --again` keeps
+    it. The MicroPython image comes from https://micropython.org/download/ESP32_GENERIC/ by `zhuque firmware add`.
 
     \b
     Example:
@@ -151,25 +153,43 @@ def _flash(
 def _ask(flasher: Flasher, names: Sequence[str]) -> dict[str, ZhuqueError]:
     """The ports that are not to be written, and why."""
     from zhuque.cli.flash_bars import bars
-    from zhuque.errors import RefusedError, ZhuqueError
+    from zhuque.errors import ZhuqueError
 
     refused: dict[str, ZhuqueError] = {}
     with bars(names) as flasher.on_progress:
         looked = flasher.look(names)
+        ours = [
+            name for name, found in looked.items() if not isinstance(found, ZhuqueError) and found.is_ours
+        ]
+        points = {} if flasher.image.provisioned else flasher.points(ours)
     for name, found in looked.items():
-        if isinstance(found, ZhuqueError):
-            refused[name] = found
-        elif found.foreign and not _is_wanted(name, found.text):
-            refused[name] = RefusedError(
-                f"{name}: it runs {found.text}; nothing was written. Give --yes to overwrite it"
-            )
+        error = _why_not(name, found, points.get(name, ""))
+        if error is not None:
+            refused[name] = error
+    flasher.let_go(list(refused))
     return refused
 
 
-def _is_wanted(name: str, text: str) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    return click.confirm(f"{name} runs {text}. Overwrite it?", err=True)
+def _why_not(name: str, found: Contents | ZhuqueError, point: str | ZhuqueError) -> ZhuqueError | None:
+    from zhuque.errors import RefusedError, ZhuqueError
+
+    if isinstance(found, ZhuqueError):
+        return found
+    if isinstance(point, ZhuqueError):
+        return point
+    if point and not _is_wanted(f"{name} is {point}. Take away its identity and its calibration?"):
+        return RefusedError(
+            f"{name}: it is {point}, and this takes away its identity and its calibration; nothing was written. "
+            f"`zhuque provision --points {point.partition('/')[2]} --again` writes new firmware and keeps both; or give "
+            "--yes"
+        )
+    if found.foreign and not _is_wanted(f"{name} runs {found.text}. Overwrite it?"):
+        return RefusedError(f"{name}: it runs {found.text}; nothing was written. Give --yes to overwrite it")
+    return None
+
+
+def _is_wanted(question: str) -> bool:
+    return sys.stdin.isatty() and click.confirm(question, err=True)
 
 
 def _code(result: Result) -> int:

@@ -102,6 +102,17 @@ def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = l
             line.close()
 
 
+def restart(port: str) -> None:
+    """Restarts the board into its program where its lines allow it, and nobody else has the port."""
+    with contextlib.suppress(NoAnswerError, OSError):
+        line = _open(port, alone=True)
+        try:
+            _restart(line)
+            time.sleep(_PULSE_S)  # a virtual board takes the end of a connection that it has seen for it
+        finally:
+            line.close()
+
+
 def hear(port: str, wait_s: float) -> Iterator[str]:
     """What a board says in that time, line by line, without a restart. Raises NoAnswerError."""
     line = _open(port)
@@ -116,12 +127,13 @@ def hear(port: str, wait_s: float) -> Iterator[str]:
             line.close()
 
 
-def _open(port: str) -> Any:
+def _open(port: str, alone: bool = False) -> Any:
     import serial
 
+    options = {"exclusive": True} if alone and not ports.is_url(port) else {}
     try:
         url = ports.as_pyserial_takes(port)
-        line = serial.serial_for_url(url, baudrate=BAUD, timeout=0.1, do_not_open=True)
+        line = serial.serial_for_url(url, baudrate=BAUD, timeout=0.1, do_not_open=True, **options)
         line.dtr = line.rts = False  # as they are at rest, or opening would be a reset
         line.open()
     except (OSError, ValueError) as error:

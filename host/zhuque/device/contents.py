@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 from zhuque.device import layout, stock
+from zhuque.wire.topics import is_name
 
 # From the partition table to behind the description of the application that most boards have at 0x10000.
 READ_AT = layout.TABLE_AT
@@ -29,6 +31,17 @@ class Contents:
     def is_ours(self) -> bool:
         """True where it was flashed by Zhuque."""
         return self.text == _OURS
+
+
+def point_of(config: bytes | None) -> str:
+    """`SITE/POINT` that a board's config.json names, "" where it names none."""
+    try:
+        found = json.loads(config or b"null")
+    except ValueError:
+        return ""
+    if not isinstance(found, dict) or not (is_name(found.get("site")) and is_name(found.get("point"))):
+        return ""
+    return f"{found['site']}/{found['point']}"
 
 
 def of(data: bytes) -> Contents:

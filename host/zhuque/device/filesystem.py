@@ -12,7 +12,7 @@ one is kept.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from littlefs import LFSConfig, LittleFS, LittleFSError, UserContext
 
@@ -20,6 +20,9 @@ from zhuque.device import layout
 from zhuque.errors import ZhuqueError
 
 BLOCKS = layout.VFS.size // layout.BLOCK
+# So many blocks are fetched at a time to find a file: those with the directories of an image that was never changed,
+# then what lies elsewhere, and at last all of it.
+_FETCHED = (20, 4, 4, BLOCKS)
 
 
 class FilesystemError(ZhuqueError):
@@ -37,6 +40,27 @@ class _Flash(UserContext):
         """littlefs erases a block before it uses it."""
         self.last_erased = max(self.last_erased, block)
         return int(super().erase(cfg, block))
+
+
+class _Part(_Flash):
+    """Flash of which a part is known; `missing` is the first block that was read and is not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.missing: int | None = 0
+        self._known: set[int] = set()
+
+    def read(self, cfg: LFSConfig, block: int, off: int, size: int) -> bytearray:
+        """littlefs reads; a block that is not known looks blank."""
+        if block not in self._known and self.missing is None:
+            self.missing = block
+        return bytearray(super().read(cfg, block, off, size))
+
+    def put(self, first: int, data: bytes) -> None:
+        """These blocks are known now."""
+        self.buffer[first * layout.BLOCK : first * layout.BLOCK + len(data)] = data
+        self._known.update(range(first, first + len(data) // layout.BLOCK))
+        self.missing = None
 
 
 def build(files: Mapping[str, bytes]) -> bytes:
@@ -74,8 +98,42 @@ def read(image: bytes) -> dict[str, bytes]:
                 with fs.open(path, "rb") as file:
                     found[path.lstrip("/")] = file.read()
     except (LittleFSError, OSError) as error:
-        raise FilesystemError(f"this is no file system of a board: {error}; flash the board again") from error
+        raise _no_image(error) from error
     return found
+
+
+def find(path: str, fetch: Callable[[int, int], bytes]) -> bytes | None:
+    """A file of an image that is elsewhere, None where there is none: `fetch(at, size)` gives what of it is needed.
+
+    Raises FilesystemError where it is no image, and what `fetch` raises.
+    """
+    flash = _Part()
+    found: bytes | Exception = b""
+    for blocks in _FETCHED:
+        first = min(flash.missing or 0, BLOCKS - blocks)
+        flash.put(first, fetch(first * layout.BLOCK, blocks * layout.BLOCK))
+        found = _tried(flash, path)
+        if flash.missing is None:
+            break
+    if isinstance(found, FileNotFoundError):
+        return None
+    if isinstance(found, Exception):
+        raise _no_image(found) from found
+    return found
+
+
+def _tried(flash: _Flash, path: str) -> bytes | Exception:
+    try:
+        fs = _littlefs(flash)
+        fs.mount()
+        with fs.open(path, "rb") as file:
+            return bytes(file.read())
+    except (LittleFSError, OSError) as error:
+        return error
+
+
+def _no_image(error: Exception) -> FilesystemError:
+    return FilesystemError(f"this is no file system of a board: {error}; flash the board again")
 
 
 def _littlefs(flash: _Flash) -> LittleFS:

@@ -6,31 +6,36 @@ changed is sent, and a board that was pulled in the middle goes on where it stop
 after it was written.
 
 A line that loses bytes is tried again at a lower baud rate, from the piece where it broke.
+
+Rule: no board is left in its loader, where it is dead until somebody resets it, but one that is half written. One that
+was looked at waits there to be written; when it is not, it is restarted.
 """
 
 from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from zhuque import files
-from zhuque.device import console, contents, ports
+from zhuque.device import console, contents, filesystem, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.esptool import Esptool, SlowerError, Talk
 from zhuque.device.image import Image
 from zhuque.device.layout import Partition
-from zhuque.errors import ZhuqueError
+from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
 T = TypeVar("T")
 
 BAUDS = (921600, 460800, 115200)
 PIECE = 256 * 1024
+CONFIG = "config.json"
 
 
 @dataclass(frozen=True)
@@ -85,6 +90,7 @@ class Flasher:
         self._pieces: list[tuple[int, int, Path]] = []  # address, size, file
         self._tools: list[Esptool] = []
         self._is_stopped = False
+        self._waiting: set[str] = set()  # ports whose board is in its loader, because of us
 
     def __enter__(self) -> Flasher:
         try:
@@ -105,6 +111,7 @@ class Flasher:
     def __exit__(self, *_: object) -> None:
         self.stop()
         self._folder.cleanup()
+        self.let_go(list(self._waiting))
 
     def stop(self) -> None:
         """Ends everything that runs; the boards are left unfinished. Safe from any thread."""
@@ -116,8 +123,35 @@ class Flasher:
         """What each board runs now, or why that cannot be told. It waits to be written, unless `then_runs`."""
         return self._each(names, lambda name: self._look(name, stays=not then_runs))
 
-    def read(self, port: str, at: int, size: int, step: str) -> tuple[str, bytes]:
-        """The board's MAC, and so many bytes of its flash from `at` on; it then starts.
+    def points(self, names: Sequence[str]) -> dict[str, str | ZhuqueError]:
+        """Which point each of these boards of ours is, `SITE/POINT`; "" where it is none. They wait to be written."""
+        return self._each(names, self._point)
+
+    def let_go(self, names: Sequence[str]) -> None:
+        """Restarts these boards where they were looked at and wait to be written."""
+        self._each([name for name in names if name in self._waiting], self._restart)
+
+    def config(self, port: str, stays: bool = False) -> tuple[str, bytes | None]:
+        """The MAC of a board of ours, and its config.json, None where it has none; it then starts, unless it `stays`.
+
+        Of its file system as much is read as is needed to find it: some 100 KB.
+
+        Raises ZhuqueError in one of its kinds.
+        """
+        mac = ""
+
+        def fetch(at: int, size: int) -> bytes:
+            nonlocal mac
+            mac, data = self.read(port, layout.VFS.offset + at, size, "looking whose it is", stays)
+            return data
+
+        try:
+            return mac, filesystem.find(CONFIG, fetch)
+        except filesystem.FilesystemError:  # half written, or worn out: there is nothing to keep
+            return mac, None
+
+    def read(self, port: str, at: int, size: int, step: str, stays: bool = False) -> tuple[str, bytes]:
+        """The board's MAC, and so many bytes of its flash from `at` on; it then starts, unless it `stays`.
 
         `step` is what a person is told meanwhile.
 
@@ -132,7 +166,8 @@ class Flasher:
         try:
             ports.check(port)
             command = ("read-flash", hex(at), hex(size), str(file))
-            talk = self._run(Esptool(port, self.image.stock.chip), command, heard)
+            with self._in_loader(port, stays):
+                talk = self._run(Esptool(port, self.image.stock.chip), command, heard, stays)
             return talk.facts.get("mac", ""), file.read_bytes()
         finally:
             file.unlink(missing_ok=True)
@@ -141,7 +176,8 @@ class Flasher:
         """A partition of its flash. Raises ZhuqueError in one of its kinds."""
         self.on_progress(Progress(port, step))
         command = ("erase-region", hex(partition.offset), hex(partition.size))
-        self._run(Esptool(port, self.image.stock.chip), command)
+        with self._in_loader(port, stays=False):
+            self._run(Esptool(port, self.image.stock.chip), command)
 
     def flash(self, names: Sequence[str]) -> list[Result]:
         """Writes every board and waits for its word."""
@@ -163,13 +199,36 @@ class Flasher:
         command = ("read-flash", "--no-progress", *where, str(file))
         try:
             ports.check(port)
-            facts = self._run(Esptool(port, self.image.stock.chip), command, stays=stays).facts
+            with self._in_loader(port, stays):
+                facts = self._run(Esptool(port, self.image.stock.chip), command, stays=stays).facts
             found = contents.of(file.read_bytes())
             return replace(found, mac=facts.get("mac", ""), chip=facts.get("chip", ""))
         except ZhuqueError as error:
             return error
         finally:
             file.unlink(missing_ok=True)
+
+    def _point(self, port: str) -> str | ZhuqueError:
+        try:
+            return contents.point_of(self.config(port, stays=True)[1])
+        except ZhuqueError as error:
+            return error
+
+    @contextmanager
+    def _in_loader(self, port: str, stays: bool) -> Iterator[None]:
+        """What is done there leaves the board waiting if it `stays`, or if it fails after the board was reached."""
+        self._waiting.add(port)
+        try:
+            yield
+        except (NoAnswerError, NotFoundError, UsageError):
+            self._waiting.discard(port)
+            raise
+        if not stays:
+            self._waiting.discard(port)
+
+    def _restart(self, port: str) -> None:
+        self._waiting.discard(port)
+        console.restart(port)
 
     def _file(self, port: str) -> Path:
         """Where what is read of this port's board goes: it may be a secret."""
@@ -182,6 +241,7 @@ class Flasher:
         began = time.monotonic()
         try:
             ports.check(port)
+            self._waiting.discard(port)
             self._write(port, result)
             if self.settings.wait_s:
                 self.on_progress(Progress(port, "starting", 1.0))
@@ -189,6 +249,8 @@ class Flasher:
                 result.wrong = result.hello.wrong(self.image.board, self.image.provisioned)
         except ZhuqueError as error:
             result.error = error
+            if isinstance(error, RefusedError):  # nothing was written
+                console.restart(port)
         result.seconds = time.monotonic() - began
         self.on_progress(Progress(port, "PASS" if result.passed else "FAIL"))
         return result
