@@ -24,7 +24,7 @@ from tests.fakes import esp32_image
 from tests.host.conftest import STOCK, NewBoard
 from zhuque import boards
 from zhuque.cli import sim_board
-from zhuque.device import flasher, image, layout, stock
+from zhuque.device import flasher, image, layout, ports, stock
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
 from zhuque.errors import ZhuqueError
@@ -372,20 +372,30 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: 
     assert not Path(making._folder.name).exists()
 
 
-def test_a_ctrl_c_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+def test_a_signal_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path, number: int) -> None:
+    """And no process of esptool, nor a folder with passwords."""
     board = new_board(paced=True)
+    (tmp_path / "temporary").mkdir()
     (tmp_path / "stock.bin").write_bytes(STOCK)
     command = [sys.executable, "-m", "zhuque", "flash", "--board", "zq10", "--firmware", "stock.bin", "--yes"]
     with subprocess.Popen(
-        [*command, board.address], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+        [*command, board.address],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
     ) as running:
         assert running.stderr is not None
         said = ""
         while "writing" not in said:
             said += running.stderr.readline()
-        running.send_signal(signal.SIGINT)
-        said = running.stderr.read()
-        assert running.wait(60) == 1
+        assert list((tmp_path / "temporary").glob("zhuque-flash-*"))
+        running.send_signal(number)
+        said = running.communicate(timeout=60)[1]
+    assert running.returncode == 1
+    assert not list((tmp_path / "temporary").glob("zhuque-flash-*"))
+    assert not ports.who_has(board.address).startswith("python")
     assert said.startswith("Error: stopped: the boards that were being written are not finished; run the")
 
 
@@ -402,9 +412,11 @@ def test_a_ctrl_c_at_the_question_leaves_the_board_running(new_board: NewBoard, 
         said = b""
         while b"Overwrite it?" not in said:
             said += os.read(running.stderr.fileno(), 4096)
+        time.sleep(0.5)  # as a person does; it reads by then
         assert board.state == "loader"
         running.send_signal(signal.SIGINT)
-        assert running.wait(60) == 1
+        running.communicate(timeout=60)
+    assert running.returncode == 1
     until(board, "running")
     os.close(ours)
     os.close(theirs)

@@ -104,6 +104,8 @@ class Esptool:
             raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
         with self._start(port, baud, arguments) as process:
             self._process = process
+            if self.is_stopped:  # meanwhile, and whoever did it has not seen this process
+                process.kill()
             try:
                 assert process.stdout is not None
                 for line in _lines(process.stdout.fileno(), self.port):

@@ -238,6 +238,8 @@ class Provisioner:
         made = Flasher(meant, settings)
         made.on_progress = self._pass_on
         self._flashers.append(made)
+        if self._stopped.is_set():  # meanwhile, and whoever did it may not have seen this one
+            made.stop()
         return made
 
     def _prove(self, port: str, mac: str, meant: Image) -> int:
