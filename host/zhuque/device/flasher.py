@@ -146,9 +146,10 @@ class Flasher:
             return data
 
         try:
-            return mac, filesystem.find(CONFIG, fetch)
+            found = filesystem.find(CONFIG, fetch)
         except filesystem.FilesystemError:  # half written, or worn out: there is nothing to keep
-            return mac, None
+            found = None
+        return mac, found
 
     def read(self, port: str, at: int, size: int, step: str, stays: bool = False) -> tuple[str, bytes]:
         """The board's MAC, and so many bytes of its flash from `at` on; it then starts, unless it `stays`.

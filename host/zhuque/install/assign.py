@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from zhuque.device.image import Image
 from zhuque.errors import NotFoundError, RefusedError, UsageError
-from zhuque.site import points
+from zhuque.site import broker, points
 from zhuque.site.points import Hardware, Identity
 from zhuque.site.settings import Settings
 from zhuque.store.inventory import Point
@@ -69,6 +70,12 @@ class Assigner:
         """True where the board with this MAC needs nothing."""
         own = next((point for point in points.listed(self.site) if point.mac == mac), None)
         return own is not None and self._is_done(own, points.proofs(self.site))
+
+    def is_held(self, mac: str, config: dict[str, Any]) -> bool:
+        """True where this config.json is the one that was issued last for the board with this MAC."""
+        own = next((point for point in points.listed(self.site) if point.mac == mac), None)
+        password = config.get("broker", {}).get("password")
+        return own is not None and bool(password) and own.fingerprint == broker.fingerprint(str(password))
 
     def issue(self, point: str) -> Identity:
         """What the board needs to be that point; what it had before is worth nothing from now on."""

@@ -124,12 +124,13 @@ class Provisioner:
         found = self._look(port)
         outcome.mac, outcome.chip = found.mac, found.chip
         was, flash = Rescued(), b""
-        if found.is_ours and (self.wish.again or not self.assigner.is_done(found.mac)):
+        is_done = not self.wish.again and self._is_done(port, found)
+        if found.is_ours and not is_done:
             was, flash = self._rescue(port, found.mac)
             outcome.rescued, outcome.kept = was.records, was.kept
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
-        if taken.is_done and not self.wish.again:
+        if taken.is_done and is_done:
             outcome.how = "done before"
             return
         held = self._held(port, found.mac) if found.is_ours and not flash else None
@@ -162,6 +163,15 @@ class Provisioner:
                 f"{port}: it runs {found.text}; nothing was written. Give --yes to overwrite it"
             )
         return found
+
+    def _is_done(self, port: str, found: Contents) -> bool:
+        """True where the inventory says so, and the board still holds what was issued for it."""
+        if not (found.is_ours and self.assigner.is_done(found.mac)):
+            return False
+        with self._flasher(self.base) as running:
+            there, config = running.config(port)
+        _check_mac(port, found.mac, there)
+        return self.assigner.is_held(found.mac, _parsed(config or b""))
 
     def _rescue(self, port: str, mac: str) -> tuple[Rescued, bytes]:
         """What it has not delivered, from its console or, where it does not answer, from its flash; and that flash."""

@@ -45,6 +45,27 @@ def test_a_point_is_not_flashed_without_a_question_and_runs_on(done: Done, tmp_p
     assert "config.json" not in files(board)
 
 
+def test_what_was_done_before_is_done_again_where_the_board_lost_it(
+    done: Done, zq10: Image, tmp_path: Path
+) -> None:
+    site, board = done
+    assert passed(provisioner(site, zq10).run(board.address)).how == "done before"
+    written = zhuque(tmp_path, board.address, "--yes")
+    assert written.returncode == 0 and "config.json" not in files(board), written.stderr
+    again = passed(provisioner(site, zq10).run(board.address))
+    assert (again.point, again.how) == ("p01", "written")
+    fingerprint = points.shown(site, "p01")[0].fingerprint
+    assert fingerprint == broker.fingerprint(config(board)["broker"]["password"])
+
+
+def test_a_board_that_was_erased_is_not_done(done: Done, zq10: Image) -> None:
+    site, board = done
+    with board.options.flash.open("r+b") as file:
+        file.write(b"\xff" * board.options.flash.stat().st_size)
+    again = passed(provisioner(site, zq10).run(board.address))
+    assert (again.point, again.how) == ("p01", "flashed")
+
+
 def test_an_identity_that_was_written_over_the_prompt_is_seen(done: Done, tmp_path: Path) -> None:
     """It lies anywhere then; and with --yes nobody asks."""
     _, board = done
