@@ -15,6 +15,7 @@ import pytest
 from zhuque.device import console, esptool, ports
 from zhuque.device.console import Hello, Silent
 from zhuque.device.esptool import SlowerError, Talk
+from zhuque.device.image import Image
 from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
 HELLO = {"firmware": "0.1.0", "board": "zq10", "state": "ready", "problems": [], "heap_free": 61234}
@@ -210,7 +211,9 @@ def test_another_board_than_was_meant_does_not_pass() -> None:
     assert "says that it is a 'kc868-a8-pzem' and not a 'zq10'" in wrong
 
 
-def heard(*pieces: tuple[float, bytes], wait_s: float = 5) -> Hello:
+def heard(
+    *pieces: tuple[float, bytes], wait_s: float = 5, explained: Callable[[str], str] = str
+) -> Hello:
     """Listens on a port where these bytes come, each so many seconds after the one before."""
     ours, theirs = os.openpty()
     name = os.ttyname(theirs)
@@ -224,7 +227,7 @@ def heard(*pieces: tuple[float, bytes], wait_s: float = 5) -> Hello:
     speaker = threading.Thread(target=speak)
     speaker.start()
     try:
-        return console.listen(name, wait_s)
+        return console.listen(name, wait_s, explained=explained)
     finally:
         speaker.join()
         os.close(ours)
@@ -258,6 +261,37 @@ def test_a_board_that_never_says_how_it_is_is_quoted() -> None:
     assert caught.value.exit_code == 4 and "everything was written" in str(caught.value)
     with pytest.raises(Silent, match="it said nothing at all: press its EN button"):
         heard(wait_s=0.5)
+
+
+def test_a_firmware_that_fails_as_it_starts_is_not_waited_for() -> None:
+    """Its last words are told as they are explained; what came before them is not."""
+    crash = (
+        b'rst:0x1 (POWERON_RESET)\r\nTraceback (most recent call last):\r\n  File "main.py", line 5, in <module>\r\n'
+        b"OSError: 19\r\nMicroPython v1.26.1 on 2025-09-11; Generic ESP32 module with ESP32\r\n"
+        b'Type "help()" for more information.\r\n>>> '
+    )
+    began = time.monotonic()
+    with pytest.raises(ZhuqueError) as caught:
+        heard((0.2, crash), wait_s=60, explained=lambda text: text.replace("main.py", "core/point.py"))
+    assert time.monotonic() - began < 50 and caught.value.exit_code == 1
+    assert (
+        'its firmware fails as it starts: Traceback (most recent call last): / File "core/point.py", line 5, in '
+        "<module> / OSError: 19. Flash the board again, or with another version of MicroPython; if it stays so, report"
+    ) in str(caught.value)
+
+
+def test_a_prompt_without_a_failure_ends_no_wait() -> None:
+    assert heard((0.2, b"MicroPython v1.26.1 on 2025-09-11; Generic\r\n>>> \r\n" + line())).state == "ready"
+
+
+def test_words_that_cannot_be_explained_are_told_as_they_are(
+    zq10: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zhuque.device import traceback
+
+    monkeypatch.setattr(traceback, "true_names", lambda *_: {}["none"])
+    words = 'Traceback (most recent call last): / File "main", line 1, in ba / OSError: 19'
+    assert zq10.explained(words) == words
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,21 @@ def test_a_board_that_is_not_well_says_why(new_board: NewBoard, tmp_path: Path) 
     assert result.hello.state == "meter_fault" and "meter" in result.wrong[0]
 
 
+def test_a_board_that_fails_as_it_starts_is_told_at_once(
+    zq10: Image, new_board: NewBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the names of the sources, of which the flasher knows the board."""
+    from zhuque.device import traceback
+
+    monkeypatch.setattr(traceback, "explained", lambda text, board: f"[{board['mcu']}] {text}")
+    broken = image._with_files(zq10, {**zq10.files, "main.py": b"raise OSError(19)\n"})
+    (result,) = flash(broken, new_board().address, wait_s=90)
+    assert result.error is not None and result.error.exit_code == 1 and result.seconds < 60
+    said = str(result.error)
+    assert "its firmware fails as it starts: [ESP32-" in said and "OSError: " in said
+    assert "Flash the board again, or with another version" in said and "MicroPython v1" not in said
+
+
 def test_eight_at_once_and_one_is_pulled(zq10: Image, new_board: NewBoard) -> None:
     made = [new_board() for _ in range(8)]
     made[3].order(f"unplug at=40 region={layout.FACTORY.offset:#x}")

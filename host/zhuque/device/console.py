@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ _HOPELESS = (
     ("incompatible .mpy file", "its MicroPython cannot load the application; use one of 1.23 to 1.29"),
     ("MemoryError", "it ran out of memory while it started; use the plain ESP32_GENERIC image"),
 )
+
+
+# The first line of MicroPython's prompt: where main.py ended. After a traceback it is the firmware that failed.
+_PROMPT = re.compile(r"MicroPython v?\d.* on \d{4}-")
+_TRACEBACK = "Traceback (most recent call last):"
 
 
 class Silent(NoAnswerError):
@@ -80,18 +86,24 @@ def why_dead(text: str) -> str | None:
     return next((meaning for words, meaning in _DEAD if words in text), None)
 
 
-def listen(port: str, wait_s: float = WAIT_S, is_stopped: Callable[[], bool] = lambda: False) -> Hello:
+def listen(
+    port: str,
+    wait_s: float = WAIT_S,
+    is_stopped: Callable[[], bool] = lambda: False,
+    explained: Callable[[str], str] = str,
+) -> Hello:
     """Restarts the board where its lines allow it, and waits until it says how it is.
 
-    A meter may need some seconds after power-up, so that a `meter_fault` is believed only when it stays.
+    A meter may need some seconds after power-up, so that a `meter_fault` is believed only when it stays. What it says of
+    a failure is told as `explained` makes it of its words.
 
-    Raises Silent with its last words, NoAnswerError where another program listens too, or the port cannot be opened any
-    more.
+    Raises Silent with its last words, ZhuqueError where it will never start, NoAnswerError where another program
+    listens too, or the port cannot be opened any more.
     """
     line = _open(port)
     try:
         _restart(line)
-        return _wait(line, port, wait_s, is_stopped)
+        return _wait(line, port, wait_s, is_stopped, explained)
     except OSError as error:
         raise NoAnswerError(
             f"{port}: the board went away while it started ({error}); everything was written. Plug it in again and run "
@@ -151,7 +163,9 @@ def _restart(line: Any) -> None:
         line.rts = False
 
 
-def _wait(line: Any, port: str, wait_s: float, is_stopped: Callable[[], bool]) -> Hello:
+def _wait(
+    line: Any, port: str, wait_s: float, is_stopped: Callable[[], bool], explained: Callable[[str], str]
+) -> Hello:
     heard: list[str] = []
     last: Hello | None = None
     for text in _texts(line, wait_s, is_stopped):
@@ -160,13 +174,18 @@ def _wait(line: Any, port: str, wait_s: float, is_stopped: Callable[[], bool]) -
             return last
         heard.append(text)
         _give_up_where_hopeless(port, text)
+        if _PROMPT.match(text) and _TRACEBACK in heard:
+            raise ZhuqueError(
+                f"{port}: everything was written, but its firmware fails as it starts: {_failure(heard, explained)}. "
+                "Flash the board again, or with another version of MicroPython; if it stays so, report this text"
+            )
     if last:
         return last
     if not ports.is_url(port) and ports.who_has(port):  # without a lock, and it takes what the board says
         raise ports.in_use(port)
     raise Silent(
         f"{port}: everything was written, but the board has not said how it is within {wait_s:.0f} s; "
-        + _last_words(heard)
+        + explained(_last_words(heard))
     )
 
 
@@ -184,6 +203,12 @@ def _give_up_where_hopeless(port: str, text: str) -> None:
     for words, meaning in _HOPELESS:
         if words in text:
             raise ZhuqueError(f"{port}: the board says {text!r}: {meaning}")
+
+
+def _failure(heard: list[str], explained: Callable[[str], str]) -> str:
+    """The last traceback, in one line."""
+    first = len(heard) - 1 - heard[::-1].index(_TRACEBACK)
+    return explained(" / ".join(text for text in heard[first:-1] if text.isprintable() and text))
 
 
 def _last_words(heard: list[str]) -> str:

@@ -246,7 +246,9 @@ class Flasher:
             self._write(port, result)
             if self.settings.wait_s:
                 self.on_progress(Progress(port, "starting", 1.0))
-                result.hello = console.listen(port, self.settings.wait_s, lambda: self._is_stopped)
+                result.hello = console.listen(
+                    port, self.settings.wait_s, lambda: self._is_stopped, self.image.explained
+                )
                 result.wrong = result.hello.wrong(self.image.board, self.image.provisioned)
         except ZhuqueError as error:
             result.error = error

@@ -42,6 +42,15 @@ class Image:
     module_sizes: dict[str, int]
     provisioned: bool
 
+    def explained(self, text: str) -> str:
+        """What a board with this image said, with the names of the sources; as it is where they cannot be told."""
+        from zhuque.device import traceback
+
+        try:
+            return traceback.explained(text, json.loads(self.files["board.json"]))
+        except Exception:  # noqa: BLE001 - the board's own words are worth more than why they are not understood
+            return text
+
     def whole(self) -> bytes:
         """One piece from layout.BOOTLOADER_AT on, blank between the regions: for other tools, and for blank boards."""
         end = max(region.address + len(region.data) for region in self.regions)

@@ -148,7 +148,7 @@ class Provisioner:
             self._hear(port, self.wish.flash.wait_s)
         outcome.files = self._prove(port, found.mac, meant)
         self._say(port, "starting", 1.0)
-        outcome.hello = console.listen(port, self.wish.flash.wait_s, self._stopped.is_set)
+        outcome.hello = self._listen(port, self.wish.flash.wait_s)
         outcome.wrong = outcome.hello.wrong(meant.board, provisioned=True)
         if not outcome.wrong:
             self.assigner.prove(identity)
@@ -271,7 +271,10 @@ class Provisioner:
     def _hear(self, port: str, wait_s: float) -> None:
         """A board that starts is not to be disturbed; one that says nothing in that time may still have a prompt."""
         with contextlib.suppress(console.Silent):
-            console.listen(port, wait_s, self._stopped.is_set)
+            self._listen(port, wait_s)
+
+    def _listen(self, port: str, wait_s: float) -> Hello:
+        return console.listen(port, wait_s, self._stopped.is_set, self.base.explained)
 
     def _say(self, port: str, step: str, part: float | None = None) -> None:
         self.on_progress(Progress(port, step, part))
