@@ -82,6 +82,12 @@ def test_named_ports_are_taken_once_and_as_they_are() -> None:
     ]
 
 
+def test_a_link_and_its_device_are_one_port(tmp_path: Path) -> None:
+    (tmp_path / "tty").symlink_to("/dev/null")
+    assert ports.distinct([str(tmp_path / "tty"), "/dev/null"]) == [str(tmp_path / "tty")]
+    assert len(ports.distinct(["socket://h:1", "rfc2217://h:1", "socket://h:1"])) == 2
+
+
 @pytest.fixture
 def shared() -> Iterator[tuple[str, int]]:
     """A port that another process has open too, and that process."""
@@ -144,6 +150,9 @@ def test_a_missing_esptool_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("Failed to connect to ESP32: No serial data received.", NoAnswerError, "no ESP32 answers here"),
         ("Failed to connect to ESP32: Wrong boot mode detected (0x13)!", NoAnswerError, "hold its BOOT button"),
         ("This chip is ESP32-C3, not ESP32. Wrong chip argument?", RefusedError, "this is an ESP32-C3"),
+        ("This chip is ESP32-S3, not ESP32. Wrong chip argument?", RefusedError,
+         "No board of Zhuque has that chip: take a module with an ESP32"),
+        ("This chip is ESP32, not ESP32-C3. Wrong chip argument?", RefusedError, "Choose the board with --board"),
         ("File 'x' (length 5) at offset 0x00200000 will not fit in 2097152 bytes of flash.", RefusedError, "2097152"),
         ("MD5 of file does not match data in flash!", SlowerError, "is not what was sent"),
         ("Write failed, the written flash region is empty.", SlowerError, "its flash is worn out"),
@@ -211,9 +220,7 @@ def test_another_board_than_was_meant_does_not_pass() -> None:
     assert "says that it is a 'kc868-a8-pzem' and not a 'zq10'" in wrong
 
 
-def heard(
-    *pieces: tuple[float, bytes], wait_s: float = 5, explained: Callable[[str], str] = str
-) -> Hello:
+def heard(*pieces: tuple[float, bytes], wait_s: float = 5, explained: Callable[[str], str] = str) -> Hello:
     """Listens on a port where these bytes come, each so many seconds after the one before."""
     ours, theirs = os.openpty()
     name = os.ttyname(theirs)

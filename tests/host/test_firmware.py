@@ -171,6 +171,13 @@ def test_the_newest_is_taken_and_two_that_could_be_meant_are_asked_for(tmp_path:
         shelf.find("1.27")
 
 
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for name in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(NotFoundError, match="is no file; give the file that was downloaded"):
+            Shelf(tmp_path / "shelf").add(name)
+
+
 def test_a_file_that_rots_is_not_flashed(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path)
     (tmp_path / "good").write_bytes(GOOD)

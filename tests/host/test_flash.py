@@ -437,6 +437,35 @@ def test_a_ctrl_c_at_the_question_leaves_the_board_running(new_board: NewBoard, 
     os.close(theirs)
 
 
+def test_a_port_that_is_not_there_is_said_before_the_image_is_made(tmp_path: Path) -> None:
+    """And its row has the keys of every other."""
+    done = zhuque(tmp_path, "/dev/ttyUSB77", "--json", "--identity", str(tmp_path / "none"))
+    assert done.returncode == 3 and "there is no port /dev/ttyUSB77" in done.stderr
+    (row,) = json.loads(done.stdout)
+    assert {"port", "result", "mac", "seconds", "firmware", "state", "error"} <= row.keys()
+
+
+def test_the_first_board_of_a_kind_tells_what_it_waits_for(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "zhuque", "flash", "--board", "zq10", "--image-only", "made.bin"]
+    (tmp_path / "stock.bin").write_bytes(STOCK)
+    said = [
+        subprocess.run(
+            [*command, "--firmware", "stock.bin"],
+            cwd=tmp_path,
+            stdout=theirs,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+            timeout=100,
+        ).stderr
+        for _ in range(2)
+    ]
+    os.close(ours)
+    os.close(theirs)
+    assert said == ["compiling the application once\n", ""]
+
+
 def test_stopping_ends_every_process(zq10: Image, new_board: NewBoard) -> None:
     board = new_board(paced=True)
     with Flasher(zq10, Settings(everything=True)) as running:

@@ -14,7 +14,7 @@ from zhuque.cli.options import baud_option, firmware_option, json_option, print_
 if TYPE_CHECKING:
     from zhuque.boards import Board
     from zhuque.device.contents import Contents
-    from zhuque.device.flasher import Flasher, Result
+    from zhuque.device.flasher import Flasher, Result, Settings
     from zhuque.device.image import Image
     from zhuque.errors import ZhuqueError
 
@@ -68,17 +68,45 @@ def command(
       zhuque flash --board zq10 --image-only zq10.bin
     """
     from zhuque.device import esptool
-    from zhuque.device import image as images
     from zhuque.device import ports as serial_ports
-    from zhuque.device.shelf import Shelf, load
+    from zhuque.device.flasher import Result, Settings
 
-    made = images.build(_board(board), load(firmware, Shelf()), _read(identity))
     if image_only is not None:
-        _write_image(made, image_only, as_json)
+        _write_image(_image(board, firmware, identity), image_only, as_json)
         return
     esptool.check_version()
     names = [port.name for port in serial_ports.choose(ports, every)]
-    sys.exit(_flash(made, names, baud, everything, wait, yes, as_json))
+    refused = _unfit(names)
+    results = [Result(name, error=error) for name, error in refused.items()]
+    usable = [name for name in names if name not in refused]
+    if usable:
+        made = _image(board, firmware, identity)
+        results += _flash(made, usable, Settings(baud, everything, wait), yes)
+    sys.exit(_report(results, as_json))
+
+
+def _image(board: str, firmware: str | None, identity: Path | None) -> Image:
+    from zhuque.cli.flash_bars import say_compiling
+    from zhuque.device import image
+    from zhuque.device.shelf import Shelf, load
+
+    wanted, stock, config = _board(board), load(firmware, Shelf()), _read(identity)
+    say_compiling(wanted)
+    return image.build(wanted, stock, config)
+
+
+def _unfit(names: Sequence[str]) -> dict[str, ZhuqueError]:
+    """The ports that cannot be used, and why: that is told before anything else takes its time."""
+    from zhuque.device import ports
+    from zhuque.errors import ZhuqueError
+
+    found: dict[str, ZhuqueError] = {}
+    for name in names:
+        try:
+            ports.check(name)
+        except ZhuqueError as error:
+            found[name] = error
+    return found
 
 
 def _board(name: str) -> Board:
@@ -123,30 +151,27 @@ def _about(image: Image) -> dict[str, object]:
     }
 
 
-def _flash(
-    image: Image, names: Sequence[str], baud: int, everything: bool, wait: float, yes: bool, as_json: bool
-) -> int:
-    """The exit code: that of all failures where they agree, else 1."""
+def _flash(image: Image, names: Sequence[str], settings: Settings, yes: bool) -> list[Result]:
     from zhuque.cli.flash_bars import bars, stopped
-    from zhuque.device.flasher import Flasher, Settings
+    from zhuque.device.flasher import Flasher, Result
 
-    with stopped(), Flasher(image, Settings(baud, everything, wait)) as flasher:
+    with stopped(), Flasher(image, settings) as flasher:
         refused = {} if yes else _ask(flasher, names)
         wanted = [name for name in names if name not in refused]
         with bars(wanted) as flasher.on_progress:
             results = flasher.flash(wanted)
-    rows = [_row(result) for result in results]
-    rows += [{"port": name, "result": "FAIL", "error": str(error)} for name, error in refused.items()]
+    return results + [Result(name, error=error) for name, error in refused.items()]
+
+
+def _report(results: Sequence[Result], as_json: bool) -> int:
+    """Tells what became of each; the exit code: that of all failures where they agree, else 1."""
     if as_json:
-        print_json(rows)
+        print_json([_row(result) for result in results])
     for result in results:
         _tell(result, as_json)
-    for error in refused.values():
-        click.echo(f"FAIL  {error}", err=True)
-    if len(names) > 1:
-        click.echo(f"{sum(result.passed for result in results)} of {len(names)} boards passed", err=True)
+    if len(results) > 1:
+        click.echo(f"{sum(result.passed for result in results)} of {len(results)} boards passed", err=True)
     codes = {_code(result) for result in results if not result.passed}
-    codes |= {error.exit_code for error in refused.values()}
     return 0 if not codes else codes.pop() if len(codes) == 1 else 1
 
 
@@ -180,8 +205,8 @@ def _why_not(name: str, found: Contents | ZhuqueError, point: str | ZhuqueError)
     if point and not _is_wanted(f"{name} is {point}. Take away its identity and its calibration?"):
         return RefusedError(
             f"{name}: it is {point}, and this takes away its identity and its calibration; nothing was written. "
-            f"`zhuque provision --points {point.partition('/')[2]} --again` writes new firmware and keeps both; or give "
-            "--yes"
+            f"`zhuque provision --points {point.partition('/')[2]} --again` writes new firmware and keeps both; or "
+            "give --yes"
         )
     if found.foreign and not _is_wanted(f"{name} runs {found.text}. Overwrite it?"):
         return RefusedError(f"{name}: it runs {found.text}; nothing was written. Give --yes to overwrite it")

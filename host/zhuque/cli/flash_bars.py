@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from zhuque.boards import Board
     from zhuque.device.flasher import Progress
 
 
@@ -47,6 +48,14 @@ def bars(names: Sequence[str]) -> Iterator[Callable[[Progress], None]]:
                 shown.stop_task(task)
 
         yield show
+
+
+def say_compiling(board: Board) -> None:
+    """The first board of its kind takes seconds in which nothing else is to be seen."""
+    from zhuque.device import cache
+
+    if sys.stdout.isatty() and not cache.has(board.data):
+        click.echo("compiling the application once", err=True)
 
 
 _ENDS = (signal.SIGTERM, signal.SIGHUP)

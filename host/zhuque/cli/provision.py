@@ -77,6 +77,8 @@ def command(
     from zhuque.install.provision import Wish
 
     esptool.check_version()
+    if not as_json:
+        _need_a_port(chosen)
     wish = Wish(flasher.Settings(baud, wait_s=wait), yes, again)
     work = _provisioner(site, wanted, firmware, wish)
     outcomes = _run(work, chosen, jobs, as_json)
@@ -90,8 +92,17 @@ def command(
     sys.exit(0 if not codes else codes.pop() if len(codes) == 1 else 1)
 
 
+def _need_a_port(chosen: tuple[str, ...]) -> None:
+    """Raises at once what is wrong with the only port that was named; of several, each board tells its own."""
+    from zhuque.device import ports
+
+    if len(ports.distinct(chosen)) == 1:
+        ports.check(chosen[0])
+
+
 def _provisioner(site: Settings, wanted: str | None, firmware: str | None, wish: object) -> Provisioner:
     from zhuque import boards
+    from zhuque.cli.flash_bars import say_compiling
     from zhuque.device import image
     from zhuque.device.shelf import Shelf, load
     from zhuque.errors import NotFoundError
@@ -105,6 +116,7 @@ def _provisioner(site: Settings, wanted: str | None, firmware: str | None, wish:
     if not named:
         raise NotFoundError(f"{site.name} has no points: `zhuque point add p01` makes one")
     board = boards.load(assign.board_of(site, named))
+    say_compiling(board)
     base = image.build(board, load(firmware, Shelf()))
     assert isinstance(wish, provision.Wish)
     return provision.Provisioner(base, assign.Assigner(site, named, base, our_name()), wish)

@@ -39,6 +39,11 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Applicat
     return made
 
 
+def has(board: Mapping[str, object], firmware: Path = FIRMWARE) -> bool:
+    """True where nobody will wait."""
+    return _read(_folder() / f"{_of(board, firmware)}.json") is not None
+
+
 def _of(board: Mapping[str, object], firmware: Path) -> str:
     """A hash of everything that could make another application."""
     found = hashlib.sha256(json.dumps([board, sys.version], sort_keys=True).encode())

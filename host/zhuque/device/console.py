@@ -94,8 +94,8 @@ def listen(
 ) -> Hello:
     """Restarts the board where its lines allow it, and waits until it says how it is.
 
-    A meter may need some seconds after power-up, so that a `meter_fault` is believed only when it stays. What it says of
-    a failure is told as `explained` makes it of its words.
+    A meter may need some seconds after power-up, so that a `meter_fault` is believed only when it stays. Its words on a
+    failure are told as `explained` gives them.
 
     Raises Silent with its last words, ZhuqueError where it will never start, NoAnswerError where another program
     listens too, or the port cannot be opened any more.

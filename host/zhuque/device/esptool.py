@@ -103,9 +103,6 @@ class Esptool:
         if self.is_stopped:
             raise ZhuqueError(f"{self.port}: stopped before it began; run the command again")
         with self._start(port, baud, arguments) as process:
-            self._process = process
-            if self.is_stopped:  # meanwhile, and whoever did it has not seen this process
-                process.kill()
             try:
                 assert process.stdout is not None
                 for line in _lines(process.stdout.fileno(), self.port):
@@ -136,7 +133,7 @@ class Esptool:
         environment = {name: value for name, value in os.environ.items() if not name.startswith("ESPTOOL_")}
         environment |= {"NO_COLOR": "1", "COLUMNS": "200", "PYTHONUNBUFFERED": "1"}
         environment |= {"ESPTOOL_OPEN_PORT_ATTEMPTS": "1"}
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -144,6 +141,10 @@ class Esptool:
             env=environment,
             start_new_session=True,  # a Ctrl-C is for us: we end it in good order
         )
+        self._process = process
+        if self.is_stopped:  # meanwhile, and whoever did it has not seen this process
+            process.kill()
+        return process
 
 
 def _hear(line: str, talk: Talk, on_at: Callable[[int], None]) -> None:
@@ -200,6 +201,7 @@ _BUSY = re.compile(
     r"exclusively lock|[Rr]esource (?:temporarily unavailable|busy)|[Dd]evice or resource busy"
 )
 _OPEN_ATTEMPTS = 3
+_OTHER_CHIP = r"This chip is (\S+), not (\S+)\."
 _AGAIN = "run the command again: it goes on where it stopped"
 _ONCE_MORE = "Then run the command again"
 _AWAY = "the board went away in the middle: the cable or its hub; plug it in again, and " + _AGAIN
@@ -227,9 +229,9 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
         "nobody serves this port there: start the server that shares the board. " + _ONCE_MORE,
     ),
     (
-        r"This chip is (\S+), not (\S+)\.",
+        _OTHER_CHIP,
         RefusedError,
-        "this is an {0}, and the image is for another chip; nothing was written. Choose the board with --board",
+        "this is an {0}, and the image is for another chip; nothing was written. ",
     ),
     (
         r"will not fit in (\d+) bytes of flash",
@@ -277,6 +279,17 @@ _REASONS: tuple[tuple[str, type[ZhuqueError], str], ...] = (
 )
 
 
+def _for_chip(chip: str) -> str:
+    """What to do with a chip that the image is not for."""
+    from zhuque import boards
+    from zhuque.device.image import chip_of
+
+    chips = {chip_of(boards.load(name)) for name in boards.list_boards()}
+    if chip in chips:
+        return "Choose the board with --board"
+    return f"No board of Zhuque has that chip: take a module with an {' or '.join(sorted(chips))}"
+
+
 def went_away(port: str) -> NoAnswerError:
     """The error for a board that was there a moment ago."""
     return NoAnswerError(f"{port}: {_AWAY}")
@@ -297,5 +310,6 @@ def explain(port: str, talk: Talk) -> ZhuqueError:
             return error
     for pattern, kind, text in _REASONS:
         if found := re.search(pattern, words):
-            return kind(f"{port}: {text.format(*found.groups())}")
+            advice = _for_chip(found[1]) if pattern is _OTHER_CHIP else ""
+            return kind(f"{port}: {text.format(*found.groups())}{advice}")
     return ZhuqueError(f"{port}: esptool failed, with words that Zhuque does not know: {words}; {_AGAIN}")

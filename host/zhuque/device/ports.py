@@ -11,6 +11,7 @@ import getpass
 import grp
 import os
 import termios
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -52,7 +53,7 @@ def choose(names: tuple[str, ...], every: bool) -> list[Port]:
     Raises NotFoundError where there is none, UsageError where there are several.
     """
     if names:
-        return [Port(name) for name in dict.fromkeys(names)]
+        return [Port(name) for name in distinct(names)]
     found = find()
     if not found:
         raise NotFoundError(
@@ -65,6 +66,14 @@ def choose(names: tuple[str, ...], every: bool) -> list[Port]:
             f"{len(found)} boards are plugged in: {listed}; name the ports that are meant, or give --all"
         )
     return found
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """Each port once, by the first of its names: a link and its device are one."""
+    found: dict[str, str] = {}
+    for name in names:
+        found.setdefault(name if is_url(name) else os.path.realpath(name), name)
+    return list(found.values())
 
 
 def is_url(name: str) -> bool:

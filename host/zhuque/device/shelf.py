@@ -110,6 +110,8 @@ def _users_folder() -> Path:
 
 def _read(file: Path) -> bytes:
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):  # a pipe would be waited for without end
+            raise NotFoundError(f"{file} is no file; give the file that was downloaded")
         with file.open("rb") as stream:
             return stream.read(2 * stock.LARGEST)
     except OSError as error:

@@ -15,7 +15,7 @@ _LOOK_S = 0.5
 def named(work: Provisioner, chosen: Sequence[str], jobs: int) -> Iterator[Outcome]:
     """Each of these ports once, at most `jobs` at a time; outcomes as they come."""
     with ThreadPoolExecutor(jobs, thread_name_prefix="provision") as pool:
-        running = {pool.submit(work.run, port) for port in dict.fromkeys(chosen)}
+        running = {pool.submit(work.run, port) for port in ports.distinct(chosen)}
         try:
             yield from _as_they_end(running)
         except BaseException:
