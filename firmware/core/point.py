@@ -2,7 +2,7 @@
 
 `update` is the session loop's one call, twice a second; `command` takes what came over the wire. Both are given the
 time: uptime in milliseconds and Unix seconds, None while the clock is not set. What is journalled is journalled
-before its effect: a start before the relay is asked for, a command before it is obeyed; only a stop opens the relay first.
+before its effect, a start before the relay is asked for, a command before it is obeyed; only a stop opens it first.
 """
 
 from wire.records import session_id

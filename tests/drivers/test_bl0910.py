@@ -530,6 +530,16 @@ def test_what_the_chip_cut_while_the_processor_hung_is_told_after_the_restart():
     assert again.wrong == 0 and again.verify()
 
 
+def test_one_bad_answer_hides_nothing_that_the_chip_cut_while_the_processor_hung():
+    for bad in range(6):
+        driver, chip, load, bus = meter()
+        _cut(driver, chip, load)
+        again = BL0910Spi(bus, chip.select, SECTION)
+        chip.corrupt_next(bad)
+        again.configure()
+        assert _told(again, Reading(10), 20) >= 2, bad
+
+
 def test_a_board_that_does_not_wire_the_outputs_leaves_them_down():
     section = dict(SECTION)
     del section["fast_trip_ma"]
