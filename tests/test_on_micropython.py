@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.runner import files_for_both, run_tests
+from tests.runner import environment, files_for_both, run_tests
 
 
 @pytest.mark.parametrize("file", files_for_both())
@@ -31,3 +33,25 @@ def test_a_failing_file_fails(mpy: Path, tmp_path: Path) -> None:
         done = run_tests(mpy, str(tmp_path / name))
         assert done.returncode == 1, done.stdout
         assert expected in done.stdout
+
+
+_NAMES_OF_A_COMMAND = """
+import json, micropython
+from wire import commands, topics
+def obey(id, name):
+    commands.command(json.dumps({"id": id, "op": "stop", "socket": 1, "actor": name}).encode())
+    assert topics.is_name(id) and topics.parse("zq/1/{}/p01/command".format(id))
+obey("once", "once")
+micropython.qstr_info()
+obey("abcdefghijklmnopqrstuvwxyz-01234", "ABCDEFGHIJKLMNOPQRSTUVWXYZ:.,;+*")
+micropython.qstr_info()
+"""
+
+
+def test_what_is_in_a_command_becomes_no_name(mpy: Path, tmp_path: Path) -> None:
+    """MicroPython keeps names for ever, and every character that is taken out of a text is one."""
+    (tmp_path / "names.py").write_text(_NAMES_OF_A_COMMAND)
+    done = subprocess.run([mpy, tmp_path / "names.py"], env=environment(), capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    before, after = re.findall(r"n_qstr=(\d+)", done.stdout)
+    assert before == after

@@ -73,7 +73,8 @@ def field(message: dict, name: str, kind: str, required: bool = True):
         raise WireError("bad_field", "{} is out of range: {}".format(name, value))
     if want == "str" and len(value.encode()) > _MAX_LENGTH.get(name, 120):
         raise WireError("bad_field", "{} is longer than {} bytes".format(name, _MAX_LENGTH.get(name, 120)))
-    if want == "str" and any(c < " " for c in value):
+    # By bytes: MicroPython keeps every character of a text that it is asked for as a name, for ever.
+    if want == "str" and any(byte < 32 for byte in value.encode()):
         raise WireError("bad_field", name + " has control characters")
     return value
 
