@@ -23,7 +23,7 @@ from tests.chaos.office import Office
 from tests.fakes.collecting import rows
 from tests.fakes.journal_point import JournalPoint
 from tests.fakes.postgres import Postgres
-from zhuque.errors import NotFoundError
+from zhuque.errors import NotFoundError, StoreError
 from zhuque.store import derive
 from zhuque.store.items import Record
 
@@ -80,7 +80,7 @@ class Chaos:
         until = time.monotonic() + _SETTLE_S
         expected = [(point.point, len(point.records)) for point in self.points]
         while time.monotonic() < until:
-            with suppress(NotFoundError):  # no collector has lived long enough to make it
+            with suppress(NotFoundError, StoreError):  # no collector has lived long enough to make it
                 if rows(self.db, "SELECT point, stored_seq FROM epochs ORDER BY point") == expected:
                     return
             time.sleep(0.2)
