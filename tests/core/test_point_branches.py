@@ -75,6 +75,22 @@ def test_what_has_ended_does_not_go_on_after_a_restart_that_was_asked_for():
     assert after.word == 0 and after.records("session_end")[0]["reason"] == "energy_limit"
 
 
+def test_a_session_that_a_fault_ended_does_not_go_on_after_the_restart_though_its_meter_is_slow():
+    wall = charging()
+    wall.point.sessions[2]._settle_ms = 3600
+    wall.mv = 150_000
+    wall.live(4)
+    assert wall.state(3) == "suspended"
+    wall.protection.fail()
+    wall.tick()
+    wall.point.checkpoint_soon()  # as tasks/fault does
+    wall.live(2)
+    assert not wall.records("session_end")
+    after = wall.restart(outage_s=1, clock_survives=True)
+    after.live(90)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "internal"
+
+
 def test_a_stop_and_a_shed_outlive_a_power_cut_though_a_checkpoint_came_between():
     for reason in ("stopped_remote", "point_overload"):
         wall = charging()

@@ -457,6 +457,10 @@ class Point:
         self.protection = board.guard
         self.alarms = []
         self.updates = 0
+        self.checkpoints = 0
+
+    def checkpoint_soon(self):
+        self.checkpoints += 1
 
     def update(self, uptime_ms, unix):
         self.updates += 1
@@ -555,6 +559,7 @@ def test_a_fault_of_the_tick_restarts_the_board_after_two_seconds():
     restarted, told = _quietly(loop.run, 10)
     assert restarted == 2000 and told == [error] and loop.point.updates > 3, "sessions end before it"
     assert [alarm[2] for alarm in loop.point.alarms] == [fault.FAULTS[FAULT_TICK]]
+    assert loop.point.checkpoints == 1, "what has not ended by then ends after it"
 
 
 def test_in_safe_mode_nothing_restarts_the_board():
