@@ -121,6 +121,19 @@ def test_a_counter_that_moved_has_nothing_held_against_it():
         )
 
 
+def test_turns_begin_at_the_beginning_and_where_the_counter_moved():
+    energy = Energy(1, 1000, 1, round_ms=300)
+    said = [energy.frozen(0, mw, ms) for mw, ms in ((100_000, 0), (100_000, 599), (0, 1), (0, 599), (0, 1))]
+    assert said == [False] * 4 + [True]
+    energy = Energy(1, 1000, 1, round_ms=300)
+    energy.take(0, 1)
+    energy.frozen(0, 0, 400)
+    energy.take(0, 2)
+    energy.frozen(0, 100_000, 500)
+    said = [energy.frozen(0, mw, ms) for mw, ms in ((100_000, 100), (0, 100), (0, 400), (0, 200), (0, 400))]
+    assert said == [False] * 4 + [True]
+
+
 def test_a_load_that_comes_and_goes_hides_nothing():
     energy = Energy(1, 1000, 1, round_ms=300)
     said = 0
