@@ -5,8 +5,7 @@ from .version import WIRE
 ROOT = "zq"
 CHANNELS = ("status", "telemetry", "record", "command", "stored", "reply")
 
-# Bytes, for of a text MicroPython keeps every character that it is asked for as a name, for ever.
-_NAME_BYTES = b"abcdefghijklmnopqrstuvwxyz0123456789-"
+_NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
 _NAME_MAX = 32
 
 
@@ -14,7 +13,8 @@ def is_name(text: object) -> bool:
     """True for a site's or point's name: 1 to 32 characters of a-z, 0-9 and '-'."""
     if not isinstance(text, str) or not 1 <= len(text) <= _NAME_MAX:
         return False
-    return all(byte in _NAME_BYTES for byte in text.encode())
+    # Not by its characters: MicroPython keeps every one that it is asked for as a name, for ever.
+    return not text.strip(_NAME_CHARS)
 
 
 def topic(site: str, point: str, channel: str) -> str:
@@ -34,7 +34,7 @@ def parse(text: str) -> "tuple[int, str, str, str] | None":
     parts = text.split("/")
     if len(parts) != 5 or parts[0] != ROOT or not is_name(parts[2]) or not is_name(parts[3]):
         return None
-    if not 1 <= len(parts[1]) <= 4 or not all(byte in b"0123456789" for byte in parts[1].encode()):
+    if not 1 <= len(parts[1]) <= 4 or parts[1].strip("0123456789"):
         return None
     major = int(parts[1])
     if major == WIRE and parts[4] not in CHANNELS:

@@ -36,4 +36,6 @@ def test_what_is_not_ours():
 
 def test_names():
     assert all(topics.is_name(name) for name in ("a", "p01", "north-gate-2", 32 * "z"))
-    assert not any(topics.is_name(name) for name in ("", "P01", "a b", "a/b", "+", "#", 33 * "z", None, 7))
+    assert not any(
+        topics.is_name(name) for name in ("", "P01", "aBa", "-é-", "a b", "a/b", "+", "#", 33 * "z", None, 7)
+    )
