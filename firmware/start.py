@@ -25,6 +25,7 @@ def start(board):
         return _recover(board)
     except Exception as e:  # noqa: BLE001 - neither a reboot loop nor a closed relay may come of it
         sys.print_exception(e)
+        board.point.forgetful = True
         board.problems.append(
             "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
         )

@@ -115,7 +115,9 @@ class Commands:
         refused = self.point.stop(i, "stopped_local" if command["line"].is_local else "stopped_remote")
         if refused:
             return refused
-        if not stopping:
+        waits = self.point.journal.pending
+        # A session that ends by itself is in no record yet: a restart would let it go on, were the stop in none either.
+        if not stopping or not (waits or stopping.startswith("stopped")):
             self._record(command, uptime_ms, unix)
         if self.point.journal.pending:
             return (

@@ -84,5 +84,6 @@ class Energy:
         return True
 
     def drop_rest(self, socket):
-        """Forget the fraction of a milliwatt-hour: a new session does not begin with another's."""
+        """Forget the fraction of a milliwatt-hour, and what flowed: a new session does not begin with another's."""
         self._rest[socket] = 0
+        self._unmoved_uws[socket] = None

@@ -127,7 +127,7 @@ class Journal(Ring):
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
 
     def write_checkpoint(self, payload):
-        """Keep a payload of at most 2048 bytes; False when it could not be kept now: call again after `prepare`.
+        """Keep a payload of at most 3800 bytes; False when it could not be kept now: call again after `prepare`.
 
         It is refused while records wait: it may tell of what they tell, and replay would then miss or repeat it.
         """

@@ -50,6 +50,7 @@ class Point:
         self._half_hour = None
         self._clock_offset_s = None  # Unix seconds less uptime, as last known in this boot
         self._clock_lost = True
+        self.forgetful = False  # recovery failed: a checkpoint would forget what was locked
         self._checkpoint_ms = 0
         self._dirty = False
         self._patient = []  # records that wait for a quiet moment
@@ -94,7 +95,9 @@ class Point:
     def _write_patient(self, uptime_ms):
         """What waited, in its order, once nothing is hot or it has waited long enough."""
         while self._patient and (
-            uptime_ms - self._patient[0]["uptime_ms"] >= PATIENCE_MS or self.protection.may_stall()
+            self.restart_asked
+            or uptime_ms - self._patient[0]["uptime_ms"] >= PATIENCE_MS
+            or self.protection.may_stall()
         ):
             self.journal.append(self._patient.pop(0))
 
@@ -177,7 +180,7 @@ class Point:
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
         what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
-        watched_mw = self.reading.power_mw[i] if session.state == CHARGING else 0
+        watched_mw = self.reading.power_mw[i] if session.state == CHARGING and not session.reason else 0
         if heard and self.energy.frozen(i, watched_mw, dt_ms):
             self.protection.distrust(i)
         if session.anomaly and not self._anomalous[i]:
@@ -293,7 +296,7 @@ class Point:
 
     def _checkpoint(self, uptime_ms, unix):
         """Every minute while a session is open, and once after the last change."""
-        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS or self._patient:
+        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS or self._patient or self.forgetful:
             return
         if not self.is_charging and not self._dirty:
             return

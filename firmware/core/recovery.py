@@ -146,15 +146,15 @@ class _Found:
         """Hand all of it to the point."""
         point = self.point
         point.remote_resets = self.resets
+        for i, (bits, since) in self.locks.items():
+            if WHOLE <= i < len(point.sessions):
+                point.protection.restore(i, bits)
+                point.locked_since[i] = since
         for i, row in self.sessions.items():
             if i < len(point.sessions):
                 point.sessions[i].recover(row)
                 if i in self.reasons:
                     point.sessions[i].stop(self.reasons[i])
-        for i, (bits, since) in self.locks.items():
-            if WHOLE <= i < len(point.sessions):
-                point.protection.restore(i, bits)
-                point.locked_since[i] = since
 
 
 def _remember(journal):

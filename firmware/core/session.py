@@ -317,7 +317,8 @@ class Session:
     def snapshot(self, settled):
         """What a checkpoint keeps of an open session; settled: its relay closed a while ago, and is closed."""
         proven = 1 if settled or self.proven else 0
-        return [getattr(self, name) for name in _SAVED] + [proven, self.reason, self.cause]
+        cause = self.cause if self.reason else None  # what it is suspended for after a restart is the restart
+        return [getattr(self, name) for name in _SAVED] + [proven, self.reason, cause]
 
     def recover(self, snapshot):
         """Take up a session found after a restart: suspended until `outage` says how long the board was off."""
@@ -329,9 +330,9 @@ class Session:
         self._settled_mw = self.plateau_mw
         self.cause = "power_loss"
         self.outage_open = True
-        ending = snapshot[len(_SAVED) + 1 :]  # a release that kept none may have written it
-        if ending and ending[0]:
-            self.reason, self.cause = ending
+        ending = snapshot[len(_SAVED) + 1 :] + [None, None]  # another release may have written fewer, or more
+        if ending[0]:
+            self.reason, self.cause = ending[:2]
 
     def outage(self, outage_ms):
         """How long the board was off, None when that cannot be known: the session waits to resume, or ends.

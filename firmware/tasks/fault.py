@@ -19,5 +19,5 @@ def report(point, protect, now):
     print("zhuque: internal fault: {}; every relay is open; {}".format(fault, then))
     if protect.error is not None:
         sys.print_exception(protect.error)
-    point.alarm("internal", now[0], now[1], fault)
     point.checkpoint_soon()  # a session that has not settled before the restart ends after it, and does not go on
+    point.alarm("internal", now[0], now[1], fault)

@@ -134,6 +134,15 @@ def test_turns_begin_at_the_beginning_and_where_the_counter_moved():
     assert said == [False] * 4 + [True]
 
 
+def test_what_flowed_in_one_session_is_not_held_against_the_next():
+    energy = Energy(1, 1000, 1, round_ms=300)
+    energy.frozen(0, 100_000, 500)
+    energy.frozen(0, 100_000, 599)
+    energy.drop_rest(0)
+    said = [energy.frozen(0, 0, ms) for ms in (500, 600, 600, 600)]
+    assert not any(said)
+
+
 def test_a_load_that_comes_and_goes_hides_nothing():
     energy = Energy(1, 1000, 1, round_ms=300)
     said = 0

@@ -66,6 +66,53 @@ def test_a_stop_opens_the_relay_though_its_record_must_wait():
     assert wall.records("session_end")[0]["reason"] == "stopped_remote"
 
 
+def test_a_stop_of_what_ends_by_itself_is_kept():
+    """No record tells yet that it ends."""
+    wall = charging()
+    wall.watts[2] = 0
+    while not wall.point.sessions[2].reason:
+        wall.live(0.5)
+    assert wall.point.sessions[2].reason == "unplugged"
+    for id in ("s1", "s2"):
+        assert wall.command(id=id, op="stop", socket=3, actor="operator:li")["ok"]
+    after = wall.restart(outage_s=5, clock_survives=True)
+    after.watts[2] = 150
+    after.live(90)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def test_totals_that_wait_for_a_quiet_moment_do_not_keep_a_restart_from_its_checkpoint():
+    wall = charging()
+    wall.point.sessions[2].max_energy_mwh = 1
+    wall.live(0.5)
+    wall.protection.may_stall = lambda: False
+    wall.point.record("session_checkpoint", wall.uptime_ms, wall.clock, socket=1, energy_mwh=7)
+    assert wall.point._patient
+    assert wall.command(id="b1", op="reboot", actor="operator:li")["ok"]
+    wall.point.update(wall.uptime_ms, wall.clock)
+    assert not wall.point._patient
+    after = wall.restart(outage_s=5, clock_survives=True)
+    after.live(90)
+    assert after.word == 0 and after.records("session_end")[0]["reason"] == "energy_limit"
+
+
+def test_a_recovery_that_fails_forgets_no_lock():
+    """Its point writes no checkpoint: the old one, and its locks, are what the next start finds."""
+    wall = charging()
+    wall.protection.restore(4, causes.OVERCURRENT)
+    wall.point.checkpoint_soon()
+    wall.live(1)
+    found = recovery._Found(wall.point, {"locks": [[4, causes.OVERCURRENT, 7]], "sessions": [[1]]})
+    wall.protection.latched[4] = 0
+    raises(IndexError, found.apply)
+    assert wall.protection.latched[4] == causes.OVERCURRENT, "the locks come first"
+    wall.protection.latched[4] = 0
+    wall.point.forgetful = True
+    wall.point.checkpoint_soon()
+    wall.live(120)
+    assert wall.restart().protection.latched[4] == causes.OVERCURRENT
+
+
 def test_what_has_ended_does_not_go_on_after_a_restart_that_was_asked_for():
     wall = charging()
     wall.point.sessions[2].max_energy_mwh = 1

@@ -385,6 +385,13 @@ def test_a_snapshot_keeps_everything_in_its_order():
     after = Session(20, OUTAGE_MS)
     after.recover(row + [1, None, "undervoltage"])
     assert after.reason is None and after.cause == "power_loss", "it was the power in the end"
+    session.reason = None
+    assert session.snapshot(0)[-2:] == [None, None]
+    for more in ([], ["full"], ["full", None, 7]):  # of other releases
+        after = Session(20, OUTAGE_MS)
+        after.recover(row + [1] + more)
+        assert after.reason == (more[0] if more else None)
+        assert after.cause == (None if more else "power_loss")
     for proven in (0, 1):
         after = Session(20, OUTAGE_MS)
         after.reason = "full"
