@@ -180,7 +180,7 @@ class Point:
         current_ma = self.reading.current_ma[i] if heard else None
         hold, latched = self._against(i, session)
         what = session.update(dt_ms, current_ma, self.reading.power_mw[i], mwh, hold, latched, self.roll)
-        watched_mw = self.reading.power_mw[i] if session.state == CHARGING and not session.reason else 0
+        watched_mw = self.reading.power_mw[i] if session.state == CHARGING else 0
         if heard and self.energy.frozen(i, watched_mw, dt_ms):
             self.protection.distrust(i)
         if session.anomaly and not self._anomalous[i]:

@@ -81,6 +81,17 @@ def test_a_stop_of_what_ends_by_itself_is_kept():
     assert after.word == 0 and after.records("session_end")[0]["reason"] == "stopped_remote"
 
 
+def test_stops_of_what_ends_by_itself_do_not_fill_a_journal_that_waits():
+    wall = charging()
+    wall.point.sessions[2].stop("full")
+    wall.journal.ahead, wall.journal.offset = -1, wall.journal.size
+    wall.journal.prepare = lambda: None
+    wall.point.alarm("load_anomaly", wall.uptime_ms, wall.clock, "waits")
+    for n in range(3):
+        assert wall.command(id=str(n), op="stop", socket=3, actor="operator:li")["error"] == "journal"
+    assert wall.journal.pending == 1 and wall.point.sessions[2].reason == "full"
+
+
 def test_totals_that_wait_for_a_quiet_moment_do_not_keep_a_restart_from_its_checkpoint():
     wall = charging()
     wall.point.sessions[2].max_energy_mwh = 1
