@@ -27,7 +27,7 @@ from zhuque.device import console, contents, filesystem, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.esptool import Esptool, SlowerError, Talk
-from zhuque.device.image import Image
+from zhuque.device.image import CONFIG, Image
 from zhuque.device.layout import Partition
 from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
 
@@ -35,7 +35,6 @@ T = TypeVar("T")
 
 BAUDS = (921600, 460800, 115200)
 PIECE = 256 * 1024
-CONFIG = "config.json"
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from zhuque.wire.config import check_config
 
 _FILES = "application"
 
+CONFIG = "config.json"  # what a board is: its identity, its network, its calibration
+
 
 @dataclass(frozen=True)
 class Region:
@@ -76,7 +78,7 @@ def build(board: Board, stock: StockImage, identity: bytes | None = None) -> Ima
     files = application.files(compiled)
     files["board.json"] = json.dumps(board.data, separators=(",", ":")).encode()
     if identity is not None:
-        files["config.json"] = _checked(identity)
+        files[CONFIG] = _checked(identity)
     regions = (
         Region("bootloader", layout.BOOTLOADER_AT, stock.bootloader),
         Region("partition table", layout.TABLE_AT, layout.to_bytes()),
@@ -91,7 +93,7 @@ def provisioned(blank: Image, identity: Mapping[str, bytes]) -> Image:
 
     Raises UsageError, FilesystemError.
     """
-    _checked(identity["config.json"])
+    _checked(identity[CONFIG])
     return _with_files(replace(blank, provisioned=True), {**blank.files, **identity})
 
 

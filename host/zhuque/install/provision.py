@@ -36,7 +36,6 @@ from zhuque.site.points import Hardware, Identity
 from zhuque.wire.config import check_config
 from zhuque.wire.version import VERSION
 
-_CONFIG = "config.json"
 # A board that was found, not made: it may not run at all.
 _FOUND_S = 6.0
 _KEPT = "calibration"  # of the old config.json: it belongs to the board's meters, not to its point
@@ -204,7 +203,7 @@ class Provisioner:
         try:
             with self._prompt(port, mac, _FOUND_S) as repl:
                 sums = repl.sums()
-                config = _parsed(repl.read("/" + _CONFIG)) if _CONFIG in sums else {}
+                config = _parsed(repl.read("/" + image.CONFIG)) if image.CONFIG in sums else {}
         except ExchangedError:
             raise
         except ZhuqueError:
@@ -229,7 +228,7 @@ class Provisioner:
                 repl.remove("/" + path)
             wanted = {path: data for path, data in meant.files.items() if _sum(data) != held.sums.get(path)}
             # The identity comes last: what was interrupted is no point that lacks its certificates.
-            for number, path in enumerate(sorted(wanted, key=lambda path: (path == _CONFIG, path))):
+            for number, path in enumerate(sorted(wanted, key=lambda path: (path == image.CONFIG, path))):
                 self._say(port, "writing", number / len(wanted))
                 repl.write("/" + path, wanted[path])
 
@@ -307,7 +306,7 @@ def files_of(identity: Identity, old: dict[str, Any]) -> dict[str, bytes]:
     config = dict(identity.config)
     if old.get(_KEPT) and not check_config({**config, _KEPT: old[_KEPT]}):
         config[_KEPT] = old[_KEPT]
-    return {**identity.files, _CONFIG: json.dumps(config).encode()}
+    return {**identity.files, image.CONFIG: json.dumps(config).encode()}
 
 
 def names(text: str) -> list[str]:

@@ -20,6 +20,7 @@ from zhuque.collector.pull import Source, stretches
 from zhuque.collector.pull_console import ConsoleSource
 from zhuque.device import filesystem, layout
 from zhuque.device.console_link import ConsoleLink
+from zhuque.device.image import CONFIG
 from zhuque.errors import RefusedError
 from zhuque.files import cannot_write
 from zhuque.install.flash_journal import FlashJournal, FlashSource
@@ -101,7 +102,7 @@ def rescue_silent(
 def config_on(flash: bytes) -> dict[str, Any]:
     """The config.json in FLASH_SIZE bytes at FLASH_AT, empty where there is none that can be read."""
     try:
-        found = json.loads(filesystem.read(flash[: layout.VFS.size]).get("config.json", b"{}"))
+        found = json.loads(filesystem.read(flash[: layout.VFS.size]).get(CONFIG, b"{}"))
     except (filesystem.FilesystemError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
