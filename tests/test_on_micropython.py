@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner import environment, files_for_both, run_tests
+from tests.runner import ROOT, environment, files_for_both, run_tests
 
 
 @pytest.mark.parametrize("file", files_for_both())
@@ -55,3 +55,11 @@ def test_what_is_in_a_command_becomes_no_name(mpy: Path, tmp_path: Path) -> None
     assert not done.returncode, done.stderr
     before, after = re.findall(r"n_qstr=(\d+)", done.stdout)
     assert before == after
+
+
+def test_what_a_tick_costs_can_be_measured_and_takes_nothing_from_the_heap(mpy: Path) -> None:
+    """`make bench` in short: it stops where the firmware and its chips no longer fit each other."""
+    command = [mpy, "-X", "heapsize=16M", "tests/benchmarks/board_tick.py", "20"]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    assert len(re.findall(r"\b0 bytes taken", done.stdout)) == 3, done.stdout

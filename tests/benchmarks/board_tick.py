@@ -15,8 +15,10 @@ from fakes.meter_bench import SECTION
 from core.limits import Limits
 from core.protection import Protection
 from core.reading import Reading
+from drivers.bl0910_setup import rounds, settings
 from drivers.bl0910_spi import BL0910Spi
 from drivers.inputs import Inputs, Loop
+from drivers.meter_bl0910 import RMS_VOLTAGE
 from drivers.relay_gpio import RelayGPIO
 from drivers.relay_hc595 import RelayHC595
 from tasks import protect
@@ -47,10 +49,12 @@ class Time:
 
 
 class Chip:
-    """A BL0910 whose every register holds `value`, but for the voltage; a chain of two shift registers."""
+    """A BL0910 whose every measurement is `value`, but for the voltage; a chain of two shift registers."""
 
     def __init__(self):
         self.value = 0
+        self.fixed = dict(rounds(settings(SECTION), True))
+        self.fixed[RMS_VOLTAGE] = 1_100_000
         self.held = bytearray(2)
 
     def write_readinto(self, out, into):
@@ -65,7 +69,7 @@ class Chip:
             at += 6
 
     def _answer(self, into, at, address):
-        value = 1_100_000 if address == 0x16 else self.value
+        value = self.fixed.get(address, self.value)
         into[at + 2] = value >> 16
         into[at + 3] = value >> 8 & 255
         into[at + 4] = value & 255
@@ -86,6 +90,16 @@ def _pin(level=0):
     return 0
 
 
+_CONTACTOR = bytearray(1)
+
+
+def _contactor(level=-1):
+    """An output that shows what was written to it; a function, for calling an object takes heap."""
+    if level < 0:
+        return _CONTACTOR[0]
+    _CONTACTOR[0] = level
+
+
 def build(chip):
     """The task as main.py builds it, with every relay closed where `value` is 0."""
     protect.micropython, protect.time = Runtime, Time
@@ -96,7 +110,7 @@ def build(chip):
     )
     task.meter = meter
     task.inputs = Inputs([Loop(bit, _pin, 0, 1, 40) for bit in (2, 4, 8)])
-    task.contactor = RelayGPIO([_pin], False)
+    task.contactor = RelayGPIO([_contactor], False)
     guard.has_contactor = guard.ready = True
     guard.ran = lambda ms: None  # a busy machine is no slow board
     return task
