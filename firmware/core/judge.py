@@ -1,6 +1,9 @@
-"""What one socket's readings say: the causes that concern a single socket. Says what trips, decides nothing.
+"""What the sockets' readings say: the causes that concern a single socket. Says what trips, decides nothing.
 
-Rules as in core/protection, which calls this at every tick: no allocation, no integer above 2**30 - 1, small functions.
+Rules as in core/protection, which calls this at every tick: no allocation, no integer above 2**30 - 1, few calls. One
+costs a board as much as ten sums: so each step is one loop over all sockets, over names that are bound before it, and
+what seldom is the case has a function of its own.
+
 A *window* is `window_ms` of the meter after the last one that counted; silence is timed from the last good reading.
 """
 
@@ -9,7 +12,7 @@ from array import array
 from wire.units import const
 
 from .causes import OVERCURRENT, OVERCURRENT_INSTANT, OVERPOWER, RELAY_WELDED
-from .thermal import STEP_MS, THETA_ONE, Replica
+from .thermal import STEP_MS, THETA_ONE, THETA_TRIP, UNKNOWN_MA, Replica
 from .timer import FOREVER, JITTER_MS, run
 
 INSTANT_WINDOWS = const(2)
@@ -37,10 +40,12 @@ class Judge:
 
     def __init__(self, sockets, limits, meter):
         zeros = [0] * sockets
+        self._sockets = sockets
         self._instant_ma = INSTANT_TIMES_RATED * limits.rated_ma
         self._inrush_ma = INRUSH_TIMES_RATED * limits.rated_ma
         self._power_mw = limits.max_power_mw
         self._window_ms = meter.window_ms
+        self._due_ms = meter.window_ms - JITTER_MS
         self._stale_ms = meter.stale_windows * meter.window_ms
         self._slow_stale_ms = max(SLOW_STALE_MS, self._stale_ms)
         self._weld_after_ms = max(WELD_AFTER_MS, meter.settle_ms)
@@ -50,6 +55,14 @@ class Judge:
         # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
         self.stale = bytearray([1] * sockets)
         self.last_ma = array("i", zeros)
+        # What flows as far as is known: of an open relay with a silent meter, UNKNOWN_MA.
+        self.flowing_ma = array("i", zeros)
+        self.found = array("i", zeros)  # bits of the causes that trip each socket, of the last tick
+        self._any = False  # one of them is set
+        # Of the tick that is judged:
+        self._dt_ms = 0
+        self._closed = 0
+        self._before_ma = array("i", zeros)  # what `last_ma` was, where a gap went before
         self._slow_ma = array("i", zeros)  # the last filtered current that was good
         self._over = bytearray(sockets)
         self._inrush_ms = array("i", zeros)
@@ -108,84 +121,183 @@ class Judge:
         unknown = self.stale[i] or self._open_ms[i] < self._weld_after_ms
         return bool(unknown or self._weld_ms[i] or self._leak_ms[i])
 
-    def judge(self, i, dt_ms, closed, reading):
-        """The bits of the causes that trip socket i now, 0 for none; closed: its relay was closed until now."""
-        ok = reading.fast_ok[i]
-        last = self.last_ma[i]
-        bits = OVERCURRENT_INSTANT if reading.cut >> i & 1 else 0
-        if self._inrush_ms[i]:
-            self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
-        if reading.slow_ok[i]:
-            self._slow_ma[i] = reading.current_ma[i]
-        if not closed:
-            bits |= self._judge_open(i, dt_ms, reading)
-        self._judge_freshness(i, dt_ms, ok, reading.slow_ok[i])
-        if ok:
-            bits |= self._judge_current(i, last, reading)
-        bits |= self._judge_heat(i, dt_ms, last, closed, reading)
-        if reading.power_mw[i] > self._power_mw or self._power_ms[i]:
-            bits |= self._judge_power(i, dt_ms, closed, reading)
-        return bits
+    # The tick -------------------------------------------------------------------------------------------------------
 
-    def _judge_freshness(self, i, dt_ms, ok, slow_ok):
-        """Silence, counted from the last good reading, makes the socket stale; STALE_CLEAR_MS without any clear it."""
-        capped_ms = min(dt_ms, _LONGEST_MS)
-        self._counted_ms[i] = min(self._counted_ms[i] + capped_ms, FOREVER)
-        self._silent_ms[i] = 0 if ok else min(self._silent_ms[i] + capped_ms, FOREVER)
-        self._slow_bad_ms[i] = 0 if slow_ok else min(self._slow_bad_ms[i] + capped_ms, FOREVER)
-        if self._silent_ms[i] >= self._stale_ms or self._slow_bad_ms[i] >= self._slow_stale_ms:
-            self.stale[i] = 1
-        if self.stale[i]:
-            # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
-            good = slow_ok and self._silent_ms[i] < self._window_ms
-            self._good_ms[i] = run(self._good_ms[i], good, dt_ms)
-            if self._good_ms[i] > STALE_CLEAR_MS:
-                self.stale[i] = 0
+    def judge(self, dt_ms, closed, reading):
+        """True when any socket trips now: `found` says which, and why. closed: bit i, relay i was closed until now."""
+        self._dt_ms = dt_ms
+        self._closed = closed
+        if self._any:
+            self._forget()
+        if reading.cut:
+            self._take_cut(reading.cut)
+        if closed + 1 != 1 << self._sockets:
+            self._look_at_open(reading)
+        if dt_ms > STEP_MS:
+            self._keep_before()
+        self._hear_fast(dt_ms if dt_ms < _LONGEST_MS else _LONGEST_MS, reading)
+        self._hear_slow(reading)
+        if self._heat(dt_ms):
+            self._find_hot()
+        return self._any
 
-    def _judge_current(self, i, last, reading):
+    def _find(self, i, bits):
+        self.found[i] |= bits
+        self._any = True
+
+    def _forget(self):
+        self._any = False
+        for i in range(self._sockets):
+            self.found[i] = 0
+
+    def _take_cut(self, cut):
+        """What the meter chip itself has cut."""
+        for i in range(self._sockets):
+            if cut >> i & 1:
+                self._find(i, OVERCURRENT_INSTANT)
+
+    def _hear_fast(self, dt_ms, reading):
         """A new current: inrush begins with a rise from nothing; two windows above the threshold trip."""
-        ma = self.last_ma[i] = reading.fast_ma[i]
-        if last < INRUSH_FROM_MA <= ma:
-            self._inrush_ms[i] = INRUSH_MS
-        if self._counted_ms[i] + JITTER_MS < self._window_ms:
-            return 0  # still the window that was counted last
-        self._counted_ms[i] = 0
+        ok = reading.fast_ok
+        fast_ma = reading.fast_ma
+        last_ma = self.last_ma
+        silent_ms = self._silent_ms
+        counted_ms = self._counted_ms
+        inrush_ms = self._inrush_ms
+        due_ms = self._due_ms
+        for i in range(self._sockets):
+            counted_ms[i] += dt_ms
+            if inrush_ms[i]:
+                self._run_inrush(i, dt_ms)
+            if not ok[i]:
+                self._fall_silent(i, dt_ms)
+                continue
+            silent_ms[i] = 0
+            ma = fast_ma[i]
+            if ma >= INRUSH_FROM_MA > last_ma[i]:
+                inrush_ms[i] = INRUSH_MS
+            last_ma[i] = ma
+            if counted_ms[i] >= due_ms:  # else still the window that was counted last
+                counted_ms[i] = 0
+                if ma >= self._instant_ma or self._over[i]:
+                    self._count_window(i, ma)
+
+    def _run_inrush(self, i, dt_ms):
+        self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
+
+    def _count_window(self, i, ma):
         if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):
             self._over[i] = 0
-            return 0
+            return
         self._over[i] = min(self._over[i] + 1, INSTANT_WINDOWS)
-        return OVERCURRENT_INSTANT if self._over[i] >= INSTANT_WINDOWS else 0
+        if self._over[i] >= INSTANT_WINDOWS:
+            self._find(i, OVERCURRENT_INSTANT)
 
-    def _judge_heat(self, i, dt_ms, last, closed, reading):
-        if self.stale[i] and not closed:
-            return 0  # nothing is known to flow, and nothing to have cooled
-        # After an opening the filtered current falls slowly, and nothing flows any more.
-        ma = self.flow_ma(i) if closed else self.last_ma[i]
-        if dt_ms > STEP_MS:
-            ma = max(ma, last)
-        if not ma and not self.replica.theta[i]:
-            return 0
-        return OVERCURRENT if self.replica.heat(i, dt_ms, ma) else 0
+    def _fall_silent(self, i, dt_ms):
+        """Silence, counted from the last good reading, makes the socket stale."""
+        self._counted_ms[i] = min(self._counted_ms[i], FOREVER)
+        self._silent_ms[i] = min(self._silent_ms[i] + dt_ms, FOREVER)
+        if self._silent_ms[i] >= self._stale_ms:
+            self.stale[i] = 1
 
-    def _judge_power(self, i, dt_ms, closed, reading):
+    def _hear_slow(self, reading):
+        """The slow set, which comes in turn, and what flows by all that is known."""
+        ok = reading.slow_ok
+        current_ma = reading.current_ma
+        power_mw = reading.power_mw
+        slow_ma = self._slow_ma
+        bad_ms = self._slow_bad_ms
+        stale = self.stale
+        last_ma = self.last_ma
+        flowing_ma = self.flowing_ma
+        closed = self._closed
+        for i in range(self._sockets):
+            if ok[i]:
+                slow_ma[i] = current_ma[i]
+                bad_ms[i] = 0
+            else:
+                self._fall_slowly_silent(i)
+            if stale[i]:
+                self._judge_stale(i, reading)
+            if power_mw[i] > self._power_mw or self._power_ms[i]:
+                self._judge_power(i, reading)
+            ma = last_ma[i]
+            if closed >> i & 1:
+                if slow_ma[i] > ma:
+                    ma = slow_ma[i]
+            elif stale[i]:
+                ma = UNKNOWN_MA  # what a silent meter said last does not flow
+            # Else the fast one alone: the filtered current of an open relay falls slowly.
+            flowing_ma[i] = ma
+
+    def _fall_slowly_silent(self, i):
+        self._slow_bad_ms[i] = min(self._slow_bad_ms[i] + min(self._dt_ms, _LONGEST_MS), FOREVER)
+        if self._slow_bad_ms[i] >= self._slow_stale_ms:
+            self.stale[i] = 1
+
+    def _judge_stale(self, i, reading):
+        """STALE_CLEAR_MS without silence clear it."""
+        # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
+        good = reading.slow_ok[i] and self._silent_ms[i] < self._window_ms
+        self._good_ms[i] = run(self._good_ms[i], good, self._dt_ms)
+        if self._good_ms[i] > STALE_CLEAR_MS:
+            self.stale[i] = 0
+
+    def _judge_power(self, i, reading):
         """An invalid reading does not start the timer, and does not stop it while the relay is closed."""
         ok = reading.slow_ok[i]
         if not ok and not self._power_ms[i]:
-            return 0
-        above = reading.power_mw[i] > self._power_mw if ok else closed
-        self._power_ms[i] = run(self._power_ms[i], above, dt_ms)
-        return OVERPOWER if self._power_ms[i] > OVERPOWER_MS else 0
+            return
+        above = reading.power_mw[i] > self._power_mw if ok else self._closed >> i & 1
+        self._power_ms[i] = run(self._power_ms[i], above, self._dt_ms)
+        if self._power_ms[i] > OVERPOWER_MS:
+            self._find(i, OVERPOWER)
 
-    def _judge_open(self, i, dt_ms, reading):
+    def _keep_before(self):
+        for i in range(self._sockets):
+            self._before_ma[i] = self.last_ma[i]
+
+    def _heat(self, dt_ms):
+        """True when any socket's wiring is too hot. Over a gap counts the larger of the currents at its two ends."""
+        if dt_ms <= STEP_MS:
+            return self.replica.heat(dt_ms, self.flowing_ma)
+        before = self._before_ma
+        for i in range(self._sockets):
+            ma = self.flowing_ma[i]
+            if ma == UNKNOWN_MA or ma > before[i]:
+                before[i] = ma
+        return self.replica.heat(dt_ms, before)
+
+    def _find_hot(self):
+        for i in range(self._sockets):
+            if self.replica.theta[i] >= THETA_TRIP and self.flowing_ma[i] != UNKNOWN_MA:
+                self._find(i, OVERCURRENT)
+
+    def _look_at_open(self, reading):
         """Current through an open relay: welded, at boot too. The timers go on after the trip: is it still there?"""
-        self._open_ms[i] = min(self._open_ms[i] + dt_ms, FOREVER)
-        if self._open_ms[i] < self._weld_after_ms:
-            return 0
+        for i in range(self._sockets):
+            if self._closed >> i & 1:
+                continue
+            ms = self._open_ms[i] + self._dt_ms
+            self._open_ms[i] = ms if ms < FOREVER else FOREVER
+            if ms < self._weld_after_ms:
+                continue
+            if reading.fast_ok[i]:
+                self._heard_open[i] = 1
+            if (
+                self._weld_ms[i]
+                or self._leak_ms[i]
+                or reading.fast_ma[i] > self._weld_ma
+                or reading.current_ma[i] > self._leak_ma
+            ):
+                self._judge_open(i, reading)
+
+    def _judge_open(self, i, reading):
         if reading.fast_ok[i]:
-            self._heard_open[i] = 1
             # A slow meter speaks in one tick of many: the time since its last reading passed, too.
-            passed_ms = self._silent_ms[i] + min(dt_ms, _LONGEST_MS)
+            passed_ms = self._silent_ms[i] + min(self._dt_ms, _LONGEST_MS)
             self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, passed_ms)
         if reading.slow_ok[i]:
-            self._leak_ms[i] = run(self._leak_ms[i], reading.current_ma[i] > self._leak_ma, dt_ms)
-        return RELAY_WELDED if self._weld_ms[i] > WELD_MS or self._leak_ms[i] > LEAK_MS else 0
+            self._leak_ms[i] = run(self._leak_ms[i], reading.current_ma[i] > self._leak_ma, self._dt_ms)
+        if self._weld_ms[i] > WELD_MS or self._leak_ms[i] > LEAK_MS:
+            self._find(i, RELAY_WELDED)

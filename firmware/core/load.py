@@ -4,9 +4,11 @@ Current, not power: at a power factor of 0.55, 8.7 kW is 69 A. A socket that has
 draw, and a welded one for what nobody can stop.
 """
 
+from array import array
+
 from wire.units import const
 
-from .timer import run
+from .timer import FOREVER, run
 
 NEW_MA = const(2000)  # what a closed socket counts for at least in its first minute, and a welded one always
 NEW_MS = const(60_000)
@@ -21,30 +23,47 @@ _SATURATED_MA = const(1 << 24)
 
 
 class PointLoad:
-    """`add` each socket's current, then `judge`: 0 nothing, 1 shed the newest, 2 shed all."""
+    """`take` the sockets' currents, then `judge`: 0 nothing, 1 shed the newest, 2 shed all."""
 
-    def __init__(self, limit_ma):
+    def __init__(self, sockets, limit_ma):
         self._limit_ma = limit_ma
+        self.closed_ms = array("i", [0] * sockets)  # of a closed relay, since it closed
         self.total_ma = 0
-        self._sum_ma = 0
         self.held = False  # it has shed: no closing until it has been low for a minute
         self._shed_ms = 0
         self._all_ms = 0
         self._clear_ms = 0
 
-    def add(self, ma, young):
-        """A socket's current; young: it counts for at least NEW_MA."""
-        if young and ma < NEW_MA:
-            ma = NEW_MA
-        self._sum_ma = min(self._sum_ma + min(ma, _SATURATED_MA), _SATURATED_MA)
+    def take(self, dt_ms, word, welded, currents_ma):
+        """A tick of all sockets: the bits of the closed relays and of the welded, and what flows, below 0: unknown."""
+        closed_ms = self.closed_ms
+        total_ma = 0
+        for i in range(len(closed_ms)):
+            ma = currents_ma[i]
+            if word >> i & 1:
+                ms = closed_ms[i] + dt_ms
+                closed_ms[i] = ms if ms < FOREVER else FOREVER
+                if ma < NEW_MA and ms < NEW_MS:
+                    ma = NEW_MA
+            elif ma < NEW_MA and welded >> i & 1:
+                ma = NEW_MA
+            if ma > 0:
+                total_ma += ma if ma < _SATURATED_MA else _SATURATED_MA
+        self.total_ma = total_ma if total_ma < _SATURATED_MA else _SATURATED_MA
+
+    def newest(self, word):
+        """Of the closed sockets the one that closed last; -1 where none is."""
+        newest = -1
+        for i in range(len(self.closed_ms)):
+            if word >> i & 1 and (newest < 0 or self.closed_ms[i] < self.closed_ms[newest]):
+                newest = i
+        return newest
 
     def judge(self, dt_ms):
         """What to shed after one tick."""
-        self.total_ma = total_ma = self._sum_ma
-        self._sum_ma = 0
         self._all_ms = run(self._all_ms, self._above(ALL_PERCENT), dt_ms)
         self._shed_ms = run(self._shed_ms, self._above(SHED_PERCENT), dt_ms)
-        self._clear_ms = run(self._clear_ms, total_ma < self._limit_ma * CLEAR_PERCENT // 100, dt_ms)
+        self._clear_ms = run(self._clear_ms, self.total_ma < self._limit_ma * CLEAR_PERCENT // 100, dt_ms)
         if self._clear_ms > CLEAR_MS:
             self.held = False
         if self._all_ms > ALL_MS:

@@ -5,7 +5,7 @@ wanted, nothing is latched or held against it or against the point, the session 
 its self-test. Everything else, an exception included, is open; and a relay that opened forgets that it was wanted.
 
 Rules of this file and of what it calls: no I/O, no clock (time is the argument `dt_ms`), no allocation in anything that
-`step` calls, no integer above 2**30 - 1, small functions (a large frame comes from the heap). The tick may come
+`step` calls, no integer above 2**30 - 1, few calls (core/judge says why). The tick may come
 wherever other code jumps, and nothing interrupts it: so what others do here is a straight line, or a request that the
 tick carries out. The causes, their precedence and how each clears are in core/causes, the table in firmware/README.md.
 """
@@ -25,7 +25,7 @@ from .causes import (
     RELAY_WELDED,
 )
 from .judge import Judge
-from .load import NEW_MS, PointLoad
+from .load import PointLoad
 from .supply import COOL_DC, UNKNOWN_DC, Supply
 from .timer import FOREVER
 from .trips import Trips
@@ -68,7 +68,7 @@ class Protection:
         self._hot_ma = limits.rated_ma + limits.rated_ma // 5
         self.judge = Judge(sockets, limits, meter)
         self.supply = Supply(has_temperature, meter.window_ms)
-        self.load = PointLoad(limits.point_current_ma)
+        self.load = PointLoad(sockets, limits.point_current_ma)
         self.trips = Trips()
 
         # Upstream of all sockets: when it opens, nothing is to be had behind any relay.
@@ -80,9 +80,9 @@ class Protection:
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
         # Lockouts of each socket, and last those of the whole point.
         self.latched = array("i", zeros + [0])
+        self._welded = 0  # bit per socket: its relay is locked as welded
         self.distrusted = 0  # bit per socket: its meter must pass the self-test again
         self.dropped = array("i", zeros)  # the bits for which a wanted relay was opened, or not closed
-        self.closed_ms = array("i", zeros)
 
         self._active = 0  # what the inputs said last
         self._unread = INPUTS  # which of them have not said anything yet
@@ -129,7 +129,7 @@ class Protection:
 
     def is_settled(self, i):
         """True once socket i's relay has been closed for SETTLED_MS: what it closed onto has not tripped it."""
-        return bool(self.word >> i & 1 and self.closed_ms[i] >= SETTLED_MS)
+        return bool(self.word >> i & 1 and self.load.closed_ms[i] >= SETTLED_MS)
 
     def may_stall(self):
         """True when a blocking stretch (an erase, a handshake) may begin: no closed socket is hot or just closed."""
@@ -146,14 +146,6 @@ class Protection:
         if self.fault or not self.ready or self.latched[WHOLE]:
             return False
         return not self._welded
-
-    @property
-    def _welded(self):
-        """True while some relay of the point is locked as welded."""
-        for i in range(self.sockets):
-            if self.latched[i] & RELAY_WELDED:
-                return True
-        return False
 
     # Inputs from outside the tick -----------------------------------------------------------------------------------
 
@@ -265,14 +257,13 @@ class Protection:
         """One decision: the relay word, bit i for socket i. dt_ms is the time since the last step, at least 1."""
         if dt_ms > MAX_GAP_MS and dt_ms > self._announced_ms:
             self._go_stale()
-        self._announced_ms = max(0, self._announced_ms - dt_ms)
+        if self._announced_ms:
+            self._announced_ms = max(0, self._announced_ms - dt_ms)
         self.advance(dt_ms)
         self._follow_contactor(dt_ms)
         self._judge_point(dt_ms, reading)
-        for i in range(self.sockets):
-            bits = self.judge.judge(i, dt_ms, self.word >> i & 1, reading) & ~self.latched[i]
-            if bits:
-                self._latch(i, bits, self.judge.last_ma[i], reading.power_mw[i], reading.voltage_mv)
+        if self.judge.judge(dt_ms, self.word, reading):
+            self._latch_found(reading)
         self._judge_load(dt_ms, reading)
         if self._fail_asked or (self.word and self._lease_ms <= 0):
             self.fail_now(self._fail_asked or FAULT_LEASE)
@@ -282,16 +273,21 @@ class Protection:
 
     def advance(self, dt_ms):
         """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
-        self._lease_ms = max(0, self._lease_ms - dt_ms)
-        dt_ms = min(dt_ms, MAX_GAP_MS)
-        self._since_closing_ms = min(self._since_closing_ms + dt_ms, FOREVER)
-        self._slow_ms = min(self._slow_ms + dt_ms, FOREVER)
-        self._slower_ms = min(self._slower_ms + dt_ms, FOREVER)
+        self._lease_ms = self._lease_ms - dt_ms if self._lease_ms > dt_ms else 0
+        if dt_ms > MAX_GAP_MS:
+            dt_ms = MAX_GAP_MS
+        ms = self._since_closing_ms + dt_ms
+        self._since_closing_ms = ms if ms < FOREVER else FOREVER
+        ms = self._slow_ms + dt_ms
+        self._slow_ms = ms if ms < FOREVER else FOREVER
+        ms = self._slower_ms + dt_ms
+        self._slower_ms = ms if ms < FOREVER else FOREVER
 
     def _follow_contactor(self, dt_ms):
         """Without its supply nothing was seen of a relay: when it comes back, each must be seen open anew."""
         if self.has_contactor and self.contactor:
-            self._fed_ms = min(self._fed_ms + dt_ms, FOREVER) if self._fed_ms else self._feed()
+            ms = self._fed_ms + dt_ms if self._fed_ms else self._feed()
+            self._fed_ms = ms if ms < FOREVER else FOREVER
         else:
             self._fed_ms = 0
 
@@ -302,7 +298,7 @@ class Protection:
 
     def _judge_point(self, dt_ms, reading):
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
-        self.supply.judge(min(dt_ms, MAX_GAP_MS), reading)
+        self.supply.judge(dt_ms if dt_ms < MAX_GAP_MS else MAX_GAP_MS, reading)
         self._active = reading.active
         self._unread = reading.unread
         tripped = reading.active
@@ -321,7 +317,7 @@ class Protection:
         self._errors = reading.errors
         self._span_frames += frames
         self._span_errors += errors
-        self._span_ms += min(dt_ms, MAX_GAP_MS)
+        self._span_ms += dt_ms if dt_ms < MAX_GAP_MS else MAX_GAP_MS
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
             if self._is_heard():
                 self.noisy = self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT
@@ -335,35 +331,29 @@ class Protection:
                 return True
         return False
 
+    def _latch_found(self, reading):
+        for i in range(self.sockets):
+            bits = self.judge.found[i] & ~self.latched[i]
+            if bits:
+                self._latch(i, bits, self.judge.last_ma[i], reading.power_mw[i], reading.voltage_mv)
+
     def _judge_load(self, dt_ms, reading):
         """Shed the newest socket, or all, when the sum of the currents is too much for the point."""
-        for i in range(self.sockets):
-            self._add_load(i, dt_ms)
+        if self._welded:
+            self._flow_of_welded()
+        self.load.take(dt_ms, self.word, self._welded, self.judge.flowing_ma)
         shed = self.load.judge(dt_ms)
         if shed == 1:
-            self._shed(self._newest(), reading)
+            self._shed(self.load.newest(self.word), reading)
         elif shed:
             for i in range(self.sockets):
                 self._shed(i, reading)
 
-    def _add_load(self, i, dt_ms):
-        judge = self.judge
-        if self.word >> i & 1:
-            self.closed_ms[i] = min(self.closed_ms[i] + dt_ms, FOREVER)
-            self.load.add(judge.flow_ma(i), self.closed_ms[i] < NEW_MS)
-        elif self.latched[i] & RELAY_WELDED:
-            self.load.add(judge.flow_ma(i), True)
-        elif not judge.stale[i]:
-            # The filtered current of an open relay falls slowly, and what a silent meter said last does not flow.
-            self.load.add(judge.last_ma[i], False)
-
-    def _newest(self):
-        """The socket that closed last, or WHOLE when none is closed."""
-        newest = WHOLE
+    def _flow_of_welded(self):
+        """Nobody stops it: what flows there is what flows through a closed one."""
         for i in range(self.sockets):
-            if self.word >> i & 1 and (newest == WHOLE or self.closed_ms[i] < self.closed_ms[newest]):
-                newest = i
-        return newest
+            if self._welded >> i & 1:
+                self.judge.flowing_ma[i] = self.judge.flow_ma(i)
 
     def _shed(self, i, reading):
         """Open, without a lockout: the event ends the session."""
@@ -380,9 +370,11 @@ class Protection:
         if self.has_contactor and self._welded:
             permitted = 0
         permitted &= ~self.distrusted
+        latched = self.latched
+        stale = self.judge.stale
         for i in range(self.sockets):
             mask = 1 << i
-            if not permitted & mask or self.latched[i] or self.judge.stale[i]:
+            if not permitted & mask or latched[i] or stale[i]:
                 if (self.word | self.wanted) & mask:
                     self._drop(i)
             elif not self.word & mask and self._may_close() and self.judge.seen_open(i):
@@ -402,7 +394,7 @@ class Protection:
     def _close(self, i):
         self.word |= 1 << i
         self._since_closing_ms = 0
-        self.closed_ms[i] = 0
+        self.load.closed_ms[i] = 0
         self.judge.closes(i)
 
     def _open(self, i):
@@ -427,3 +419,7 @@ class Protection:
 
     def _changed(self):
         self.changes = self.changes + 1 & 0xFFFFF
+        self._welded = 0
+        for i in range(self.sockets):
+            if self.latched[i] & RELAY_WELDED:
+                self._welded |= 1 << i

@@ -60,26 +60,33 @@ class Supply:
             self._good_ms = 0
             if self._silent_ms >= SILENT_MS:
                 self.held |= METER_STALE
-        self._heard_ms = run(self._heard_ms, reading.voltage_ok, dt_ms)
-        if self._heard_ms > STALE_CLEAR_MS:
-            self.held &= ~METER_STALE
+        if self.held & METER_STALE:
+            self._heard_ms = run(self._heard_ms, reading.voltage_ok, dt_ms)
+            if self._heard_ms > STALE_CLEAR_MS:
+                self.held &= ~METER_STALE
         if self._has_temperature:
             self._judge_temperature(dt_ms, reading.temperature_dc)
         return self.held
 
     def _judge_voltage(self, dt_ms, mv):
-        self._under_ms = run(self._under_ms, mv < UNDER_MV, dt_ms)
+        if mv < UNDER_MV or self._under_ms:
+            self._under_ms = run(self._under_ms, mv < UNDER_MV, dt_ms)
+            if self._under_ms > UNDER_MS:
+                self.held |= UNDERVOLTAGE
+        if mv > OVER_MV or self._over_ms:
+            self._judge_over(dt_ms, mv)
+        if self.held & (UNDERVOLTAGE | OVERVOLTAGE):
+            self._good_ms = run(self._good_ms, GOOD_LOW_MV <= mv <= GOOD_HIGH_MV, dt_ms)
+            if self._good_ms > GOOD_MS:
+                self.held &= ~(UNDERVOLTAGE | OVERVOLTAGE)
+
+    def _judge_over(self, dt_ms, mv):
         self._over_ms = run(self._over_ms, mv > OVER_MV, dt_ms)
         self._high_ms = run(self._high_ms, mv > HIGH_MV, dt_ms)
         self._neutral_ms = run(self._neutral_ms, mv > NEUTRAL_MV, dt_ms)
-        if self._under_ms > UNDER_MS:
-            self.held |= UNDERVOLTAGE
         neutral = self._neutral_ms > self._window_ms
         if neutral or self._over_ms > OVER_MS or self._high_ms > HIGH_MS:
             self.held |= OVERVOLTAGE
-        self._good_ms = run(self._good_ms, GOOD_LOW_MV <= mv <= GOOD_HIGH_MV, dt_ms)
-        if self._good_ms > GOOD_MS:
-            self.held &= ~(UNDERVOLTAGE | OVERVOLTAGE)
 
     def _judge_temperature(self, dt_ms, dc):
         if dc == UNKNOWN_DC:

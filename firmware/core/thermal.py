@@ -16,6 +16,7 @@ STEP_MS = const(60)
 CAP_TIMES_RATED = const(8)
 # Above this the socket was not watched: the loop is not run for so long a time within a tick.
 LONGEST_MS = const(2000)
+UNKNOWN_MA = const(-1)
 _CAP = const(8 * 2048)
 
 
@@ -24,28 +25,48 @@ class Replica:
 
     def __init__(self, sockets, rated_ma):
         self._rated_ma = rated_ma
+        self._cap_ma = CAP_TIMES_RATED * rated_ma
         self.theta = array("i", [THETA_ONE] * sockets)
         self._rest = array("i", [0] * sockets)
 
-    def heat(self, i, dt_ms, ma):
-        """Integrate over dt_ms at a constant current; True when theta is at or above the trip."""
-        x = _CAP if ma >= CAP_TIMES_RATED * self._rated_ma else ma * 2048 // self._rated_ma
-        target = x * x >> 4
-        if dt_ms > LONGEST_MS:
-            # Unseen for so long: heated all the way, cooled not at all.
-            if target > self.theta[i]:
-                self.theta[i] = target
-        else:
-            self._integrate(i, dt_ms, target)
-        return self.theta[i] >= THETA_TRIP
+    def heat(self, dt_ms, currents_ma):
+        """Integrate over dt_ms at each socket's constant current; True when any theta is at or above the trip.
 
-    def _integrate(self, i, dt_ms, target):
-        theta = self.theta[i]
-        rest = self._rest[i]
-        while dt_ms > 0:
-            moved = (target - theta) * (dt_ms if dt_ms < STEP_MS else STEP_MS) + rest
-            theta += moved // TAU_MS
-            rest = moved % TAU_MS
+        Where the current is UNKNOWN_MA nothing heats, nothing cools and nothing trips.
+        """
+        if dt_ms > LONGEST_MS:
+            return self._heat_unseen(currents_ma)
+        while dt_ms > STEP_MS:
+            self._step(STEP_MS, currents_ma)
             dt_ms -= STEP_MS
-        self.theta[i] = theta
-        self._rest[i] = rest
+        return self._step(dt_ms, currents_ma)
+
+    def _step(self, dt_ms, currents_ma):
+        theta = self.theta
+        rest = self._rest
+        rated_ma = self._rated_ma
+        cap_ma = self._cap_ma
+        hot = False
+        for i in range(len(theta)):
+            x = currents_ma[i]
+            if x >= 0:
+                x = x * 2048 // rated_ma if x < cap_ma else _CAP
+                now = theta[i]
+                x = ((x * x >> 4) - now) * dt_ms + rest[i]
+                rest[i] = x % TAU_MS
+                now += x // TAU_MS
+                theta[i] = now
+                if now >= THETA_TRIP:
+                    hot = True
+        return hot
+
+    def _heat_unseen(self, currents_ma):
+        """Heated all the way, cooled not at all."""
+        hot = False
+        for i in range(len(self.theta)):
+            ma = currents_ma[i]
+            if ma >= 0:
+                x = ma * 2048 // self._rated_ma if ma < self._cap_ma else _CAP
+                self.theta[i] = max(self.theta[i], x * x >> 4)
+                hot = hot or self.theta[i] >= THETA_TRIP
+        return hot

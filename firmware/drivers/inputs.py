@@ -79,14 +79,12 @@ class Inputs:
             dt_ms = SAMPLE_MS
         self._levels = -1 if self._port is None else self._port.read()
         for i in range(len(self._loops)):
-            self._see(i, self._loops[i], dt_ms)
+            loop = self._loops[i]
+            if loop.is_open(self._levels):
+                self._see_open(i, loop, dt_ms)
+            elif self._open_ms[i] or self._closed_ms[i] <= loop.debounce_ms:
+                self._see_closed(i, loop, dt_ms)
         return self.active
-
-    def _see(self, i, loop, dt_ms):
-        if loop.is_open(self._levels):
-            self._see_open(i, loop, dt_ms)
-        else:
-            self._see_closed(i, loop, dt_ms)
 
     def _see_open(self, i, loop, dt_ms):
         self._closed_ms[i] = 0

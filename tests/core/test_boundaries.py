@@ -9,7 +9,7 @@ from core.causes import METER_STALE, OVERTEMPERATURE, OVERVOLTAGE, UNDERVOLTAGE
 from core.limits import Limits, intersect
 from core.load import PointLoad
 from core.supply import UNKNOWN_DC, Supply
-from core.thermal import THETA_ONE, THETA_TRIP, Replica
+from core.thermal import THETA_ONE, THETA_TRIP, UNKNOWN_MA, Replica
 from core.timer import FOREVER, run
 
 
@@ -195,13 +195,13 @@ def judged(load, ma, *steps):
     """What is to be shed after each of so many milliseconds at a current."""
     answers = []
     for dt_ms in steps:
-        load.add(ma, False)
+        load.take(dt_ms, 0, 0, [ma])
         answers.append(load.judge(dt_ms))
     return answers
 
 
 def test_what_a_socket_counts_for():
-    load = PointLoad(20_000)
+    load = PointLoad(1, 20_000)
     assert load.total_ma == 0
     for ma, young, counts in (
         (0, False, 0),
@@ -212,13 +212,13 @@ def test_what_a_socket_counts_for():
         (2001, True, 2001),
         (1 << 29, False, 1 << 24),
     ):
-        load.add(ma, young)
-        assert load.judge(20) == 0 and load.total_ma == counts, ma
-    for ma in (1 << 29, 300, 1 << 24, (1 << 24) - 1):
-        load.add(ma, True)
-    load.judge(1)
+        for closed, welded in ((1, 0), (0, 1), (1, 1)) if young else ((0, 0),):
+            load.take(20, closed, welded, [ma])
+            assert load.judge(20) == 0 and load.total_ma == counts, ma
+    load = PointLoad(4, 20_000)
+    load.take(1, 0, 0, [1 << 29, 300, 1 << 24, (1 << 24) - 1])
     assert load.total_ma == 1 << 24
-    load.judge(1)
+    load.take(1, 0, 0, [0, 0, 0, 0])
     assert load.total_ma == 0
 
 
@@ -229,19 +229,19 @@ def test_shedding_to_the_milliampere_and_the_millisecond():
         (24_000, [0, 0, 0, 0, 1]),
         (24_001, [0, 0, 2, 0, 0]),
     ):
-        load = PointLoad(20_000)
+        load = PointLoad(1, 20_000)
         assert judged(load, ma, 20, 999, 1, 3999, 1) == expect, ma
         assert load.held == any(expect)
 
 
 def test_a_percentage_is_rounded_down():
     for ma, above in ((1198, 1), (1199, 2)):
-        assert judged(PointLoad(999), ma, 20, 5000) == [0, above]
-    assert judged(PointLoad(999), 999, 20, 5000) == [0, 0]
+        assert judged(PointLoad(1, 999), ma, 20, 5000) == [0, above]
+    assert judged(PointLoad(1, 999), 999, 20, 5000) == [0, 0]
 
 
 def test_every_shedding_waits_its_whole_time():
-    load = PointLoad(20_000)
+    load = PointLoad(1, 20_000)
     assert judged(load, 20_001, 20, 5000, 20, 4999, 1) == [0, 1, 0, 0, 1]
     assert judged(load, 24_001, 20, 999, 1, 20, 999, 1) == [0, 0, 2, 0, 0, 2]
     assert judged(load, 20_001, 20, 4999, 1) == [0, 0, 1]
@@ -250,7 +250,7 @@ def test_every_shedding_waits_its_whole_time():
 
 def test_it_is_held_until_a_minute_below_eighty_percent():
     for ma, clears in ((0, True), (15_999, True), (16_000, False)):
-        load = PointLoad(20_000)
+        load = PointLoad(1, 20_000)
         assert not load.held
         for over in (20_001, 24_001):
             judged(load, over, 20, 5000)
@@ -261,7 +261,7 @@ def test_it_is_held_until_a_minute_below_eighty_percent():
 
 
 def test_the_minute_begins_anew():
-    load = PointLoad(20_000)
+    load = PointLoad(1, 20_000)
     judged(load, 20_001, 20, 5000)
     judged(load, 0, 20, 59_999)
     judged(load, 16_000, 20)
@@ -279,7 +279,7 @@ def test_room_beside_those_that_wait_to_close():
         (0, 8, True),
         (0, 9, False),
     ):
-        load = PointLoad(20_000)
+        load = PointLoad(1, 20_000)
         judged(load, ma, 20)
         assert load.room_beside(waiting) == room, (ma, waiting)
     load.held = True
@@ -295,7 +295,7 @@ def heated(theta, *steps, rated_ma=RATED_MA):
     replica = Replica(1, rated_ma)
     replica.theta[0] = theta
     for dt_ms, ma in steps:
-        replica.heat(0, dt_ms, ma)
+        replica.heat(dt_ms, [ma])
     return replica.theta[0]
 
 
@@ -346,7 +346,10 @@ def test_theta_trips_at_its_limit():
     for theta, trips in ((THETA_TRIP - 1, False), (THETA_TRIP, True), (THETA_TRIP + 1, True)):
         replica = Replica(2, RATED_MA)
         replica.theta[0], replica.theta[1] = 0, theta
-        assert replica.heat(1, 2001, 0) is trips and replica.heat(0, 2001, 0) is False
+        for dt_ms, ma in ((2001, 0), (0, 0), (0, 1 << 29)):
+            assert replica.heat(dt_ms, [0, ma]) is trips and replica.heat(dt_ms, [ma, UNKNOWN_MA]) is (
+                ma > 0 and dt_ms > 0
+            )
     assert THETA_TRIP == int(1.44 * (1 << 18)) + 0 == 377_487
 
 

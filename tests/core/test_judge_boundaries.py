@@ -38,11 +38,17 @@ class Seat:
             r.current_ma[1] = slow_ma
         if mw is not None:
             r.power_mw[1] = mw
-        bits = self.judge.judge(1, dt_ms, closed, r)
-        assert self.judge.judge(0, dt_ms, 1, r) == self.judge.judge(2, dt_ms, 1, r) == 0
+        bits = self.look(dt_ms, closed)
         if self.cold:
             self.judge.replica.theta[1] = 0
         return bits
+
+    def look(self, dt_ms, closed):
+        """The bits for the reading as it is."""
+        trips = self.judge.judge(dt_ms, 0b101 | closed << 1, self.reading)
+        found = self.judge.found
+        assert found[0] == found[2] == 0 and trips is bool(found[1])
+        return found[1]
 
     def steps(self, *steps, **more):
         """The bits after each of so many milliseconds."""
@@ -87,7 +93,8 @@ def test_what_the_chip_has_cut_trips_at_once_whatever_its_current_was():
                 seat.reading.cut = cut & 0b010  # of the neighbours, who must see nothing
                 assert seat.step(20, ma=0, ok=ok, closed=closed) == bits, (cut, closed, ok)
                 seat.reading.cut = cut
-                assert seat.judge.judge(1, 20, closed, seat.reading) == bits
+                seat.judge.judge(20, 0b101 | closed << 1, seat.reading)
+                assert seat.judge.found[1] == bits
 
 
 def test_a_current_that_goes_on_for_ever_is_said_every_time():
@@ -199,7 +206,7 @@ def test_heat_takes_the_larger_current_only_over_a_long_step():
         seat.step(ma=9000)
         _, theta = theta_after(seat, dt_ms, 0, ma=1000)
         seat.judge.replica._rest[0] = seat.judge.replica.theta[0] = 0
-        seat.judge.replica.heat(0, dt_ms, ma)
+        seat.judge.replica.heat(dt_ms, [ma, 0, 0])
         assert abs(theta - seat.judge.replica.theta[0]) <= 1, dt_ms
     seat = Seat(cold=False)
     seat.step(ma=1000)

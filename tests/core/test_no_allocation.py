@@ -127,6 +127,8 @@ PATHS = {
     "quiet": lambda board: None,
     "short": lambda board: set_of(board.bench.ma, 0, 1 << 29),
     "hot wire": lambda board: set_of(board.bench.theta, 1, THETA_TRIP),
+    "a peaky current": lambda board: set_of(board.bench.slow_ma, 1, 4000),
+    "cut by the chip": lambda board: setattr(board.bench, "cut", 1),
     "power": lambda board: set_of(board.bench.mw, 2, 1_800_000),
     "silence": lambda board: set_of(board.bench.silent, 3, not board.bench.silent[3]),
     "no power read": lambda board: set_of(board.bench.slow_silent, 4, not board.bench.slow_silent[4]),
@@ -137,6 +139,10 @@ PATHS = {
     "overvoltage": lambda board: setattr(board.bench, "mv", 290_000),
     "broken neutral": lambda board: setattr(board.bench, "mv", 420_000),
     "mains back": lambda board: setattr(board.bench, "mv", 90_000 if board.bench.mv == 230_000 else 230_000),
+    "mains good for a minute": lambda board: (
+        setattr(board.guard.supply, "held", causes.UNDERVOLTAGE),
+        setattr(board.guard.supply, "_good_ms", 60_000),
+    ),
     "no voltage read": lambda board: setattr(board.bench, "voltage_silent", True),
     "heat": lambda board: setattr(board.bench, "dc", 800 if board.bench.dc < 600 else 500),
     "no thermometer": lambda board: setattr(board.bench, "dc", UNKNOWN_DC),
@@ -176,7 +182,7 @@ def test_every_path_of_the_tick():
     for name in sorted(PATHS):
         board = TickBench(*range(10), sockets=10)
         board.guard.supply._has_temperature = True
-        board.light = PointLoad(18_000)  # of 20 A
+        board.light = PointLoad(10, 18_000)  # of 20 A
         board.error = ValueError("a bug")
         for i in range(10):
             board.bench.ma[i], board.bench.mw[i] = 2000, 460_000

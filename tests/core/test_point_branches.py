@@ -308,6 +308,7 @@ def test_a_session_that_wore_out_is_not_locked_for_its_neighbours_welded_relay()
     assert wall.state(3) == "suspended" and wall.point.sessions[2].cause == "relay_welded"
     assert wall.command(id="r1", op="reset", socket=1, actor="installer:wang")["error"] == "local_only"
     wall.protection.latched[0] = 0
+    wall.protection._changed()
     wall.live(3)
     assert wall.records("session_end")[0]["reason"] == "relay_welded"
     assert wall.protection.latched[2] == 0 and wall.state(3) == "ended"

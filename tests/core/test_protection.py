@@ -588,5 +588,5 @@ def test_theta_never_leaves_small_integers():
     for ma in (0, 1, 15_999, 47_999, 127_999, 1 << 29):
         for theta in (0, 1, THETA_TRIP, 64 * THETA_ONE):
             replica.theta[0] = theta
-            replica.heat(0, 60, ma)
+            replica.heat(60, [ma])
             assert 0 <= replica.theta[0] <= 64 * THETA_ONE

@@ -48,7 +48,7 @@ def test_what_a_new_protection_is():
     guard = Protection(3, WIDE, Meter())
     assert (guard.sockets, guard.ready, guard.fault, guard.word, guard.wanted) == (3, False, 0, 0, 0)
     assert (guard.changes, guard.distrusted, guard.limits) == (0, 0, WIDE)
-    assert list(guard.latched) == [0] * 4 and list(guard.closed_ms) == list(guard.dropped) == [0] * 3
+    assert list(guard.latched) == [0] * 4 and list(guard.load.closed_ms) == list(guard.dropped) == [0] * 3
     assert guard.leased and not guard.announced and guard.supply._has_temperature is False
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == guard._fail_asked == 0
@@ -71,7 +71,7 @@ def test_the_first_closing_and_the_next_are_a_second_apart():
         reading.fast_ma[i] = 0
         guard.want(i, True)
     assert [guard.step(dt_ms, reading) for dt_ms in (999, 1, 999, 1)] == [0, 2, 2, 6]
-    assert list(guard.closed_ms) == [0, 1000, 0]
+    assert list(guard.load.closed_ms) == [0, 1000, 0]
 
 
 def test_nothing_closes_on_an_expired_lease():
@@ -207,7 +207,7 @@ def test_may_stall_to_the_milliampere_and_the_millisecond():
 def test_settled_to_the_millisecond():
     guard, _ = closed(1)
     for ms, settled in ((999, False), (1000, True)):
-        guard.closed_ms[1] = guard.closed_ms[0] = ms
+        guard.load.closed_ms[1] = guard.load.closed_ms[0] = ms
         assert guard.is_settled(1) is settled and guard.is_settled(0) is False
 
 
@@ -308,7 +308,7 @@ def test_what_was_wanted_before_a_fault_does_not_close():
 
 def test_a_closing_gives_its_inrush_time_and_begins_its_minute():
     guard, reading = closed(0)
-    guard.closed_ms[0] = 70_000
+    guard.load.closed_ms[0] = 70_000
     guard.judge._open_ms[0] = 77
     guard.want(0, False)
     assert guard.step(20, reading) == 0 and guard.judge._open_ms[0] == 0
@@ -316,7 +316,7 @@ def test_a_closing_gives_its_inrush_time_and_begins_its_minute():
     guard.judge._open_ms[0] = 300
     reading.fast_ma[0] = 100
     guard.want(0, True)
-    assert guard.step(20, reading) == 1 and guard.closed_ms[0] == 0
+    assert guard.step(20, reading) == 1 and guard.load.closed_ms[0] == 0
     # What flowed before was no rise from nothing: only the closing gives the time.
     reading.fast_ma[0] = 8 * RATED_MA - 1
     assert [guard.step(20, reading) for _ in range(3)] == [1, 1, 1]
@@ -539,7 +539,7 @@ def test_a_long_gap_is_no_span_of_its_own():
 def test_what_each_socket_counts_for_in_the_sum():
     guard, reading = closed(0)
     for closed_ms, counts in ((59_998, 2000), (59_999, 1000), (60_000, 1000)):
-        guard.closed_ms[0] = closed_ms
+        guard.load.closed_ms[0] = closed_ms
         guard.step(1, reading)
         assert guard.load.total_ma == counts, closed_ms
     reading.current_ma[0] = 1500
@@ -550,7 +550,7 @@ def test_what_each_socket_counts_for_in_the_sum():
     guard.step(1, reading)
     assert guard.load.total_ma == 1050, "the filtered current of an open relay falls slowly"
     guard.judge._leak_ms[1] = 0
-    guard.latched[1] = causes.RELAY_WELDED
+    guard.restore(1, causes.RELAY_WELDED)
     guard.step(1, reading)
     assert guard.load.total_ma == 3000
     reading.current_ma[1] = 2500
@@ -559,27 +559,28 @@ def test_what_each_socket_counts_for_in_the_sum():
     guard.judge.stale[1] = 1
     guard.step(1, reading)
     assert guard.load.total_ma == 3500, "it may flow still, and nobody can stop it"
-    guard.latched[1] = causes.OVERPOWER
+    guard.latched[1] = 0
+    guard.restore(1, causes.OVERPOWER)
     guard.judge.stale[1] = 1
     guard.step(1, reading)
     assert guard.load.total_ma == 1000, "what an open socket's silent meter said last does not flow"
-    guard.closed_ms[0] = FOREVER
+    guard.load.closed_ms[0] = FOREVER
     guard.step(1, reading)
-    assert guard.closed_ms[0] == FOREVER
+    assert guard.load.closed_ms[0] == FOREVER
 
 
 def test_the_newest_is_the_one_that_closed_last():
     guard, _ = bare()
-    assert guard._newest() == WHOLE
+    assert guard.load.newest(guard.word) == WHOLE
     guard.word = 6
-    guard.closed_ms[0], guard.closed_ms[1], guard.closed_ms[2] = 1, 500, 400
-    assert guard._newest() == 2
-    guard.closed_ms[2] = 501
-    assert guard._newest() == 1
-    guard.closed_ms[2] = 500
-    assert guard._newest() == 1, "of two the first"
+    guard.load.closed_ms[0], guard.load.closed_ms[1], guard.load.closed_ms[2] = 1, 500, 400
+    assert guard.load.newest(guard.word) == 2
+    guard.load.closed_ms[2] = 501
+    assert guard.load.newest(guard.word) == 1
+    guard.load.closed_ms[2] = 500
+    assert guard.load.newest(guard.word) == 1, "of two the first"
     guard.word = 7
-    assert guard._newest() == 0
+    assert guard.load.newest(guard.word) == 0
 
 
 def test_shedding_opens_only_what_is_closed():
@@ -593,7 +594,7 @@ def test_shedding_opens_only_what_is_closed():
 
 def test_an_overload_with_every_relay_open_sheds_nothing():
     guard, reading = bare()
-    guard.load = protection.PointLoad(500)
+    guard.load = protection.PointLoad(3, 500)
     for dt_ms in (20, 999):
         guard.step(dt_ms, reading)
     assert not guard.load.held
@@ -682,6 +683,7 @@ def test_with_the_contactors_supply_every_relay_must_be_seen_open_anew():
         assert not guard.contactor and guard._fed_ms == 0
         guard.ready = True
         guard.latched[WHOLE] = guard.latched[2] = 0
+        guard._changed()
         guard.want(0, True)
         guard.renew()
         assert guard.contactor
@@ -750,16 +752,16 @@ def test_timers_of_the_point_stay_small_and_count_a_gap_for_two_seconds():
 def test_starts_that_wait_for_their_second_count():
     """Ten commands within a second do not load a point that carries four: each sees those before it."""
     guard, _ = bare()
-    guard.load = protection.PointLoad(10_000)
+    guard.load = protection.PointLoad(3, 10_000)
     for i in range(3):
         assert guard.refuses_start() is None
         guard.want(i, True)
-    guard.load = protection.PointLoad(6666)
+    guard.load = protection.PointLoad(3, 6666)
     assert guard.refuses_start() == "point_overload", "3 x 2 A and nothing flows yet: 90 % of 6.6 A"
-    guard.load = protection.PointLoad(6668)
+    guard.load = protection.PointLoad(3, 6668)
     assert guard.refuses_start() is None
     guard.word = 1
-    guard.load = protection.PointLoad(4446)
+    guard.load = protection.PointLoad(3, 4446)
     assert guard.refuses_start() is None, "one of them is closed, and counts with its current"
 
 

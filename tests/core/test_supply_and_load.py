@@ -221,7 +221,7 @@ def loaded(ma, limit_ma=20_000):
         bench.tick()
         bench.run(1040)
         # Each counts 2 A at first: let it become old before the next, so that nothing is shed on the way.
-        bench.protection.closed_ms[i] = 60_000
+        bench.protection.load.closed_ms[i] = 60_000
     bench.ma = [ma] * 10
     assert bench.word == 1023
     return bench

@@ -48,7 +48,7 @@ class Player:
         for n, socket in enumerate(trace["closed"]):
             self.bench.theta[socket - 1] = 0
             if "aged" in trace:  # closed for more than a minute, the last one for the shortest time
-                self.bench.protection.closed_ms[socket - 1] = 120_000 - 1000 * n
+                self.bench.protection.load.closed_ms[socket - 1] = 120_000 - 1000 * n
         assert self.bench.protection.trips.take() is None
         self._began = self.bench.ms
 

@@ -20,8 +20,8 @@ def test_theta_is_monotone_in_current(trace: list[tuple[int, int, int]], begins:
     cool, warm = Replica(1, RATED_MA), Replica(1, RATED_MA)
     cool.theta[0] = warm.theta[0] = begins
     for dt_ms, one, other in trace:
-        cool.heat(0, dt_ms, min(one, other))
-        warm.heat(0, dt_ms, max(one, other))
+        cool.heat(dt_ms, [min(one, other)])
+        warm.heat(dt_ms, [max(one, other)])
         assert cool.theta[0] <= warm.theta[0] + 1
 
 
@@ -33,7 +33,7 @@ def test_theta_stays_between_nothing_and_the_largest_current(
     replica = Replica(1, RATED_MA)
     replica.theta[0] = begins
     for dt_ms, ma, _ in trace:
-        replica.heat(0, dt_ms, ma)
+        replica.heat(dt_ms, [ma])
         assert 0 <= replica.theta[0] <= 64 * THETA_ONE < 1 << 30
         assert 0 <= replica._rest[0] < 30000
 
@@ -44,7 +44,7 @@ def test_what_is_allowed_for_ever_never_trips(ma: int, dt_ms: int) -> None:
     """1.13 times rated, an hour, in steps of any length."""
     replica = Replica(1, RATED_MA)
     for _ in range(min(3_600_000 // dt_ms, 20_000)):
-        assert not replica.heat(0, dt_ms, ma)
+        assert not replica.heat(dt_ms, [ma])
 
 
 @settings(max_examples=100, deadline=None)
@@ -53,4 +53,4 @@ def test_what_is_too_much_trips_in_time(ma: int, dt_ms: int) -> None:
     """2.55 times rated and more: within ten seconds from cold."""
     replica = Replica(1, RATED_MA)
     replica.theta[0] = 0
-    assert any(replica.heat(0, dt_ms, ma) for _ in range(10_000 // dt_ms))
+    assert any(replica.heat(dt_ms, [ma]) for _ in range(10_000 // dt_ms))
