@@ -94,11 +94,9 @@ class Protection:
         self._fail_asked = 0
         self._slow_ms = FOREVER  # since the last slow tick
         self._slower_ms = FOREVER  # since the one before it
-        self._frames = 0  # the reading's counters at the last tick
-        self._errors = 0
         self._span_ms = 0
-        self._span_frames = 0
-        self._span_errors = 0
+        self._frames = 0  # the reading's counters when the span began
+        self._errors = 0
         self.noisy = False  # the last whole span was in which any meter was heard
 
     # What others may ask ------------------------------------------------------------------------------------------
@@ -311,19 +309,17 @@ class Protection:
 
     def _judge_errors(self, dt_ms, reading):
         """More than a tenth of a span's frames were bad; where no socket is heard that is silence, timed elsewhere."""
-        frames = reading.frames - self._frames & 0xFFFFFF
-        errors = reading.errors - self._errors & 0xFFFFFF
-        self._frames = reading.frames
-        self._errors = reading.errors
-        self._span_frames += frames
-        self._span_errors += errors
         self._span_ms += dt_ms if dt_ms < MAX_GAP_MS else MAX_GAP_MS
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
+            self._span_ms = 0
+            frames = reading.frames - self._frames & 0xFFFFFF
+            errors = reading.errors - self._errors & 0xFFFFFF
+            self._frames = reading.frames
+            self._errors = reading.errors
             if self._is_heard():
-                self.noisy = self._span_errors * 100 > self._span_frames * IMPLAUSIBLE_PERCENT
+                self.noisy = errors * 100 > frames * IMPLAUSIBLE_PERCENT
                 if self.noisy:
                     self.distrust()
-            self._span_ms = self._span_frames = self._span_errors = 0
 
     def _is_heard(self):
         for i in range(self.sockets):

@@ -53,7 +53,7 @@ def test_what_a_new_protection_is():
     assert guard._since_closing_ms == 0 and guard._lease_ms == 5000
     assert guard._announced_ms == guard._active == guard._fail_asked == 0
     assert guard.still is guard.noisy is False and guard._fed_ms == 0
-    assert guard._frames == guard._errors == guard._span_ms == guard._span_frames == guard._span_errors == 0
+    assert guard._frames == guard._errors == guard._span_ms == 0
     assert guard.against(0) == (causes.INPUTS | causes.METER_STALE, 0), "nothing is known yet"
     numbers = (
         protection.FAULT_TICK,
@@ -472,7 +472,7 @@ def test_every_frame_of_a_span_counts():
 def test_each_span_for_itself():
     guard, reading = bare()
     spans(guard, reading, (2000, 50, 5), (2000, 50, 5), (1000, 0, 0))
-    assert (guard._span_ms, guard._span_frames, guard._span_errors) == (0, 0, 0)
+    assert (guard._span_ms, guard._frames, guard._errors) == (0, 100, 10)
     assert spans(guard, reading, (2000, 50, 6), (2000, 50, 5), (999, 0, 0)) == 0
     assert spans(guard, reading, (1, 0, 0)) == 7
 
@@ -520,11 +520,13 @@ def test_what_was_noisy_stays_so_until_a_meter_was_heard():
 
 
 def test_the_counters_wrap():
-    guard, reading = bare()
-    reading.frames = guard._frames = 0xFFFFFF
-    reading.errors = guard._errors = 0xFFFFFE
-    assert spans(guard, reading, (2000, 100, 10), (2000, 0, 0)) == 0
-    assert (guard._span_frames, guard._span_errors, guard._span_ms) == (100, 10, 4000)
+    for errors, distrusted in ((10, 0), (11, 7)):
+        guard, reading = bare()
+        reading.frames = guard._frames = 0xFFFFFF
+        reading.errors = guard._errors = 0xFFFFFE
+        assert spans(guard, reading, (2000, 100, errors), (2000, 0, 0)) == 0
+        assert spans(guard, reading, (1000, 0, 0)) == distrusted
+        assert (guard._frames, guard._errors, guard._span_ms) == (99, errors - 2, 0)
 
 
 def test_a_long_gap_is_no_span_of_its_own():
