@@ -63,3 +63,4 @@ def test_what_a_tick_costs_can_be_measured_and_takes_nothing_from_the_heap(mpy: 
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True)
     assert not done.returncode, done.stderr
     assert len(re.findall(r"\b0 bytes taken", done.stdout)) == 3, done.stdout
+    assert "collections in 20 ticks: 0" in done.stdout, done.stdout

@@ -145,6 +145,20 @@ def heap_taken(task, count, dt_ms=20):
     return taken
 
 
+def collections(task, count):
+    """Whether the collector ran in so many ticks: then it also took what lies about for it."""
+    gc.collect()
+    rubbish = [bytearray(100) for _ in range(10)]
+    gc.threshold(64)
+    before = gc.mem_alloc()
+    rubbish = None
+    for _ in range(count):
+        tick(task)
+    after = gc.mem_alloc()
+    gc.threshold(-1)
+    return 0 if after >= before else 1
+
+
 def cost(name, task, count):
     took = []
     taken = heap_taken(task, count)
@@ -165,6 +179,7 @@ def main(count):
     cost("ten sockets closed, nothing flows", task, count)
     chip.value = 100_000  # 1.9 A and 0.87 kW in every channel
     cost("ten sockets closed, ten loads", task, count)
+    print(f"collections in {count} ticks: {collections(task, count)}")
     taken = 0
     for value in (0, 200_000, 3_000_000, 16_777_214):
         chip.value = value
