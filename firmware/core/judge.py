@@ -41,6 +41,7 @@ class Judge:
     def __init__(self, sockets, limits, meter):
         zeros = [0] * sockets
         self._sockets = sockets
+        self._all = (1 << sockets) - 1
         self._instant_ma = INSTANT_TIMES_RATED * limits.rated_ma
         self._inrush_ma = INRUSH_TIMES_RATED * limits.rated_ma
         self._power_mw = limits.max_power_mw
@@ -131,11 +132,11 @@ class Judge:
             self._forget()
         if reading.cut:
             self._take_cut(reading.cut)
-        if closed + 1 != 1 << self._sockets:
+        if closed != self._all:
             self._look_at_open(reading)
         if dt_ms > STEP_MS:
             self._keep_before()
-        self._hear_fast(dt_ms if dt_ms < _LONGEST_MS else _LONGEST_MS, reading)
+        self._hear_fast(min(dt_ms, _LONGEST_MS), reading)
         self._hear_slow(reading)
         if self._heat(dt_ms):
             self._find_hot()

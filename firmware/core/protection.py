@@ -255,8 +255,7 @@ class Protection:
         """One decision: the relay word, bit i for socket i. dt_ms is the time since the last step, at least 1."""
         if dt_ms > MAX_GAP_MS and dt_ms > self._announced_ms:
             self._go_stale()
-        if self._announced_ms:
-            self._announced_ms = max(0, self._announced_ms - dt_ms)
+        self._announced_ms = max(0, self._announced_ms - dt_ms)
         self.advance(dt_ms)
         self._follow_contactor(dt_ms)
         self._judge_point(dt_ms, reading)
@@ -271,21 +270,16 @@ class Protection:
 
     def advance(self, dt_ms):
         """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
-        self._lease_ms = self._lease_ms - dt_ms if self._lease_ms > dt_ms else 0
-        if dt_ms > MAX_GAP_MS:
-            dt_ms = MAX_GAP_MS
-        ms = self._since_closing_ms + dt_ms
-        self._since_closing_ms = ms if ms < FOREVER else FOREVER
-        ms = self._slow_ms + dt_ms
-        self._slow_ms = ms if ms < FOREVER else FOREVER
-        ms = self._slower_ms + dt_ms
-        self._slower_ms = ms if ms < FOREVER else FOREVER
+        self._lease_ms = max(0, self._lease_ms - dt_ms)
+        dt_ms = min(dt_ms, MAX_GAP_MS)
+        self._since_closing_ms = min(self._since_closing_ms + dt_ms, FOREVER)
+        self._slow_ms = min(self._slow_ms + dt_ms, FOREVER)
+        self._slower_ms = min(self._slower_ms + dt_ms, FOREVER)
 
     def _follow_contactor(self, dt_ms):
         """Without its supply nothing was seen of a relay: when it comes back, each must be seen open anew."""
         if self.has_contactor and self.contactor:
-            ms = self._fed_ms + dt_ms if self._fed_ms else self._feed()
-            self._fed_ms = ms if ms < FOREVER else FOREVER
+            self._fed_ms = min(self._fed_ms + dt_ms, FOREVER) if self._fed_ms else self._feed()
         else:
             self._fed_ms = 0
 
@@ -296,7 +290,7 @@ class Protection:
 
     def _judge_point(self, dt_ms, reading):
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
-        self.supply.judge(dt_ms if dt_ms < MAX_GAP_MS else MAX_GAP_MS, reading)
+        self.supply.judge(min(dt_ms, MAX_GAP_MS), reading)
         self._active = reading.active
         self._unread = reading.unread
         tripped = reading.active
@@ -309,7 +303,7 @@ class Protection:
 
     def _judge_errors(self, dt_ms, reading):
         """More than a tenth of a span's frames were bad; where no socket is heard that is silence, timed elsewhere."""
-        self._span_ms += dt_ms if dt_ms < MAX_GAP_MS else MAX_GAP_MS
+        self._span_ms += min(dt_ms, MAX_GAP_MS)
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
             self._span_ms = 0
             frames = reading.frames - self._frames & 0xFFFFFF

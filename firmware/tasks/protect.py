@@ -75,8 +75,8 @@ class ProtectTask:
             self._blind_ms[self._during] = dt_ms
         self._during = HANDSHAKE if self.protection.announced else QUIET
         started = time.ticks_us()
-        # Here, and not in what it calls: a frame above 11 words comes from the heap, and then sometimes a collection with
-        # it, but from the stack where the heap is locked.
+        # Here, not in what it calls: a frame above 11 words comes from the heap, and sometimes a collection with it,
+        # but from the stack where the heap is locked.
         micropython.heap_lock()
         self._decide_or_open(dt_ms)
         if self.protection.leased and (self.safe_mode or not self.protection.fault):

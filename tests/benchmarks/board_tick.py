@@ -148,10 +148,10 @@ def heap_taken(task, count, dt_ms=20):
 def collections(task, count):
     """Whether the collector ran in so many ticks: then it also took what lies about for it."""
     gc.collect()
-    rubbish = [bytearray(100) for _ in range(10)]
+    for size in range(10):
+        bytearray(100 + size)
     gc.threshold(64)
     before = gc.mem_alloc()
-    rubbish = None
     for _ in range(count):
         tick(task)
     after = gc.mem_alloc()

@@ -94,6 +94,14 @@ def test_a_good_minute_to_the_millisecond():
             assert held(supply, almost, 20, FOREVER, 20) == [bit, bit, bit], almost
 
 
+def test_at_its_limit_a_voltage_that_was_bad_is_good_again():
+    for bad, limit in ((150_000, 176_000), (280_000, 264_000)):
+        supply = heard()
+        assert (
+            held(supply, bad, 20, 1999) + held(supply, limit, 20) + held(supply, bad, 20, 1999) == [0] * 5
+        ), bad
+
+
 def test_a_minute_begins_anew_after_a_bad_voltage_and_after_silence():
     for between in (Mains(186_999), SILENT):
         supply = heard()
@@ -205,6 +213,8 @@ def test_what_a_socket_counts_for():
     assert load.total_ma == 0
     for ma, young, counts in (
         (0, False, 0),
+        (1, False, 1),
+        (-1, False, 0),
         (1999, False, 1999),
         (0, True, 2000),
         (1999, True, 2000),

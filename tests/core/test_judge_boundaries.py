@@ -213,6 +213,32 @@ def test_heat_takes_the_larger_current_only_over_a_long_step():
     assert theta_after(seat, 2001, 0, ma=RATED_MA)[1] == THETA_ONE
 
 
+def test_what_flowed_before_a_gap_is_forgotten_after_it():
+    seat = Seat(cold=False)
+    for dt_ms in (61, 61, 20):
+        seat.step(dt_ms, ma=9000)
+    seat.step(20, ma=0)
+    _, theta = theta_after(seat, 60, 0)
+    assert theta == 0
+
+
+def test_over_a_gap_nothing_is_known_of_an_open_socket_with_a_silent_meter():
+    for theta in (0, THETA_TRIP):
+        seat = Seat(cold=False)
+        seat.step(20, ma=9000)
+        seat.judge.stale[1] = 1
+        assert theta_after(seat, 2001, theta, closed=0, ok=0) == (0, theta)
+
+
+def test_a_hot_neighbour_trips_nobody_of_whom_nothing_is_known():
+    for stale, bits in ((1, 0), (0, OVERCURRENT)):
+        seat = Seat(cold=False)
+        seat.judge.stale[1] = stale
+        seat.judge.replica.theta[0] = seat.judge.replica.theta[1] = THETA_TRIP + 1000
+        seat.judge.judge(1, 0b101, seat.reading)
+        assert list(seat.judge.found) == [OVERCURRENT, bits, 0]
+
+
 def test_the_filtered_current_heats_where_it_is_read_and_the_relay_closed():
     for closed, slow_ok, hot in ((1, 1, True), (1, 0, False), (0, 1, False)):
         seat = Seat(cold=False)
@@ -282,6 +308,12 @@ def test_silence_to_the_millisecond():
         seat.step(99, ok=0)
         seat.step(1)
         assert not seat.stale
+
+
+def test_a_slow_set_that_is_missed_leaves_the_others_as_they_are():
+    seat = Seat()
+    seat.step(1000, slow_ok=0)
+    assert list(seat.judge.stale) == [0, 1, 0]
 
 
 def test_a_slow_set_not_read_for_a_second():

@@ -558,6 +558,10 @@ def test_what_each_socket_counts_for_in_the_sum():
     reading.current_ma[1] = 2500
     guard.step(1, reading)
     assert guard.load.total_ma == 3500
+    reading.fast_ma[2], reading.current_ma[2] = 50, 800
+    guard.step(1, reading)
+    assert guard.load.total_ma == 3550, "a weld next to it makes no filtered current flow"
+    guard.judge._leak_ms[2] = reading.fast_ma[2] = reading.current_ma[2] = 0
     guard.judge.stale[1] = 1
     guard.step(1, reading)
     assert guard.load.total_ma == 3500, "it may flow still, and nobody can stop it"
