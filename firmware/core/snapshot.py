@@ -2,6 +2,7 @@
 
 import json
 
+from .checkpoints import MAX_PAYLOAD
 from .protection import WHOLE
 
 
@@ -24,4 +25,14 @@ def pack(point, unix):
         "stray": point.stray_mwh,
         "resets": point.remote_resets,
     }
+    payload = _dump(state)
+    while len(payload) > MAX_PAYLOAD and state["resets"]:
+        state["resets"] = state["resets"][
+            1:
+        ]  # the oldest goes; of sixteen sockets forty find room at least
+        payload = _dump(state)
+    return payload
+
+
+def _dump(state):
     return json.dumps(state, separators=(",", ":")).encode()

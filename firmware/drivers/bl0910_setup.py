@@ -53,7 +53,7 @@ _RESET_USER = const(0x55AA55)  # registers 60..9F and A0..D0 to their defaults; 
 _RESET_ALL = const(0x5A5A5A)  # the digital part; the counters go too [1]
 _RESET_MS = const(20)  # [1] gives no time; public drivers wait 10 to 100 ms
 
-_SILENT = "the meter chip BL0910 does not answer"
+_SILENT = "silent"  # nobody is told: after the next reset `differing` says what is wrong
 
 _GAIN_CODES = {1: 0, 2: 1, 8: 2, 16: 3}
 _VAR_CREEP = const(0x04C << 12)  # the default of the half that we do not use

@@ -5,6 +5,7 @@ import json
 from fakes.wall import NOON, Wall
 
 from core import causes, recovery, snapshot
+from core.checkpoints import MAX_PAYLOAD
 from core.protection import WHOLE
 from core.session import Session
 
@@ -163,6 +164,35 @@ def test_what_a_checkpoint_holds():
         "stray": [0, 0, 9] + [0] * 7,
         "resets": [[1, NOON], [WHOLE, None]],
     }
+
+
+def test_the_longest_checkpoint_finds_room():
+    """Sixteen sessions with the longest of everything, all about to end, and every reset of a day."""
+    point = Wall().point
+    protection = point.protection
+    protection.latched = [0] * 16 + [causes.SMOKE | causes.RESIDUAL_CURRENT]
+    point.stray_mwh = [99_999] * 16
+    point.remote_resets = [(i % 16, NOON + i) for i in range(48)]
+    point.sessions = []
+    for _ in range(16):
+        session = Session(50, 900_000)
+        session.start("0123456789abcdef-{}".format(1 << 31), "a" * 32, "local", NOON, 86_400_000, 20_000_000)
+        session.event("load")
+        session.energy_mwh, session.charge_ms, session.suspended_ms = 19_999_999, 86_399_999, 86_399_999
+        session.peak_ma, session.peak_mw, session.plateau_mw, session.recloses = (
+            15_999,
+            3_679_999,
+            3_679_999,
+            3,
+        )
+        session.stop("stopped_remote")
+        point.sessions.append(session)
+    packed = snapshot.pack(point, NOON + 100)
+    assert len(packed) <= MAX_PAYLOAD
+    state = json.loads(packed)
+    assert len(state["sessions"]) == 16 and state["stray"] == [99_999] * 16
+    newest = state["resets"]
+    assert newest == [[i % 16, NOON + i] for i in range(48)][48 - len(newest) :] and 40 <= len(newest) < 48
 
 
 def test_a_checkpoint_as_it_was_packed():
