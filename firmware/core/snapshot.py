@@ -27,9 +27,7 @@ def pack(point, unix):
     }
     payload = _dump(state)
     while len(payload) > MAX_PAYLOAD and state["resets"]:
-        state["resets"] = state["resets"][
-            1:
-        ]  # the oldest goes; of sixteen sockets forty find room at least
+        state["resets"] = state["resets"][1:]  # the oldest goes; of sixteen sockets forty find room at least
         payload = _dump(state)
     return payload
 

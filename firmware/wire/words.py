@@ -29,5 +29,5 @@ REPLY_ERRORS = (
     "too_many_resets",  # remote resets of this socket are used up for today
     "not_ready",  # the point closes no relay now; detail says why
     "gone",  # the records asked for are no longer in the journal
-    "journal",  # the journal could not take the record, so nothing was done
+    "journal",  # the journal could not take the record: nothing was done, but a stop has opened its relay
 )
