@@ -80,7 +80,8 @@ class Protection:
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
         # Lockouts of each socket, and last those of the whole point.
         self.latched = array("i", zeros + [0])
-        self._welded = 0  # bit per socket: its relay is locked as welded
+        self._welded = 0  # bit per socket: its relay is locked as welded, as of the change `_welded_of`
+        self._welded_of = -1
         self.distrusted = 0  # bit per socket: its meter must pass the self-test again
         self.dropped = array("i", zeros)  # the bits for which a wanted relay was opened, or not closed
 
@@ -107,7 +108,7 @@ class Protection:
 
     def _held(self, i):
         held = self.supply.held | self._unread
-        if self.has_contactor and self._welded:
+        if self.has_contactor and self._see_welded():
             held |= RELAY_WELDED
         if self.judge.stale[i]:
             held |= METER_STALE
@@ -143,7 +144,20 @@ class Protection:
         """True while the upstream contactor of a board that has one may be closed."""
         if self.fault or not self.ready or self.latched[WHOLE]:
             return False
-        return not self._welded
+        return not self._see_welded()
+
+    def _see_welded(self):
+        """The bits of the sockets whose relay is locked as welded; counted anew where a lockout has changed."""
+        changes = self.changes
+        if changes != self._welded_of:
+            welded = 0
+            for i in range(self.sockets):
+                if self.latched[i] & RELAY_WELDED:
+                    welded |= 1 << i
+            # A tick that came meanwhile and changed a lockout has counted it: then the next look begins anew.
+            self._welded = welded
+            self._welded_of = changes
+        return self._welded
 
     # Inputs from outside the tick -----------------------------------------------------------------------------------
 
@@ -261,6 +275,7 @@ class Protection:
         self._judge_point(dt_ms, reading)
         if self.judge.judge(dt_ms, self.word, reading):
             self._latch_found(reading)
+        self._see_welded()
         self._judge_load(dt_ms, reading)
         if self._fail_asked or (self.word and self._lease_ms <= 0):
             self.fail_now(self._fail_asked or FAULT_LEASE)
@@ -409,7 +424,3 @@ class Protection:
 
     def _changed(self):
         self.changes = self.changes + 1 & 0xFFFFF
-        self._welded = 0
-        for i in range(self.sockets):
-            if self.latched[i] & RELAY_WELDED:
-                self._welded |= 1 << i

@@ -671,6 +671,29 @@ def test_what_was_announced_is_over_when_it_is_said():
     assert guard.step(2001, reading) == 0, "the next gap is a fault again"
 
 
+def test_a_weld_that_the_tick_finds_while_others_look_is_not_overlooked():
+    guard, _ = bare()
+    guard.has_contactor = True
+    latched = guard.latched
+
+    class Interrupted:
+        """Lockouts among which the tick comes once."""
+
+        def __getitem__(self, i):
+            if i == 2 and guard.latched is self:
+                guard.latched = latched
+                guard.restore(0, causes.RELAY_WELDED)
+                assert not guard.contactor
+            return latched[i]
+
+    guard.restore(1, causes.SMOKE)
+    guard.latched = Interrupted()
+    assert guard._see_welded() == 0 and guard.latched is latched, (
+        "what the tick found came too late for this look"
+    )
+    assert guard._see_welded() == 1 and not guard.contactor
+
+
 def test_with_the_contactors_supply_every_relay_must_be_seen_open_anew():
     for way in ("ready", "smoke", "welded"):
         guard, reading = bare()
