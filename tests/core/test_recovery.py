@@ -195,6 +195,19 @@ def test_the_longest_checkpoint_finds_room():
     assert newest == [[i % 16, NOON + i] for i in range(48)][48 - len(newest) :] and 40 <= len(newest) < 48
 
 
+def test_no_reset_is_left_out_that_finds_room():
+    point = Wall().point
+    for excess, kept in ((0, 3), (1, 2), (15, 2), (16, 1), (30, 1), (31, 0), (44, 0), (45, 0)):
+        point.stray_mwh = [10, 10]
+        point.remote_resets = [(i, NOON) for i in range(3)]  # 14 bytes and a comma each
+        missing = MAX_PAYLOAD + excess - len(snapshot.pack(point, NOON))
+        point.stray_mwh = [10] * (2 + missing // 3)
+        point.stray_mwh[0] *= 10 ** (missing % 3)
+        packed = snapshot.pack(point, NOON)
+        assert json.loads(packed)["resets"] == [[i, NOON] for i in range(3)][3 - kept :], excess
+        assert (len(packed) <= MAX_PAYLOAD) is (excess < 45), "what has no resets left is as long as it is"
+
+
 def test_a_checkpoint_as_it_was_packed():
     state = {
         "time": NOON,
