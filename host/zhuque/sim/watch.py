@@ -43,6 +43,7 @@ class Watcher:
         self.trips: list[Event] = []
         self.power: dict[tuple[str, int], list[tuple[int, float]]] = {}
         self._journals: dict[str, tuple[str, int]] = {}
+        self._told: set[tuple[str, str, int]] = set()  # a board publishes again what was not confirmed
         self._lock = threading.Lock()
         self._say = say
         self._on_power = on_power
@@ -89,21 +90,31 @@ class Watcher:
         self._on_power(point, [row[2] for row in rows], [row[0] for row in rows])
 
     def _tell(self, point: str, record: Event) -> None:
-        text = None
+        """A line for a record that is worth one, the first time that it comes."""
+        text = record_text(record)
+        known_by = point, record["epoch"], record["seq"]
+        if text is None or known_by in self._told:
+            return
+        self._told.add(known_by)
         if record["kind"] == "trip":
             self.trips.append({**record, "point": point})
-            text = f"TRIP: {trip_text(record)}"
-        elif record["kind"] == "session_end":
-            energy = record["energy_mwh"] / 1000
-            text = f"session of {record['account']} over: {record['reason']}, {energy:.1f} Wh"
-        elif record["kind"] == "session_checkpoint" and record.get("cause"):
-            text = f"session is suspended: {record['cause']}"
-        elif record["kind"] == "session_checkpoint" and record.get("resumed"):
-            text = "session goes on"
-        elif record["kind"] == "alarm":
-            text = f"ALARM: {record['alarm']} {record['state']}"
-        if text is not None:
-            self._say(point, record["time"] or 0, record.get("socket"), text)
+        self._say(point, record["time"] or 0, record.get("socket"), text)
+
+
+def record_text(record: Event) -> str | None:
+    """A record in words, None for one that is not worth any."""
+    if record["kind"] == "trip":
+        return f"TRIP: {trip_text(record)}"
+    if record["kind"] == "session_end":
+        energy = record["energy_mwh"] / 1000
+        return f"session of {record['account']} over: {record['reason']}, {energy:.1f} Wh"
+    if record["kind"] == "session_checkpoint" and record.get("cause"):
+        return f"session is suspended: {record['cause']}"
+    if record["kind"] == "session_checkpoint" and record.get("resumed"):
+        return "session goes on"
+    if record["kind"] == "alarm":
+        return f"ALARM: {record['alarm']} {record['state']}"
+    return None
 
 
 def trip_text(record: Event) -> str:
