@@ -387,7 +387,9 @@ def test_a_disk_that_is_full_is_said_and_nothing_is_left(zq10: Image, tmp_path: 
     assert not Path(making._folder.name).exists()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT], ids=lambda one: one.name
+)
 def test_a_signal_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path, number: int) -> None:
     """And no process of esptool, nor a folder with passwords."""
     board = new_board(paced=True)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+
+from zhuque.endings import as_ctrl_c
+from zhuque.errors import ZhuqueError
 
 if TYPE_CHECKING:
     from zhuque.boards import Board
@@ -58,41 +58,17 @@ def say_compiling(board: Board) -> None:
         click.echo("compiling the application once", err=True)
 
 
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
-
-
 @contextmanager
 def stopped() -> Iterator[None]:
-    """Says what a Ctrl-C leaves behind; SIGTERM, and a terminal that was closed, are one too.
-
-    So whatever they end is ended in good order: no esptool goes on writing, and no secret stays in a temporary file.
-    """
-    is_main = threading.current_thread() is threading.main_thread()
-    # What is ignored stays so: nohup means it.
-    before = {
-        number: signal.signal(number, _interrupt)
-        for number in _ENDS
-        if is_main and signal.getsignal(number) is not signal.SIG_IGN
-    }
-    try:
-        yield
-    except KeyboardInterrupt:
-        from zhuque.errors import ZhuqueError
-
-        raise ZhuqueError(
-            "stopped: the boards that were being written are not finished; run the command again, it goes on where it "
-            "stopped"
-        ) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Once: a terminal that is closed says so twice, and the second one would cut off the cleaning up."""
-    for one in _ENDS:
-        signal.signal(one, signal.SIG_IGN)
-    raise KeyboardInterrupt
+    """Says what a Ctrl-C leaves behind, and what ends a command as it does."""
+    with as_ctrl_c():
+        try:
+            yield
+        except KeyboardInterrupt:
+            raise ZhuqueError(
+                "stopped: the boards that were being written are not finished; run the command again, it goes on where "
+                "it stopped"
+            ) from None
 
 
 def _lines() -> Callable[[Progress], None]:

@@ -15,16 +15,15 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
 
 from zhuque import boards
 from zhuque.collector.broker import BrokerAddress
+from zhuque.endings import as_ctrl_c
 from zhuque.errors import ZhuqueError
 from zhuque.sim import demo_day, picture, truth
 from zhuque.sim.broker import Broker, BrokerError
@@ -185,15 +184,11 @@ def _zhuque(*form: str) -> str:
     return done.stdout
 
 
-def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
-
-
 def main() -> int:
     """Runs the demo; the exit code."""
-    signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        return Demo().run()
+        with as_ctrl_c():
+            return Demo().run()
     except KeyboardInterrupt:
         print("\nstopped", file=sys.stderr)
         return 130

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from zhuque import boards
 from zhuque.collector.broker import BrokerAddress
+from zhuque.endings import as_ctrl_c
 from zhuque.errors import NotFoundError, UsageError
 from zhuque.sim import scenario, truth
 from zhuque.sim.broker import Broker
@@ -22,7 +23,7 @@ from zhuque.sim.events import Event
 from zhuque.sim.garage import Garage, Plan
 from zhuque.sim.live import Lines, screen
 from zhuque.sim.narrator import Narrator
-from zhuque.sim.typed import TypedLines, end_as_ctrl_c_does
+from zhuque.sim.typed import TypedLines
 from zhuque.sim.watch import Watcher
 
 
@@ -63,10 +64,9 @@ class Simulation:
 
     def run(self) -> None:
         """Until its duration is over, Ctrl-C or SIGTERM. Raises NoAnswerError when the broker does not answer."""
-        end_as_ctrl_c_does()
         plan = self.plan
         names = f"{plan.points[0]} to {plan.points[-1]}" if len(plan.points) > 1 else plan.points[0]
-        with contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
+        with as_ctrl_c(), contextlib.ExitStack() as stack, contextlib.suppress(KeyboardInterrupt):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="zhuque-sim-")))
             own = None
             address = self._broker

@@ -9,11 +9,12 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from zhuque.endings import as_ctrl_c
 from zhuque.errors import UsageError
 from zhuque.sim.esp32 import faults as fault_words
 from zhuque.sim.esp32.board import BoardOptions, Event, VirtualBoard
 from zhuque.sim.narrator import Narrator
-from zhuque.sim.typed import TypedLines, end_as_ctrl_c_does
+from zhuque.sim.typed import TypedLines
 
 
 def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes | bool | None) -> None:
@@ -32,8 +33,7 @@ def run(size: int | None, faults: tuple[str, ...], **wanted: Path | str | bytes 
             over.set()
 
     options = BoardOptions(size=size, **wanted)  # type: ignore[arg-type]
-    end_as_ctrl_c_does()
-    with contextlib.suppress(KeyboardInterrupt), VirtualBoard(options, on_event) as board:
+    with as_ctrl_c(), contextlib.suppress(KeyboardInterrupt), VirtualBoard(options, on_event) as board:
         print(f"port {board.address}, flash {options.flash}: end it with Ctrl-C", flush=True)
         for order in faults:
             board.order(order)
