@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from zhuque.device import console, esptool, ports
+from zhuque.device import console, contents, esptool, ports
 from zhuque.device.console import Hello, Silent
 from zhuque.device.esptool import SlowerError, Talk
 from zhuque.device.image import Image
@@ -314,3 +314,22 @@ def test_what_will_never_start_is_not_waited_for(words: bytes, said: str) -> Non
     with pytest.raises(ZhuqueError, match=said):
         heard((0.2, words), wait_s=60)
     assert time.monotonic() - began < 50
+
+
+@pytest.mark.parametrize(
+    ("config", "point"),
+    [
+        (b'{"site": "riverside", "point": "p01", "calibration": {}}', ("riverside", "p01")),
+        (b'{"calibration": {}}', None),
+        (b'{"site": "riverside", "point": null}', None),
+        (b'{"site": "../riverside", "point": "p01"}', None),
+        (b'{"site": "riverside", "point": 1}', None),
+        (b'["riverside", "p01"]', None),
+        (b'{"site": "riverside", "po', None),
+        (b"\xff\xff\xff\xff", None),
+        (b"", None),
+        (None, None),
+    ],
+)
+def test_which_point_a_config_names(config: bytes | None, point: tuple[str, str] | None) -> None:
+    assert contents.point_of(contents.config_of(config)) == point

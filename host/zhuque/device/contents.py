@@ -1,9 +1,11 @@
-"""What the flash of a board holds before it is written: nothing, Zhuque, or somebody else's program."""
+"""What the flash of a board holds before it is written: nothing, Zhuque, or something else; and which point it is."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from zhuque.device import layout, stock
 from zhuque.wire.topics import is_name
@@ -33,15 +35,19 @@ class Contents:
         return self.text == _OURS
 
 
-def point_of(config: bytes | None) -> str:
-    """`SITE/POINT` that a board's config.json names, "" where it names none."""
+def config_of(data: bytes | None) -> dict[str, Any]:
+    """A board's config.json, empty where it has none that can be read."""
     try:
-        found = json.loads(config or b"null")
+        found = json.loads(data or b"{}")
     except ValueError:
-        return ""
-    if not isinstance(found, dict) or not (is_name(found.get("site")) and is_name(found.get("point"))):
-        return ""
-    return f"{found['site']}/{found['point']}"
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def point_of(config: Mapping[str, Any]) -> tuple[str, str] | None:
+    """(site, point) that a board's config.json names, None where it names none."""
+    site, point = config.get("site", ""), config.get("point", "")
+    return (site, point) if is_name(site) and is_name(point) else None
 
 
 def of(data: bytes) -> Contents:

@@ -210,7 +210,8 @@ class Flasher:
 
     def _point(self, port: str) -> str | ZhuqueError:
         try:
-            return contents.point_of(self.config(port, stays=True)[1])
+            config = contents.config_of(self.config(port, stays=True)[1])
+            return "/".join(contents.point_of(config) or ())
         except ZhuqueError as error:
             return error
 

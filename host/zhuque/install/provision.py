@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from zhuque.device import console, esptool, flasher, image, layout, ports
+from zhuque.device import console, contents, esptool, flasher, image, layout, ports
 from zhuque.device.console import Hello
 from zhuque.device.contents import Contents
 from zhuque.device.flasher import Flasher, Progress
@@ -135,7 +135,7 @@ class Provisioner:
         held = self._held(port, found.mac) if found.is_ours and not flash else None
         old = held.config if held else config_on(flash)
         identity = self.assigner.issue(taken.point)
-        if _was_another(was.owner or _named(old), identity):
+        if _was_another(was.owner or contents.point_of(old), identity):
             self._begin_journal(port, found.mac, held)
         meant = image.provisioned(self.base, files_of(identity, old))
         if held is not None and _same(self.base.files, held.sums):
@@ -170,7 +170,7 @@ class Provisioner:
         with self._flasher(self.base) as running:
             there, config = running.config(port)
         _check_mac(port, found.mac, there)
-        return self.assigner.is_held(found.mac, _parsed(config or b""))
+        return self.assigner.is_held(found.mac, contents.config_of(config))
 
     def _rescue(self, port: str, mac: str) -> tuple[Rescued, bytes]:
         """What it has not delivered, from its console or, where it does not answer, from its flash; and that flash."""
@@ -203,7 +203,7 @@ class Provisioner:
         try:
             with self._prompt(port, mac, _FOUND_S) as repl:
                 sums = repl.sums()
-                config = _parsed(repl.read("/" + image.CONFIG)) if image.CONFIG in sums else {}
+                config = contents.config_of(repl.read("/" + image.CONFIG)) if image.CONFIG in sums else {}
         except ExchangedError:
             raise
         except ZhuqueError:
@@ -291,11 +291,6 @@ def _check_mac(port: str, wanted: str, found: str) -> None:
         )
 
 
-def _named(config: dict[str, Any]) -> Owner | None:
-    """The point that a config.json names."""
-    return (config["site"], config["point"]) if config.get("site") and config.get("point") else None
-
-
 def _was_another(owner: Owner | None, identity: Identity) -> bool:
     """True for a board that was another point, or a point of another garage."""
     return owner is not None and owner != (identity.site, identity.point)
@@ -329,14 +324,6 @@ def _range(first: str, last: str) -> list[str]:
 def _same(application: dict[str, bytes], held: dict[str, str]) -> bool:
     """True where the board holds this very application: then its files alone are to be written."""
     return all(held.get(path) == _sum(data) for path, data in application.items() if path != "board.json")
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(data)
-    except ValueError:
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _sum(data: bytes) -> str:

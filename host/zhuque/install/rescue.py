@@ -6,7 +6,6 @@ the file that says which point it is. What cannot be this site's to store is ref
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from sqlalchemy import select
 from zhuque.collector import journal_file
 from zhuque.collector.pull import Source, stretches
 from zhuque.collector.pull_console import ConsoleSource
-from zhuque.device import filesystem, layout
+from zhuque.device import contents, filesystem, layout
 from zhuque.device.console_link import ConsoleLink
 from zhuque.device.image import CONFIG
 from zhuque.errors import RefusedError
@@ -102,10 +101,9 @@ def rescue_silent(
 def config_on(flash: bytes) -> dict[str, Any]:
     """The config.json in FLASH_SIZE bytes at FLASH_AT, empty where there is none that can be read."""
     try:
-        found = json.loads(filesystem.read(flash[: layout.VFS.size]).get(CONFIG, b"{}"))
-    except (filesystem.FilesystemError, ValueError):
+        return contents.config_of(filesystem.read(flash[: layout.VFS.size]).get(CONFIG))
+    except filesystem.FilesystemError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _owner(site: Settings, mac: str, epoch: str, flash: bytes) -> Owner | None:
@@ -119,9 +117,8 @@ def _owner(site: Settings, mac: str, epoch: str, flash: bytes) -> Owner | None:
         store.close()
     if row is not None:
         return row.site, row.point
-    config = config_on(flash)
-    if config.get("site") and config.get("point"):
-        return str(config["site"]), str(config["point"])
+    if named := contents.point_of(config_on(flash)):
+        return named
     held = next((point.point for point in points.listed(site) if point.mac == mac), None)
     return None if held is None else (site.name, held)
 
