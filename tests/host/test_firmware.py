@@ -189,6 +189,56 @@ def test_a_file_that_rots_is_not_flashed(tmp_path: Path) -> None:
     assert shelf.newest().release == "1.26.1"
 
 
+def keep(shelf: Shelf, file: Path, image: bytes) -> str:
+    file.write_bytes(image)
+    return shelf.add(file).sha256
+
+
+def test_what_is_removed_is_told_and_nothing_else_is(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    old, new = (
+        keep(shelf, tmp_path / "file", esp32_image.stock(v, size=16384)) for v in ("v1.23.0", "v1.26.1")
+    )
+    assert (
+        shelf.remove("1.23")
+        == f"{old[:12]}: MicroPython 1.23.0 of 2024-06-02, Generic ESP32 module with ESP32"
+    )
+    assert [image.sha256 for image in shelf.images()] == [new]
+    for name in ("1.23.0", old, new[:3], "", "../file"):
+        with pytest.raises(NotFoundError, match="was added; there is "):
+            shelf.remove(name)
+    assert shelf.remove(new[:4].upper()).startswith(new[:12])
+    assert shelf.images() == [] and (tmp_path / "file").exists()
+
+
+def test_what_could_be_several_is_not_removed(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    first = keep(shelf, tmp_path / "file", GOOD)
+    other = esp32_image.stock("v1.26.1", size=16384, board="ESP32 module with SPIRAM with ESP32")
+    keep(shelf, tmp_path / "file", other)
+    with pytest.raises(UsageError, match=r"'1\.26\.1' could be .* or .*: name one by its hash"):
+        shelf.remove("1.26.1")
+    twin = first[:6] + "0" * 58  # as if its hash began alike
+    (shelf.folder / f"{twin}.bin").write_bytes(b"")
+    with pytest.raises(UsageError) as caught:
+        shelf.remove(first[:6])
+    for hash in (first, twin):
+        assert hash[:12] in str(caught.value)
+    assert "nothing was removed; give more of its hash" in str(caught.value)
+    assert len(list(shelf.folder.iterdir())) == 3
+
+
+def test_a_damaged_one_can_be_removed_and_the_others_be_used_again(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    bad = keep(shelf, tmp_path / "file", GOOD)
+    good = keep(shelf, tmp_path / "file", esp32_image.stock("v1.23.0", size=16384))
+    (shelf.folder / f"{bad}.bin").write_bytes(b"?")
+    with pytest.raises(ImageError, match=f"`zhuque firmware remove {bad[:12]}`, and add it again"):
+        shelf.newest()
+    assert shelf.remove(bad[:12]) == f"{bad[:12]}: an image that no board could get"
+    assert shelf.newest().sha256 == good
+
+
 def test_a_disk_that_is_full_is_said_and_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands for it: the kernel refuses the write in the same way."""
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -239,6 +289,9 @@ def test_the_commands(tmp_path: Path) -> None:
     assert row["sha256"] == sha256 and row["boards"] == ["devkit-hlw8032", "kc868-a8-pzem", "zq10"]
     shown = zhuque(tmp_path, "show", "1.26.1").stdout
     assert "boards            devkit-hlw8032, kc868-a8-pzem, zq10" in shown and sha256 in shown
+    removed = zhuque(tmp_path, "remove", "1.26.1")
+    assert (removed.returncode, removed.stdout) == (0, f"removed {sha256[:12]}: {title}\n"), removed.stderr
+    assert json.loads(zhuque(tmp_path, "list", "--json").stdout) == []
 
 
 def test_the_commands_refuse_with_their_exit_codes(tmp_path: Path) -> None:
@@ -249,6 +302,7 @@ def test_the_commands_refuse_with_their_exit_codes(tmp_path: Path) -> None:
         (("add", tmp_path / "s3.bin"), 5),
         (("add", tmp_path / "cut.bin"), 1),
         (("show", "1.26.1"), 3),
+        (("remove", "1.26.1"), 3),
         (("add",), 2),
     ):
         done = zhuque(tmp_path, *arguments)

@@ -1,4 +1,4 @@
-"""`zhuque firmware`: the MicroPython images that were downloaded; add, list, show."""
+"""`zhuque firmware`: the MicroPython images that were downloaded; add, list, show, remove."""
 
 from __future__ import annotations
 
@@ -89,6 +89,21 @@ def show(name: str, as_json: bool) -> None:
     for key, value in row.items():
         shown = ", ".join(map(str, value)) if isinstance(value, list) else value
         click.echo(f"{key.replace('_', ' '):<18}{shown}")
+
+
+@command.command()
+@click.argument("name", metavar="HASH|VERSION")
+def remove(name: str) -> None:
+    """Take a kept image away; the boards that have it keep it. Nothing is removed where several could be meant.
+
+    \b
+    Example:
+      zhuque firmware remove 1.23.0
+      zhuque firmware remove 4f2a9c
+    """
+    from zhuque.device import shelf
+
+    click.echo(f"removed {shelf.Shelf().remove(name)}")
 
 
 def _row(image: StockImage) -> dict[str, object]:

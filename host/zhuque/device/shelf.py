@@ -12,9 +12,10 @@ from pathlib import Path
 from zhuque import files
 from zhuque.device import stock
 from zhuque.device.stock import ImageError, StockImage
-from zhuque.errors import NotFoundError, UsageError
+from zhuque.errors import NotFoundError, RefusedError, UsageError
 
 _SHOWN = 12  # characters of a hash that people see and type
+_LEAST = 4  # of a beginning that is taken for one
 
 
 class Shelf:
@@ -36,6 +37,25 @@ class Shelf:
             files.write(place, data)
         return image
 
+    def remove(self, name: str) -> str:
+        """Takes an image away, by hash, version or the beginning of one; gives its hash and what it was, for a person.
+
+        One that was damaged goes by its hash. Raises NotFoundError, UsageError where several could be meant,
+        RefusedError.
+        """
+        file = self._place(self._hash(name))
+        try:
+            was = self._load(file).title
+        except ImageError:
+            was = "an image that no board could get"
+        try:
+            file.unlink()
+        except OSError as error:
+            raise RefusedError(
+                f"{file} may not be removed: {error.strerror}; mend the mode of its folder and do it again"
+            ) from error
+        return f"{_short(file.stem)}: {was}"
+
     def images(self) -> list[StockImage]:
         """All of them, newest version first. Raises ImageError where one was damaged."""
         found = [self._load(file) for file in self.folder.glob("*.bin")]
@@ -45,7 +65,7 @@ class Shelf:
         """An image by hash or version, or by the beginning of one. Raises NotFoundError, UsageError."""
         images = self.images()
         named = [image for image in images if name in (image.release, image.sha256)]
-        if not named and len(name) >= 4:
+        if not named and len(name) >= _LEAST:
             named = [
                 image
                 for image in images
@@ -69,10 +89,21 @@ class Shelf:
             [image for image in images if image.version == images[0].version], "the newest could be"
         )
 
+    def _hash(self, name: str) -> str:
+        """By the names of the files, whatever is in them, then by what they are."""
+        begin = name.lower()
+        hashes = [file.stem for file in self.folder.glob("*.bin") if file.stem.startswith(begin)]
+        if not hashes or len(begin) < _LEAST:
+            return self.find(name).sha256
+        if len(hashes) > 1:
+            told = " or ".join(sorted(map(_short, hashes)))
+            raise UsageError(f"{name!r} could be {told}: nothing was removed; give more of its hash")
+        return hashes[0]
+
     def _only(self, images: list[StockImage], text: str) -> StockImage:
         if len(images) > 1:
             raise UsageError(
-                f"{text} {_listed(images)}: name one by its hash, or delete the file of the other in {self.folder}"
+                f"{text} {_listed(images)}: name one by its hash; `zhuque firmware remove HASH` takes one away"
             )
         return images[0]
 
@@ -83,7 +114,8 @@ class Shelf:
         data = _read(file)
         if hashlib.sha256(data).hexdigest() != file.stem:
             raise ImageError(
-                f"{file} changed since it was added: the disk may be failing; remove it and add it again"
+                f"{file} changed since it was added: the disk may be failing; `zhuque firmware remove "
+                f"{_short(file.stem)}`, and add it again"
             )
         return _judge(file, data)
 
@@ -99,7 +131,11 @@ def load(name: str | None, shelf: Shelf) -> StockImage:
 
 def short(image: StockImage) -> str:
     """As much of the hash as people see."""
-    return image.sha256[:_SHOWN]
+    return _short(image.sha256)
+
+
+def _short(sha256: str) -> str:
+    return sha256[:_SHOWN]
 
 
 def _users_folder() -> Path:
