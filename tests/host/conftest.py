@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,12 +18,14 @@ from tests.fakes.postgres import Postgres, PostgresMissingError
 from zhuque import boards
 from zhuque.device import image, stock
 from zhuque.device.image import Image
+from zhuque.sim.broker import free_port
 from zhuque.sim.esp32.board import BoardOptions, VirtualBoard
 from zhuque.site.settings import Settings
 from zhuque.store.engine import open_writer
 
 NewDatabase = Callable[[], str]
 NewBoard = Callable[..., VirtualBoard]
+Serve = Callable[[str], str]
 STOCK = esp32_image.stock("v1.26.1", size=24 * 1024)
 
 
@@ -75,6 +80,33 @@ def new_board(tmp_path: Path) -> Iterator[NewBoard]:
             return stack.enter_context(VirtualBoard(made))
 
         yield make
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """esptool's own server before a port; gives the server's URL."""
+    settings = tmp_path / "esptool.cfg"  # its quickest way to a reset needs a device
+    settings.write_text(
+        "[esptool]\ncustom_reset_sequence = D0|R1|W0.1|D1|R0|W0.05|D0\ncustom_hard_reset_sequence = R1|W0.1|R0\n"
+    )
+    with ExitStack() as stack:
+
+        def start(port: str) -> str:
+            number = free_port()
+            server = subprocess.Popen(
+                [sys.executable, "-m", "esp_rfc2217_server", "-p", str(number), port],
+                env={**os.environ, "ESPTOOL_CFGFILE": str(settings), "PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            stack.enter_context(server)
+            stack.callback(server.kill)
+            assert server.stdout is not None
+            while "Waiting for connection" not in (line := server.stdout.readline()):
+                assert line, "the server ended"
+            return f"rfc2217://127.0.0.1:{number}"
+
+        yield start
 
 
 @pytest.fixture

@@ -8,15 +8,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import serial
 
 from zhuque.device import console, contents, esptool, ports
 from zhuque.device.console import Hello, Silent
 from zhuque.device.esptool import SlowerError, Talk
 from zhuque.device.image import Image
+from zhuque.device.network_port import as_device
 from zhuque.errors import NoAnswerError, NotFoundError, RefusedError, UsageError, ZhuqueError
+from zhuque.sim.esp32.tcp_port import TcpPort
 
 HELLO = {"firmware": "0.1.0", "board": "zq10", "state": "ready", "problems": [], "heap_free": 61234}
 
@@ -314,6 +318,45 @@ def test_what_will_never_start_is_not_waited_for(words: bytes, said: str) -> Non
     with pytest.raises(ZhuqueError, match=said):
         heard((0.2, words), wait_s=60)
     assert time.monotonic() - began < 50
+
+
+@contextmanager
+def server(after_s: float = 0.0) -> Iterator[tuple[str, bytearray]]:
+    """Of RFC 2217, which takes nobody before; its URL, and what came."""
+    came = bytearray()
+    port, over = TcpPort("127.0.0.1", 0), threading.Event()
+
+    def serve() -> None:
+        over.wait(after_s)
+        while not over.is_set():
+            came.extend(port.read(4096) if port.look() else b"")
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield port.address, came
+    finally:
+        over.set()
+        thread.join()
+        port.close()
+
+
+def test_what_is_written_last_to_a_port_of_another_machine_arrives() -> None:
+    sent = bytes(range(1, 251)) * 60
+    with server() as (url, came):
+        with as_device(url) as name, serial.Serial(name, 115200) as device:
+            device.write(sent)
+        until = time.monotonic() + 10
+        while len(came) < len(sent) and time.monotonic() < until:
+            time.sleep(0.01)
+    assert came == sent
+
+
+def test_a_server_that_was_just_left_is_waited_for() -> None:
+    """esptool's waits for three seconds for a word of a board that has none, before it takes the next."""
+    with server(after_s=4) as (url, _), as_device(url) as name:
+        assert Path(name).is_char_device()
 
 
 @pytest.mark.parametrize(

@@ -12,23 +12,20 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.fakes import esp32_image
-from tests.host.conftest import STOCK, NewBoard
+from tests.host.conftest import STOCK, NewBoard, Serve
 from zhuque import boards
 from zhuque.cli import sim_board
 from zhuque.device import flasher, image, layout, ports, stock
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
 from zhuque.errors import ZhuqueError
-from zhuque.sim.broker import free_port
 from zhuque.sim.esp32.board import VirtualBoard
 
 
@@ -335,34 +332,7 @@ def test_a_board_behind_another_machine_is_pulled_and_goes_on(zq10: Image, new_b
     assert result.passed and 0 < result.written < 11, result.error
 
 
-@pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """esptool's own server before a port; gives the server's URL."""
-    settings = tmp_path / "esptool.cfg"  # its quickest way to a reset needs a device
-    settings.write_text(
-        "[esptool]\ncustom_reset_sequence = D0|R1|W0.1|D1|R0|W0.05|D0\ncustom_hard_reset_sequence = R1|W0.1|R0\n"
-    )
-    with ExitStack() as stack:
-
-        def start(port: str) -> str:
-            number = free_port()
-            server = subprocess.Popen(
-                [sys.executable, "-m", "esp_rfc2217_server", "-p", str(number), port],
-                env={**os.environ, "ESPTOOL_CFGFILE": str(settings), "PYTHONUNBUFFERED": "1"},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            stack.enter_context(server)
-            stack.callback(server.kill)
-            assert server.stdout is not None
-            while "Waiting for connection" not in (line := server.stdout.readline()):
-                assert line, "the server ended"
-            return f"rfc2217://127.0.0.1:{number}"
-
-        yield start
-
-
-def test_behind_the_server_of_esptool(zq10: Image, new_board: NewBoard, serve: Callable[[str], str]) -> None:
+def test_behind_the_server_of_esptool(zq10: Image, new_board: NewBoard, serve: Serve) -> None:
     (result,) = flash(zq10, serve(new_board(listen=("127.0.0.1", 0)).address))
     assert result.passed, result.error
 

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.fakes import esp32_image
 from tests.fakes.collecting import rows
+from tests.host.conftest import NewBoard, Serve
 from zhuque import boards
 from zhuque.cli import main
 from zhuque.device import console, console_link, image, stock
@@ -70,6 +71,20 @@ def told(result: Result) -> dict[str, Any]:
 
 def ask(link: ConsoleLink, id: str, op: str, **keys: Any) -> dict[str, Any]:
     return link.ask({"id": id, "op": op, "actor": "installer:wang", **keys})
+
+
+def test_a_port_behind_the_server_of_esptool(
+    tmp_path: Path, new_board: NewBoard, board: VirtualBoard, serve: Serve
+) -> None:
+    """Nobody who reads a journal sends the board into its loader."""
+    board.stop()
+    shared = new_board(listen=("127.0.0.1", 0))
+    shared.options.flash.write_bytes(board.options.flash.read_bytes())
+    shared.order("reset")
+    file = tmp_path / "p01.jsonl"
+    done = zhuque("log", "pull", NAME, "--port", serve(shared.address), "--to", file)
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(file.read_text().splitlines()[-1])["last_seq"] > 0
 
 
 def until_record(board: VirtualBoard, socket: int, kind: str) -> None:

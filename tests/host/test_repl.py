@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,14 @@ def test_a_board_that_does_not_stop_is_said(board: VirtualBoard) -> None:
     console.listen(board.address)
     board.order("deaf")
     with pytest.raises(NoAnswerError, match="the board does not stop for Ctrl-C"), Repl(board.address, 3):
+        pass
+
+
+def test_a_cable_that_is_pulled_before_the_board_stops_is_said(board: VirtualBoard) -> None:
+    console.listen(board.address)
+    board.order("deaf")
+    threading.Timer(1.5, lambda: board.order("unplug")).start()
+    with pytest.raises(NoAnswerError, match="the board went away in the middle"), Repl(board.address):
         pass
 
 

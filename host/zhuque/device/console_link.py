@@ -2,7 +2,8 @@
 
 A board is not restarted by it, and its sessions go on. What comes is taken only where its CRC-32 is right; all other
 lines (the firmware's words, half a line) are passed over, but for those that say that no firmware runs: then nobody
-waits. Opening leaves DTR and RTS as the system sets them, both on: one alone would reset the board.
+waits. Opening leaves DTR and RTS as the system, or the server of another machine's port, sets them, both on: one alone
+would reset the board.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from types import TracebackType
 from typing import Any
 
 from zhuque.device import console, ports
+from zhuque.device.network_port import as_device
 from zhuque.errors import NoAnswerError
 
 BAUD = 115200
@@ -38,6 +40,7 @@ class ConsoleLink:
         self.port = port
         self._timeout_s = timeout_s
         self._line: Any = None
+        self._open = contextlib.ExitStack()
         self._rest = b""
         self._why_dead = ""  # why no answer will come
 
@@ -46,21 +49,23 @@ class ConsoleLink:
 
         ports.check(self.port)
         options = {} if ports.is_url(self.port) else {"exclusive": True}
-        try:
-            url = ports.as_pyserial_takes(self.port)
-            self._line = serial.serial_for_url(url, baudrate=BAUD, timeout=_READ_S, **options)
-        except (OSError, ValueError) as error:
-            if ports.is_url(self.port):
-                raise NoAnswerError(
-                    f"{self.port} cannot be opened ({error}); start its server and try again"
-                ) from error
-            raise ports.in_use(self.port) from error
+        with contextlib.ExitStack() as undo:
+            device = undo.enter_context(as_device(self.port))
+            try:
+                self._line = serial.serial_for_url(device, baudrate=BAUD, timeout=_READ_S, **options)
+            except (OSError, ValueError) as error:
+                if ports.is_url(self.port):
+                    raise NoAnswerError(
+                        f"{self.port} cannot be opened ({error}); start its server and try again"
+                    ) from error
+                raise ports.in_use(self.port) from error
+            self._open = undo.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with contextlib.suppress(OSError):
+        with self._open, contextlib.suppress(OSError):
             self._line.close()
 
     def status(self) -> dict[str, Any]:

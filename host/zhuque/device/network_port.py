@@ -1,9 +1,10 @@
-"""A serial port of another machine, by RFC 2217, as a pseudo-terminal here: for esptool, which would crawl on the URL.
+"""A serial port of another machine, by RFC 2217, as a pseudo-terminal here.
 
 Why. esptool sets a new timeout before and after every command, and at each pyserial's client sends all settings anew
 and sleeps 50 ms two or three times: 79 s for a write of 19 s. Here settings are sent when they change. And its client
 sends DTR and RTS 50 ms apart, in which a chip with the usual two transistors has started its program already; here they
-are sent together.
+are sent together, and none as the port is opened: that would be a reset, and one into the loader at esptool's own
+server, which takes DTR alone for the wish of one.
 
 Rules: a pseudo-terminal carries neither DTR nor RTS, so whoever uses it resets the board with `into_loader` and
 `restart`. When either end goes away the pseudo-terminal does, as an adapter that is pulled.
@@ -21,7 +22,8 @@ import tty
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+
+from serial import rfc2217
 
 from zhuque.device import ports
 from zhuque.errors import NoAnswerError
@@ -33,13 +35,25 @@ _RESET_S = 0.1
 _BOOT_S = 0.05
 
 
+@contextlib.contextmanager
+def as_device(port: str) -> Iterator[str]:
+    """The port as a device of this computer: one by RFC 2217 for as long as the `with` lasts, any other is as it is.
+
+    Raises NoAnswerError.
+    """
+    if not ports.is_rfc2217(port):
+        yield port
+        return
+    with NetworkPort(port) as bridge:
+        yield bridge.name
+
+
 class NetworkPort:
     """Use it as a context manager. `name` is the pseudo-terminal's. Raises NoAnswerError where nobody serves `url`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.name = ""
-        self._line: Any = None
         self._master = self._device = -1
         self._over = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._receive)]
@@ -71,7 +85,7 @@ class NetworkPort:
         time.sleep(_RESET_S)
         self._set(dtr=True, rts=False)
         time.sleep(_BOOT_S)
-        self._set(dtr=False, rts=False)
+        self._set(dtr=False)
 
     def restart(self) -> None:
         """A reset into the program."""
@@ -79,26 +93,22 @@ class NetworkPort:
         time.sleep(_RESET_S)
         self._set(dtr=False, rts=False)
 
-    def _open(self) -> Any:
-        import serial
-
-        url = ports.as_pyserial_takes(self.url)
+    def _open(self) -> _Client:
         try:
-            line = serial.serial_for_url(url, baudrate=_FIRST_BAUD, timeout=_LOOK_S, do_not_open=True)
-            line.dtr = line.rts = False
-            line.open()
+            return _Client(ports.as_pyserial_takes(self.url), _FIRST_BAUD, timeout=_LOOK_S)
         except (OSError, ValueError) as error:
             raise NoAnswerError(
                 f"{self.url} cannot be opened ({error}): start the server that shares the board, one for RFC 2217 that "
                 "nobody else uses now, and run the command again"
             ) from error
-        return line
 
     def _send(self) -> None:
         """What a program writes, at the speed that it has set by then."""
         with self._hung_up_at_end():
             while self._waits_for(select.POLLIN):
                 data = os.read(self._master, _CHUNK)
+                if not data:
+                    break
                 baud = ports.BAUDS[termios.tcgetattr(self._master)[5]]
                 if baud != self._line.baudrate:
                     self._line.baudrate = baud
@@ -112,13 +122,15 @@ class NetworkPort:
                     data = data[os.write(self._master, data) :]
 
     def _waits_for(self, event: int) -> bool:
-        """True when the pseudo-terminal is ready, False when all is over."""
+        """True when the pseudo-terminal is ready, False when all is over; what was written last is taken by then."""
         poller = select.poll()
         poller.register(self._master, event)
-        while not self._over.is_set():
-            if poller.poll(_LOOK_S * 1000):
+        while True:
+            is_over = self._over.is_set()
+            if poller.poll(0 if is_over else _LOOK_S * 1000):
                 return True
-        return False
+            if is_over:
+                return False
 
     @contextlib.contextmanager
     def _hung_up_at_end(self) -> Iterator[None]:
@@ -133,16 +145,25 @@ class NetworkPort:
                     nothing.fileno(), self._master
                 )  # the number stays ours until the other thread has ended
 
-    def _set(self, dtr: bool, rts: bool) -> None:
-        from serial import rfc2217
-
+    def _set(self, dtr: bool, rts: bool | None = None) -> None:
+        """None leaves it as it is: esptool's server takes RTS that goes off for the wish of a restart."""
+        values = [rfc2217.SET_CONTROL_DTR_ON if dtr else rfc2217.SET_CONTROL_DTR_OFF]
+        if rts is not None:
+            values.append(rfc2217.SET_CONTROL_RTS_ON if rts else rfc2217.SET_CONTROL_RTS_OFF)
         try:
-            for value in (
-                rfc2217.SET_CONTROL_DTR_ON if dtr else rfc2217.SET_CONTROL_DTR_OFF,
-                rfc2217.SET_CONTROL_RTS_ON if rts else rfc2217.SET_CONTROL_RTS_OFF,
-            ):
+            for value in values:
                 self._line.rfc2217_send_subnegotiation(rfc2217.SET_CONTROL, value)
         except OSError as error:
             raise NoAnswerError(
                 f"{self.url}: the server went away ({error}); run the command again"
             ) from error
+
+
+class _Client(rfc2217.Serial):  # type: ignore[misc]
+    """pyserial's, which leaves DTR and RTS as the server has them, but for what is sent by `NetworkPort`."""
+
+    def _update_dtr_state(self) -> None:
+        pass
+
+    def _update_rts_state(self) -> None:
+        pass

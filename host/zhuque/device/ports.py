@@ -87,8 +87,11 @@ def is_rfc2217(name: str) -> bool:
 
 
 def as_pyserial_takes(name: str) -> str:
-    """Some servers, esptool's own among them, do not answer each change of a line as its client wants."""
-    return f"{name}?ign_set_control" if is_rfc2217(name) and "?" not in name else name
+    """Some servers, esptool's own among them, do not answer each change of a line as its client wants.
+
+    And a server that was left a moment ago answers again after three seconds, its client's patience.
+    """
+    return f"{name}?ign_set_control&timeout=10" if is_rfc2217(name) and "?" not in name else name
 
 
 def has_fixed_baud(name: str) -> bool:

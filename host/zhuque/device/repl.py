@@ -11,6 +11,7 @@ leaves the old file. Paths are absolute. What is sent is never printed: it may b
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from zhuque.device import ports
+from zhuque.device.network_port import as_device
 from zhuque.errors import NoAnswerError, NotFoundError, ZhuqueError
 
 _ERASED_AT_ONCE = 32  # blocks of the flash, 45 to 400 ms each: the board is to be heard within ten seconds
@@ -44,25 +46,25 @@ class Repl:
         self.port = port
         self._patience_s = patience_s
         self._transport: Any = None
+        self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Repl:
         ports.check(self.port)
-        self._transport = self._open()
-        try:
+        with contextlib.ExitStack() as undo:
+            self._transport = self._on(undo.enter_context(as_device(self.port)))
+            undo.callback(self._close)
             self._enter()
             self.exec(_snippet("hold"))
-        except BaseException:
-            self._transport.close()
-            raise
+            self._open = undo.pop_all()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
-            if kind is None and self._transport.in_raw_repl:
-                self._transport.exit_raw_repl()
-            self._transport.close()
+            with self._open:
+                if kind is None and self._transport.in_raw_repl:
+                    self._transport.exit_raw_repl()
         except OSError:
             if kind is None:
                 raise self._gone() from None
@@ -135,16 +137,18 @@ class Repl:
             raise self._gone() from None
         self._transport.in_raw_repl = False
 
-    def _open(self) -> Any:
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):  # of a board that went away
+            self._transport.close()
+
+    def _on(self, device: str) -> Any:
         from mpremote import transport_serial
         from mpremote.transport import TransportError
 
         # It prints what it received when the raw REPL is not entered; a library has no business to.
         transport_serial.print = lambda *words: None
         try:
-            return transport_serial.SerialTransport(
-                ports.as_pyserial_takes(self.port), _BAUD, timeout=_READ_S
-            )
+            return transport_serial.SerialTransport(device, _BAUD, timeout=_READ_S)
         except (OSError, TransportError) as error:
             if ports.is_url(self.port):
                 raise NoAnswerError(

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from tests.fakes import esp32_image
 from tests.fakes.collecting import rows, wait_for
 from tests.fakes.garage import make_site
-from tests.host.conftest import NewBoard
+from tests.host.conftest import NewBoard, Serve
 from tests.host.install.conftest import OldPoint
 from zhuque.cli import main
 from zhuque.device import filesystem, flasher, layout
@@ -91,6 +91,18 @@ def test_a_blank_board_becomes_a_point_in_one_write(site: Settings, zq10: Image,
     again = passed(provisioner(site, zq10).run(board.address))
     assert (again.point, again.how, again.hello) == ("p01", "done before", None)
     assert files(board) == held  # what was issued is still worth something
+
+
+def test_a_board_behind_the_server_of_esptool(
+    site: Settings, zq10: Image, new_board: NewBoard, serve: Serve
+) -> None:
+    """It takes DTR alone for the wish of the loader, and restarts the board whenever somebody comes or leaves."""
+    board = new_board(listen=("127.0.0.1", 0))
+    port = serve(board.address)
+    outcome = passed(provisioner(site, zq10).run(port))
+    assert (outcome.point, outcome.mac, outcome.how) == ("p01", mac(board), "flashed")
+    again = passed(provisioner(site, zq10, again=True).run(port))
+    assert (again.how, config(board)["point"]) == ("written", "p01") and again.rescued > 0
 
 
 def test_a_board_that_runs_the_same_application_gets_only_its_files(
