@@ -207,6 +207,7 @@ def test_a_board_that_is_plugged_in_where_another_was_pulled_is_left_alone(
 ) -> None:
     """esptool would go on with it, by the port's name, for seven seconds."""
     first = new_board(link=tmp_path / "tty")
+    until(first, "stuck")  # before that it is off, too
     first.order(f"unplug at=40 region={layout.FACTORY.offset:#x}")
     with ThreadPoolExecutor(1) as pool:
         job = pool.submit(flash, zq10, first.address)
