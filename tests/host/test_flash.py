@@ -23,9 +23,10 @@ from tests.host.conftest import STOCK, NewBoard, Serve
 from zhuque import boards
 from zhuque.cli import sim_board
 from zhuque.device import flasher, image, layout, ports, stock
+from zhuque.device.console_link import ConsoleLink
 from zhuque.device.flasher import Flasher, Progress, Result, Settings
 from zhuque.device.image import Image
-from zhuque.errors import ZhuqueError
+from zhuque.errors import NoAnswerError, ZhuqueError
 from zhuque.sim.esp32.board import VirtualBoard
 
 
@@ -193,13 +194,48 @@ def test_a_cable_that_was_pulled_goes_on_where_it_stopped(new_board: NewBoard, t
     board.order(f"unplug at=50 region={0x10000 + 3 * flasher.PIECE:#x}")
     (first,) = flash(large, board.address)
     assert not first.passed and first.error is not None and first.error.exit_code == 4
-    assert "the board went away in the middle" in str(first.error) and "run the command again" in str(
-        first.error
+    assert "the board went away in the middle" in str(first.error)
+    assert str(first.error).endswith(
+        "run the command again: it goes on where it stopped. Until then the board is half written, and neither charges "
+        "nor answers"
     )
     plug(board)
     (second,) = flash(large, board.address)
     assert second.passed, second.error
     assert second.skipped == 5  # bootloader, table and three pieces of MicroPython
+
+
+def test_a_board_of_which_nothing_was_written_is_not_said_to_be_half_written(
+    zq10: Image, new_board: NewBoard
+) -> None:
+    board = new_board()
+    board.order("mute")
+    (result,) = flash(zq10, board.address)
+    assert result.error is not None and "half written" not in str(result.error)
+
+
+def test_a_board_that_was_stopped_half_written_says_so_to_whoever_asks_it(
+    zq10: Image, new_board: NewBoard
+) -> None:
+    """It waits in its loader, and goes on from there."""
+    board = new_board(listen=("127.0.0.1", 0), paced=True)
+    with Flasher(zq10, Settings()) as running:
+        reached = threading.Event()
+        running.on_progress = lambda progress: reached.set() if (progress.part or 0) > 0.2 else None
+        threading.Thread(target=lambda: reached.wait(60) and running.stop()).start()
+        (stopped,) = running.flash([board.address])
+    assert stopped.error is not None and "half written, and neither charges nor answers" in str(stopped.error)
+    assert board.state == "loader"
+    with (
+        pytest.raises(
+            NoAnswerError, match="half written, for `zhuque flash` or `zhuque provision` was stopped, run"
+        ),
+        ConsoleLink(board.address, timeout_s=3) as link,
+    ):
+        link.status()
+    assert board.state == "loader"
+    (result,) = flash(zq10, board.address)
+    assert result.passed and result.skipped, result.error
 
 
 def test_a_board_that_is_plugged_in_where_another_was_pulled_is_left_alone(
@@ -384,7 +420,10 @@ def test_a_signal_says_what_it_leaves_behind(new_board: NewBoard, tmp_path: Path
     assert running.returncode == 1
     assert not list((tmp_path / "temporary").glob("zhuque-flash-*"))
     assert not ports.who_has(board.address).startswith("python")
-    assert said.startswith("Error: stopped: the boards that were being written are not finished; run the")
+    assert said == (
+        "Error: stopped: the boards that were being written are not finished. One that is half written stays in its "
+        "loader and neither charges nor answers, until the command is run again: it goes on where it stopped\n"
+    )
 
 
 def test_a_ctrl_c_at_the_question_leaves_the_board_running(new_board: NewBoard, tmp_path: Path) -> None:

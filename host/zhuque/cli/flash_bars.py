@@ -66,8 +66,8 @@ def stopped() -> Iterator[None]:
             yield
         except KeyboardInterrupt:
             raise ZhuqueError(
-                "stopped: the boards that were being written are not finished; run the command again, it goes on where "
-                "it stopped"
+                "stopped: the boards that were being written are not finished. One that is half written stays in its "
+                "loader and neither charges nor answers, until the command is run again: it goes on where it stopped"
             ) from None
 
 

@@ -142,8 +142,8 @@ class ConsoleLink:
             return NoAnswerError(f"{self.port}: {self._why_dead}")
         return NoAnswerError(
             f"{self.port}: no answer on the board's console within {self._timeout_s:.0f} s. If it has just started, "
-            "try again; if its firmware is older than this zhuque, `zhuque flash` brings it up to date and keeps its "
-            "journal"
+            "try again. If it is half written, for `zhuque flash` or `zhuque provision` was stopped, run that again; "
+            "if its firmware is older than this zhuque, `zhuque flash` brings it up to date and keeps its journal"
         )
 
 

@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 BAUDS = (921600, 460800, 115200)
 PIECE = 256 * 1024
+_HALF_WRITTEN = "Until then the board is half written, and neither charges nor answers"
 
 
 @dataclass(frozen=True)
@@ -263,10 +264,18 @@ class Flasher:
         tool = Esptool(port, self.image.stock.chip)
         skip = () if self.settings.everything else ("--skip-flashed",)
         files = [word for address, _, file in self._pieces for word in (hex(address), str(file))]
-        command = ("write-flash", *skip, *files)
-        talk = self._run(
-            tool, command, lambda at: self.on_progress(Progress(port, "writing", self._part(at)))
-        )
+        reached: list[int] = []
+
+        def heard(at: int) -> None:
+            reached.append(at)
+            self.on_progress(Progress(port, "writing", self._part(at)))
+
+        try:
+            talk = self._run(tool, ("write-flash", *skip, *files), heard)
+        except ZhuqueError as error:
+            if reached:
+                raise type(error)(f"{error}. {_HALF_WRITTEN}") from error
+            raise
         result.mac = talk.facts.get("mac", "")
         result.chip = talk.facts.get("chip", "")
         result.skipped = talk.skipped
