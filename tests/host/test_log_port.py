@@ -15,7 +15,7 @@ from tests.fakes import esp32_image
 from tests.fakes.collecting import rows
 from tests.host.conftest import NewBoard, Serve
 from zhuque import boards
-from zhuque.cli import main
+from zhuque.cli import main, versions
 from zhuque.device import console, console_link, image, stock
 from zhuque.device.console_link import ConsoleLink
 from zhuque.device.repl import Repl
@@ -85,6 +85,33 @@ def test_a_port_behind_the_server_of_esptool(
     done = zhuque("log", "pull", NAME, "--port", serve(shared.address), "--to", file)
     assert done.exit_code == 0, done.stderr
     assert json.loads(file.read_text().splitlines()[-1])["last_seq"] > 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "said"),
+    [
+        ("0.1.0", ""),
+        (
+            "0.2.0",
+            "0.1.0, older than this 0.2.0; `zhuque provision --points p01 --again` brings it up to date\n",
+        ),
+        (
+            "0.0.10",
+            "0.1.0, newer than this 0.0.10; use that version here too, for this one may not know all that it",
+        ),
+    ],
+)
+def test_a_board_of_another_version_is_noted_and_nothing_else_changes(
+    board: VirtualBoard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ours: str, said: str
+) -> None:
+    monkeypatch.setattr(versions, "VERSION", ours)
+    pulled = pull(board, "--to", tmp_path / "p01.jsonl")
+    reset = zhuque("socket", "stop", NAME + "/3", "--port", board.address)
+    assert (pulled.exit_code, reset.exit_code) == (0, 1)  # no session is open there
+    note = f"note: riverside/p01 runs Zhuque {said}"
+    for result in (pulled, reset):
+        notes = [line for line in result.stderr.splitlines() if line.startswith("note: ")]
+        assert len(notes) == bool(said) and (note in result.stderr) == bool(said), result.stderr
 
 
 def until_record(board: VirtualBoard, socket: int, kind: str) -> None:

@@ -12,6 +12,7 @@ from zhuque import boards
 from zhuque.cli import main
 from zhuque.device import cache
 from zhuque.device.traceback import true_names
+from zhuque.wire.version import VERSION
 
 
 @pytest.mark.parametrize("board", boards.list_boards())
@@ -47,6 +48,18 @@ def test_what_a_board_printed_is_told_with_the_true_names(micropython: Path, tmp
     first, *_, last = done.stdout.splitlines()
     assert first == "zhuque: ready" and last.startswith("AttributeError")
     assert '  File "drivers/i2c_bus.py", in from_board\n' in done.stdout and f'"{name}' not in done.stdout
+
+
+def test_what_another_version_printed_is_noted() -> None:
+    """Its functions may have been given other names."""
+    text = "zhuque: zq10 0.0.9 boot 17 epoch 9f3ac2d15b7e0c44\nTraceback (most recent call last):\n"
+    done = CliRunner().invoke(main, ["board", "traceback", "zq10"], input=text * 2)
+    assert (done.exit_code, done.stdout) == (0, text * 2)
+    assert done.stderr == (
+        f"note: this is of Zhuque 0.0.9, older than this {VERSION}; names may be wrong: explain it with that version\n"
+    )
+    done = CliRunner().invoke(main, ["board", "traceback", "zq10"], input=text.replace("0.0.9", VERSION))
+    assert done.stderr == ""
 
 
 def test_of_standard_input_what_is_no_traceback_stays() -> None:

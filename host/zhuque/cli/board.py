@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from zhuque.cli.options import json_option, print_json, print_table
+from zhuque.cli.versions import tell_wrong_names
 
 if TYPE_CHECKING:
     from zhuque.boards import Board
@@ -119,9 +120,11 @@ def traceback(board: str, file: TextIO) -> None:
     Example:
       zhuque board traceback zq10 console.txt
     """
-    from zhuque.device.traceback import explained
+    from zhuque.device.traceback import explained, versions
 
-    click.echo(explained(file.read(), _load(board).data), nl=False)
+    text = file.read()
+    click.echo(explained(text, _load(board).data), nl=False)
+    tell_wrong_names(versions(text))
 
 
 def _load(name: str) -> Board:

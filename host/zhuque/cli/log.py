@@ -23,6 +23,7 @@ from zhuque.cli.options import (
     printable,
 )
 from zhuque.cli.targets import Target, TargetType
+from zhuque.cli.versions import tell_other
 from zhuque.errors import RefusedError, ZhuqueError
 
 if TYPE_CHECKING:
@@ -273,7 +274,9 @@ def _source(point: Target, line: dict[str, Any]) -> Iterator[Any]:
         from zhuque.device.console_link import ConsoleLink
 
         with ConsoleLink(line["port"], line["timeout_s"]) as link:
-            yield ConsoleSource(link, str(point.site), str(point.point), our_actor(None))
+            here = ConsoleSource(link, str(point.site), str(point.point), our_actor(None))
+            tell_other(str(point), link.firmware)
+            yield here
         return
     from zhuque.collector.pull import MqttSource
 

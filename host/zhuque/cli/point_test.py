@@ -18,6 +18,7 @@ from zhuque.cli.options import (
     our_actor,
     our_name,
 )
+from zhuque.cli.versions import tell_other
 from zhuque.errors import NoAnswerError, UsageError, ZhuqueError
 from zhuque.report import figures
 
@@ -89,6 +90,7 @@ def test(
         if not as_json:
             _tell(line)
     via = "usb" if port else "mqtt"
+    tell_other(f"{site.name}/{name}", run.firmware)
     firmware = run.firmware or installed.firmware
     kept = PointTest(name, int(time.time()), our_name(), via, installed.mac, firmware, tuple(lines))
     tests.keep(site, kept)

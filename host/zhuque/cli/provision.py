@@ -17,6 +17,7 @@ from zhuque.cli.options import (
     print_json,
     site_option,
 )
+from zhuque.cli.versions import tell_replaced
 
 if TYPE_CHECKING:
     from zhuque.install.provision import Outcome, Provisioner
@@ -160,6 +161,7 @@ def _tell(outcome: Outcome) -> None:
         told += f", {outcome.rescued} records pulled first" if outcome.rescued else ""
         told += f", those of another garage kept in {outcome.kept}" if outcome.kept else ""
         click.echo(f"PASS  {outcome.point}  {outcome.mac}  {outcome.port}  {told}, {outcome.seconds:.0f} s")
+        tell_replaced(outcome.point, outcome.ran)
         return
     where = "  ".join(filter(None, (outcome.point, outcome.mac)))
     if outcome.error is not None:
@@ -183,6 +185,7 @@ def _row(site: Settings, outcome: Outcome) -> dict[str, object]:
         "kept": str(outcome.kept) if outcome.kept else None,
         "seconds": round(outcome.seconds, 1),
         "firmware": hello.firmware if hello else None,
+        "firmware_before": outcome.ran or None,
         "state": hello.state if hello else None,
         "error": str(outcome.error) if outcome.error else "; ".join(outcome.wrong) or None,
     }

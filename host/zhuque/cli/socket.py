@@ -12,6 +12,7 @@ import click
 from zhuque.cli.options import broker_options, db_option, json_option, json_text, need_broker, our_actor
 from zhuque.cli.quantities import DURATION, ENERGY
 from zhuque.cli.targets import Target, TargetType
+from zhuque.cli.versions import tell_other
 from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
 from zhuque.wire.messages import MAX_ACCOUNT
 
@@ -225,6 +226,7 @@ def _at_port(port: str, place: Target, known: dict[str, Any], timeout_s: float) 
     known.pop("source", None)  # the board knows that it is here
     with ConsoleLink(port, timeout_s) as link:
         ConsoleSource(link, str(place.site), str(place.point), actor)
+        tell_other(f"{place.site}/{place.point}", link.firmware)
         return link.ask({"id": new_id(), **known, "actor": actor})
 
 

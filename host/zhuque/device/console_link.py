@@ -38,6 +38,7 @@ class ConsoleLink:
 
     def __init__(self, port: str, timeout_s: float = 15.0) -> None:
         self.port = port
+        self.firmware = ""  # the version that it runs, as its status told
         self._timeout_s = timeout_s
         self._line: Any = None
         self._open = contextlib.ExitStack()
@@ -75,7 +76,9 @@ class ConsoleLink:
             self._send(b"\n\n")  # the first ends whatever half line there was
             found = self._next(lambda channel: channel == "status", min(until, time.monotonic() + _AGAIN_S))
             if found is not None:
-                return dict(json.loads(found[1]))
+                status: dict[str, Any] = json.loads(found[1])
+                self.firmware = str(status.get("firmware") or "")
+                return status
         raise self._silent()
 
     def ask(

@@ -18,6 +18,7 @@ from zhuque.device.link import ROOT
 from zhuque.device.syntax import module_of
 
 # The stubs in on_board/ are sources: their `main.py` and `boot.py` are no module of these, and have their lines.
+_STARTED = re.compile(r"zhuque: \S+ (\S+) boot \d+ epoch ")
 _LINE = re.compile(r'File "(\w+)", line \d+, in ([\w<>]+)')
 
 
@@ -28,6 +29,11 @@ def explained(text: str, board: Mapping[str, object], firmware: Path = FIRMWARE)
     """
     known = true_names(board, firmware)
     return _LINE.sub(lambda found: " or ".join(known.get((found[1], found[2]), [found[0]])), text)
+
+
+def versions(text: str) -> list[str]:
+    """The versions of Zhuque that boards named as they started, each once."""
+    return list(dict.fromkeys(_STARTED.findall(text)))
 
 
 def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[tuple[str, str], list[str]]:

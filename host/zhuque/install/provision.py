@@ -50,7 +50,8 @@ class Outcome:
     """What became of the board on a port; it passed when it is that point, proven, and says that it is well.
 
     `how` is `flashed`, `written` (its files alone) or `done before`; `files` were read back, and `rescued` records
-    pulled that nobody had; `kept` is a file with those of another garage.
+    pulled that nobody had; `kept` is a file with those of another garage. `ran` is the version of Zhuque that it ran
+    before, where it said so.
     """
 
     port: str
@@ -60,6 +61,7 @@ class Outcome:
     how: str = ""
     rescued: int = 0
     kept: Path | None = None
+    ran: str = ""
     files: int = 0
     seconds: float = 0.0
     hello: Hello | None = None
@@ -126,7 +128,7 @@ class Provisioner:
         is_done = not self.wish.again and self._is_done(port, found)
         if found.is_ours and not is_done:
             was, flash = self._rescue(port, found.mac)
-            outcome.rescued, outcome.kept = was.records, was.kept
+            outcome.rescued, outcome.kept, outcome.ran = was.records, was.kept, was.firmware
         taken = self.assigner.take(Hardware(found.mac, found.chip, self.base.board, VERSION))
         outcome.point = taken.point
         if taken.is_done and is_done:

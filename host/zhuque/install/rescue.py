@@ -41,11 +41,13 @@ Owner = tuple[str, str]
 @dataclass(frozen=True)
 class Rescued:
     """`records` were pulled that the database lacked; `owner` is the (site, point) whose journal the board holds, None
-    where it holds none that is anybody's. `kept` is the file with what is another's."""
+    where it holds none that is anybody's. `kept` is the file with what is another's. `firmware` is the version of
+    Zhuque that the board runs, "" where it does not say."""
 
     records: int = 0
     owner: Owner | None = None
     kept: Path | None = None
+    firmware: str = ""
 
 
 def rescue(site: Settings, port: str, actor: str, yes: bool, on_part: Callable[[float], None]) -> Rescued:
@@ -57,16 +59,17 @@ def rescue(site: Settings, port: str, actor: str, yes: bool, on_part: Callable[[
     with ConsoleLink(port, _WAIT_S) as link:
         status = link.status()
         if status.get("point") is None:
-            return Rescued()
+            return Rescued(firmware=link.firmware)
         owner = str(status["site"]), str(status["point"])
         if owner[0] != site.name and yes:
-            return Rescued(0, owner)
+            return Rescued(0, owner, firmware=link.firmware)
         if owner[0] != site.name:
             raise RefusedError(
                 f"the board at {port} is {'/'.join(owner)}, of another garage, and may hold records that only that one "
                 f"may bill: `zhuque log pull {'/'.join(owner)} --port {port}` there first, then give --yes here"
             )
-        return Rescued(_pull(site, ConsoleSource(link, *owner, actor), on_part), owner)
+        records = _pull(site, ConsoleSource(link, *owner, actor), on_part)
+        return Rescued(records, owner, firmware=link.firmware)
 
 
 def rescue_silent(

@@ -14,9 +14,9 @@ from click.testing import CliRunner
 from tests.fakes import esp32_image
 from tests.fakes.collecting import rows, wait_for
 from tests.fakes.garage import make_site
-from tests.host.conftest import NewBoard, Serve
+from tests.host.conftest import STOCK, NewBoard, Serve
 from tests.host.install.conftest import OldPoint
-from zhuque.cli import main
+from zhuque.cli import main, versions
 from zhuque.device import filesystem, flasher, layout
 from zhuque.device.console_link import ConsoleLink
 from zhuque.device.flasher import Flasher, Progress
@@ -121,6 +121,21 @@ def test_a_board_that_runs_the_same_application_gets_only_its_files(
     assert (outcome.point, outcome.how) == ("p05", "written")
     assert set(files(board)) == {*zq10.files, "config.json", "ca.der"}
     assert config(board)["calibration"] == calibration  # it is the board's, whatever point that becomes
+
+
+def test_the_version_that_a_board_ran_is_told(
+    done: tuple[Settings, VirtualBoard], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A newer one is replaced, too: that is the installer's to know."""
+    site, board = done
+    monkeypatch.setattr(versions, "VERSION", "0.0.9")
+    (tmp_path / "stock.bin").write_bytes(STOCK)
+    words = ["--points", "p01", "--port", board.address, "--site", str(site.folder), "--again"]
+    told = CliRunner().invoke(main, ["provision", *words, "--firmware", str(tmp_path / "stock.bin")])
+    assert told.exit_code == 0, told.output
+    notes = [line for line in told.stderr.splitlines() if line.startswith("note: ")]
+    ran = "note: p01 ran Zhuque 0.1.0, newer than this 0.0.9, which it runs now; provision it with the newer one"
+    assert notes == [ran]
 
 
 def test_what_changed_in_the_site_is_given_to_a_board_that_was_done(
