@@ -58,12 +58,12 @@ class Judge:
         self.last_ma = array("i", zeros)
         # What flows as far as is known: of an open relay with a silent meter, UNKNOWN_MA.
         self.flowing_ma = array("i", zeros)
+        self._before_ma = array("i", zeros)  # the same at the last tick
         self.found = array("i", zeros)  # bits of the causes that trip each socket, of the last tick
         self._any = False  # one of them is set
         # Of the tick that is judged:
         self._dt_ms = 0
         self._closed = 0
-        self._before_ma = array("i", zeros)  # what `last_ma` was, where a gap went before
         self._slow_ma = array("i", zeros)  # the last filtered current that was good
         self._over = bytearray(sockets)
         self._inrush_ms = array("i", zeros)
@@ -128,17 +128,12 @@ class Judge:
         """True when any socket trips now: `found` says which, and why. closed: bit i, relay i was closed until now."""
         self._dt_ms = dt_ms
         self._closed = closed
-        if self._any:
-            self._forget()
-        if reading.cut:
-            self._take_cut(reading.cut)
+        if self._any or reading.cut:
+            self._begin(reading.cut)
         if closed != self._all:
             self._look_at_open(reading)
-        if dt_ms > STEP_MS:
-            self._keep_before()
         self._hear_fast(min(dt_ms, _LONGEST_MS), reading)
-        self._hear_slow(reading)
-        if self._heat(dt_ms):
+        if self.replica.heat(dt_ms, self._hear_slow(reading)):
             self._find_hot()
         return self._any
 
@@ -146,16 +141,11 @@ class Judge:
         self.found[i] |= bits
         self._any = True
 
-    def _forget(self):
-        self._any = False
+    def _begin(self, cut):
+        """With what the meter chip itself has cut, and nothing else."""
+        self._any = cut > 0
         for i in range(self._sockets):
-            self.found[i] = 0
-
-    def _take_cut(self, cut):
-        """What the meter chip itself has cut."""
-        for i in range(self._sockets):
-            if cut >> i & 1:
-                self._find(i, OVERCURRENT_INSTANT)
+            self.found[i] = OVERCURRENT_INSTANT if cut >> i & 1 else 0
 
     def _hear_fast(self, dt_ms, reading):
         """A new current: inrush begins with a rise from nothing; two windows above the threshold trip."""
@@ -169,7 +159,7 @@ class Judge:
         for i in range(self._sockets):
             counted_ms[i] += dt_ms
             if inrush_ms[i]:
-                self._run_inrush(i, dt_ms)
+                inrush_ms[i] = max(0, inrush_ms[i] - dt_ms)
             if not ok[i]:
                 self._fall_silent(i, dt_ms)
                 continue
@@ -183,15 +173,12 @@ class Judge:
                 if ma >= self._instant_ma or self._over[i]:
                     self._count_window(i, ma)
 
-    def _run_inrush(self, i, dt_ms):
-        self._inrush_ms[i] = max(0, self._inrush_ms[i] - dt_ms)
-
     def _count_window(self, i, ma):
         if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):
             self._over[i] = 0
-            return
-        self._over[i] = min(self._over[i] + 1, INSTANT_WINDOWS)
-        if self._over[i] >= INSTANT_WINDOWS:
+        elif self._over[i] < INSTANT_WINDOWS - 1:
+            self._over[i] += 1
+        else:
             self._find(i, OVERCURRENT_INSTANT)
 
     def _fall_silent(self, i, dt_ms):
@@ -202,7 +189,11 @@ class Judge:
             self.stale[i] = 1
 
     def _hear_slow(self, reading):
-        """The slow set, which comes in turn, and what flows by all that is known."""
+        """The slow set, which comes in turn, and what flows by all that is known; returns what heats.
+
+        That is what flows; over a gap, the larger of the currents at its two ends.
+        """
+        self.flowing_ma, self._before_ma = self._before_ma, self.flowing_ma
         ok = reading.slow_ok
         current_ma = reading.current_ma
         power_mw = reading.power_mw
@@ -211,7 +202,9 @@ class Judge:
         stale = self.stale
         last_ma = self.last_ma
         flowing_ma = self.flowing_ma
+        before_ma = self._before_ma
         closed = self._closed
+        gap = self._dt_ms > STEP_MS
         for i in range(self._sockets):
             if ok[i]:
                 slow_ma[i] = current_ma[i]
@@ -230,6 +223,9 @@ class Judge:
                 ma = UNKNOWN_MA  # what a silent meter said last does not flow
             # Else the fast one alone: the filtered current of an open relay falls slowly.
             flowing_ma[i] = ma
+            if gap and (ma == UNKNOWN_MA or ma > before_ma[i]):
+                before_ma[i] = ma
+        return before_ma if gap else flowing_ma
 
     def _fall_slowly_silent(self, i):
         self._slow_bad_ms[i] = min(self._slow_bad_ms[i] + min(self._dt_ms, _LONGEST_MS), FOREVER)
@@ -253,21 +249,6 @@ class Judge:
         self._power_ms[i] = run(self._power_ms[i], above, self._dt_ms)
         if self._power_ms[i] > OVERPOWER_MS:
             self._find(i, OVERPOWER)
-
-    def _keep_before(self):
-        for i in range(self._sockets):
-            self._before_ma[i] = self.last_ma[i]
-
-    def _heat(self, dt_ms):
-        """True when any socket's wiring is too hot. Over a gap counts the larger of the currents at its two ends."""
-        if dt_ms <= STEP_MS:
-            return self.replica.heat(dt_ms, self.flowing_ma)
-        before = self._before_ma
-        for i in range(self._sockets):
-            ma = self.flowing_ma[i]
-            if ma == UNKNOWN_MA or ma > before[i]:
-                before[i] = ma
-        return self.replica.heat(dt_ms, before)
 
     def _find_hot(self):
         for i in range(self._sockets):

@@ -34,9 +34,7 @@ class Replica:
 
         Where the current is UNKNOWN_MA nothing heats, nothing cools and nothing trips.
         """
-        if dt_ms > LONGEST_MS:
-            return self._heat_unseen(currents_ma)
-        while dt_ms > STEP_MS:
+        while STEP_MS < dt_ms <= LONGEST_MS:
             self._step(STEP_MS, currents_ma)
             dt_ms -= STEP_MS
         return self._step(dt_ms, currents_ma)
@@ -51,22 +49,15 @@ class Replica:
             x = currents_ma[i]
             if x >= 0:
                 x = x * 2048 // rated_ma if x < cap_ma else _CAP
+                x = x * x >> 4
                 now = theta[i]
-                x = ((x * x >> 4) - now) * dt_ms + rest[i]
-                rest[i] = x % TAU_MS
-                now += x // TAU_MS
+                if dt_ms <= STEP_MS:
+                    x = (x - now) * dt_ms + rest[i]
+                    rest[i] = x % TAU_MS
+                    now += x // TAU_MS
+                elif x > now:
+                    now = x  # unseen for so long: heated all the way, cooled not at all
                 theta[i] = now
                 if now >= THETA_TRIP:
                     hot = True
-        return hot
-
-    def _heat_unseen(self, currents_ma):
-        """Heated all the way, cooled not at all."""
-        hot = False
-        for i in range(len(self.theta)):
-            ma = currents_ma[i]
-            if ma >= 0:
-                x = ma * 2048 // self._rated_ma if ma < self._cap_ma else _CAP
-                self.theta[i] = max(self.theta[i], x * x >> 4)
-                hot = hot or self.theta[i] >= THETA_TRIP
         return hot
