@@ -16,8 +16,11 @@ from zhuque.sim.broker import free_port as find_free_port
 from zhuque.sim.tools import ToolMissingError, find_micropython
 
 pytest_plugins = ["tests.branches"]
-# A shell without job control has what it runs in the background ignore Ctrl-C, and so would every program started here.
+# A shell without job control has what it runs in the background ignore Ctrl-C and Ctrl-\, nohup SIGHUP,
+# and so would every program started here.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 # Their tests share nothing that is dear to make, and take long: each may go to another process. Those with boards, too:
 # a virtual board's port has a name of its own, a link, and the kernel gives out the device behind it to nobody else
 # while any program has one of its ends open.

@@ -193,7 +193,10 @@ class Judge:
 
         That is what flows; over a gap, the larger of the currents at its two ends.
         """
-        self.flowing_ma, self._before_ma = self._before_ma, self.flowing_ma
+        before_ma = self.flowing_ma
+        flowing_ma = self._before_ma
+        self.flowing_ma = flowing_ma
+        self._before_ma = before_ma
         ok = reading.slow_ok
         current_ma = reading.current_ma
         power_mw = reading.power_mw
@@ -201,8 +204,6 @@ class Judge:
         bad_ms = self._slow_bad_ms
         stale = self.stale
         last_ma = self.last_ma
-        flowing_ma = self.flowing_ma
-        before_ma = self._before_ma
         closed = self._closed
         gap = self._dt_ms > STEP_MS
         for i in range(self._sockets):
