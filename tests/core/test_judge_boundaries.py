@@ -97,6 +97,14 @@ def test_what_the_chip_has_cut_trips_at_once_whatever_its_current_was():
                 assert seat.judge.found[1] == bits
 
 
+def test_a_cut_of_any_socket_is_told():
+    for i in range(3):
+        seat = Seat()
+        seat.reading.cut = 1 << i
+        assert seat.judge.judge(20, 0b111, seat.reading) is True
+        assert [bool(bits) for bits in seat.judge.found] == [n == i for n in range(3)]
+
+
 def test_a_current_that_goes_on_for_ever_is_said_every_time():
     seat = Seat()
     seat.step(ma=1000)
