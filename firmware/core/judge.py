@@ -87,6 +87,7 @@ class Judge:
 
     def opens(self, i):
         """Socket i's relay is about to open: from then on a current through it means that it is welded."""
+        self.flowing_ma[i] = UNKNOWN_MA if self.stale[i] else self.last_ma[i]
         self._open_anew(i)
 
     def _open_anew(self, i):
@@ -278,7 +279,7 @@ class Judge:
     def _judge_open(self, i, reading):
         if reading.fast_ok[i]:
             # A slow meter speaks in one tick of many: the time since its last reading passed, too.
-            passed_ms = self._silent_ms[i] + min(self._dt_ms, _LONGEST_MS)
+            passed_ms = min(self._silent_ms[i] + self._dt_ms, _LONGEST_MS)
             self._weld_ms[i] = run(self._weld_ms[i], reading.fast_ma[i] > self._weld_ma, passed_ms)
         if reading.slow_ok[i]:
             self._leak_ms[i] = run(self._leak_ms[i], reading.current_ma[i] > self._leak_ma, self._dt_ms)

@@ -235,7 +235,7 @@ class Point:
 
     def _resume(self, i, session, uptime_ms, unix):
         """The reclose is in the journal before the relay is asked for."""
-        if not self.journal.ready(1):
+        if self.restart_asked or not self.journal.ready(1):
             return
         session.resume()
         self._session_record("session_checkpoint", i, uptime_ms, unix, resumed=session.recloses)

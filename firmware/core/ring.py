@@ -45,6 +45,7 @@ class Ring:
         self.checkpoint = None
         self.checkpoint_seq = 0
         self.damaged = 0
+        self.recovered = False  # until then nothing is written or erased: it might be what was locked
         self.lost_unstored = 0
         self._at = (NONE, 0, 0)  # cursor: block, offset, and the lowest seq that can follow there
 
@@ -54,7 +55,9 @@ class Ring:
         """Find the journal's state on flash; returns problems as (alarm, text), empty when all is well."""
         from .ring_recovery import recover
 
-        return recover(self, self._new_epoch)
+        problems = recover(self, self._new_epoch)
+        self.recovered = True
+        return problems
 
     def block(self, ring):
         """The flash block of a place in the ring."""

@@ -7,6 +7,8 @@ import asyncio
 import sys
 
 PERIOD_MS = 500
+# A lockout is journalled within this time: the supply may go with what tripped, when a breaker upstream opens too.
+_LOOK_MS = 100
 # After an internal fault: time to journal the trip and end the sessions before the restart.
 _RESTART_AFTER_MS = 2000
 
@@ -15,7 +17,9 @@ async def record_loop(point, clock, protect, restart):
     """Runs for ever; `restart()` is machine.reset. In safe mode no fault restarts the board again."""
     protection = point.protection
     fault_ms = 0
+    slept_ms = PERIOD_MS
     while True:
+        changes = protection.changes
         try:
             now = clock.uptime_ms(), clock.unix()
             if protection.fault and not fault_ms:
@@ -24,7 +28,7 @@ async def record_loop(point, clock, protect, restart):
                 report(point, protect, now)
             point.update(*now)
         except Exception as e:  # noqa: BLE001 - reported, and the board restarts
-            if fault_ms < PERIOD_MS:
+            if not fault_ms:
                 sys.print_exception(e)
             protection.fail()
             if protect.safe_mode:
@@ -34,7 +38,10 @@ async def record_loop(point, clock, protect, restart):
             await asyncio.sleep_ms(_RESTART_AFTER_MS)  # the reply leaves first
             restart()
         if protection.fault:
-            fault_ms += PERIOD_MS
+            fault_ms += slept_ms
             if fault_ms >= _RESTART_AFTER_MS and not protect.safe_mode:
                 restart()
-        await asyncio.sleep_ms(PERIOD_MS)
+        slept_ms = 0
+        while slept_ms < PERIOD_MS and not (slept_ms and protection.changes != changes):
+            await asyncio.sleep_ms(_LOOK_MS)
+            slept_ms += _LOOK_MS

@@ -217,6 +217,24 @@ def test_checkpoints():
     raises(ValueError, journal.write_checkpoint, bytes(3801))
 
 
+def test_nothing_is_written_before_the_journal_is_recovered():
+    """Recovery may fail for want of memory: then what was locked is on the flash, and must still be there next time."""
+    flash = Flash()
+    journal = filled(flash, 200)
+    assert journal.write_checkpoint(b"locked")
+    before = [bytes(block) for block in flash.data]
+    journal = Journal(flash, lambda: OTHER)
+    assert not journal.recovered and not journal.ready(1)
+    for i in range(MAX_PENDING):
+        journal.append(end_record(i))
+        journal.prepare()
+    assert not journal.write_checkpoint(b"nothing is locked") and journal.pending == MAX_PENDING
+    assert not Journal(flash, lambda: OTHER).write_checkpoint(b"nothing is locked")
+    assert before == [bytes(block) for block in flash.data]
+    again, problems = opened(flash)
+    assert again.recovered and again.checkpoint == b"locked" and again.last_seq == 200 and not problems
+
+
 def test_checkpoints_keep_what_is_stored():
     flash = Flash()
     journal = filled(flash, 20)

@@ -182,6 +182,20 @@ def test_nothing_starts_on_a_board_that_is_about_to_restart():
     assert wall.word == 0 and not wall.point.is_charging
 
 
+def test_no_session_resumes_before_a_restart_that_was_asked_for():
+    wall = charging()
+    wall.mv = 100_000
+    wall.live(4)
+    assert wall.state(3) == "suspended"
+    wall.mv = 230_000
+    assert wall.command(id="b1", op="reboot", actor="operator:li")["ok"]
+    wall.live(120)
+    assert wall.state(3) == "suspended" and wall.word == 0 and wall.point.sessions[2].recloses == 0
+    wall.point.restart_asked = False
+    wall.live(1)
+    assert wall.word == 4
+
+
 def test_a_session_resumes_only_once_its_record_fits():
     wall = charging()
     wall.silent[2] = True

@@ -575,6 +575,19 @@ def test_what_each_socket_counts_for_in_the_sum():
     assert guard.load.closed_ms[0] == FOREVER
 
 
+def test_what_has_just_tripped_counts_as_the_open_socket_that_it_is():
+    for stale, counts in ((0, 4000 + 3800), (1, 4000)):
+        guard, reading = closed(0, 1)
+        for i, fast_ma, slow_ma in ((0, 3800, 5100), (1, 4000, 4000)):
+            guard.load.closed_ms[i] = 60_000
+            reading.fast_ma[i], reading.current_ma[i] = fast_ma, slow_ma
+        guard.step(20, reading)
+        assert guard.load.total_ma == 9100 and guard.word == 3
+        reading.cut = 1
+        guard.judge.stale[0] = stale
+        assert guard.step(20, reading) == 2 and guard.load.total_ma == counts
+
+
 def test_the_newest_is_the_one_that_closed_last():
     guard, _ = bare()
     assert guard.load.newest(guard.word) == WHOLE

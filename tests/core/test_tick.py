@@ -542,6 +542,23 @@ def test_the_session_loop_keeps_relays_closed():
     assert loop.board.guard.word == 1 and not loop.board.guard.fault and not loop.point.alarms
 
 
+def test_a_trip_waits_no_half_second_for_its_record():
+    loop = Loop(0)
+    loop.run(5)
+    seen = []
+
+    def update(uptime_ms, unix):
+        seen.append((uptime_ms, loop.point.protection.trips.take() is not None))
+        loop.point.protection.renew()
+        if uptime_ms == 6000:
+            loop.board.bench.ma[0] = 1 << 20  # from the next tick on: two windows, and it is cut
+
+    loop.point.update = update
+    loop.run(2)
+    assert loop.board.guard.latched[0] and (6100, True) in seen and (6600, False) in seen
+    assert [at for at, trip in seen if trip] == [6100]
+
+
 def test_a_session_loop_that_raises_restarts_the_board():
     loop = Loop(0)
     loop.run(5)
