@@ -79,8 +79,8 @@ class Journal(Ring):
 
     def _write(self, payload):
         """Program the next record, into a new block where this one is full; False when there is no room."""
-        if not self.recovered:
-            return False
+        if self.erase_next == NONE:
+            return False  # not recovered
         raw = frame(self.raw_epoch, self.last_seq + 1, payload)
         if self.offset + len(raw) <= self.size:
             if self.window.program(self.block(self.head), self.offset, raw):
@@ -113,7 +113,7 @@ class Journal(Ring):
 
     def prepare(self):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
-        if not self.recovered:
+        if self.erase_next == NONE:
             return
         if self.ahead == NONE:
             ring = self.erase_next
@@ -135,7 +135,7 @@ class Journal(Ring):
 
         It is refused while records wait: it may tell of what they tell, and replay would then miss or repeat it.
         """
-        if self._waiting or not self.recovered:
+        if self._waiting or self.erase_next == NONE:
             return False
         return self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
 

@@ -18,7 +18,8 @@ class Ring:
     """The reading half of core/journal.Journal, which says what the attributes mean that are there for all.
 
     For core/ring_recovery and the journal: `head` is the newest block (NONE before the first record), `offset` where
-    its next frame goes, `ahead` the erased block that follows, `erase_next` the one to erase when there is none,
+    its next frame goes, `ahead` the erased block that follows, `erase_next` the one to erase when there is none
+    (NONE until `recover` came through: what nobody has read is neither written over nor erased, locks are in it),
     `firsts` the first seq of each block (0: not a block of this journal), `seen_damage` a 1 where damage was told.
     """
 
@@ -38,14 +39,13 @@ class Ring:
         self.serial = 0
         self.head = self.ahead = NONE
         self.offset = self.size
-        self.erase_next = 0
+        self.erase_next = NONE
         self.first_seq = 1
         self.last_seq = 0
         self.stored_seq = 0
         self.checkpoint = None
         self.checkpoint_seq = 0
         self.damaged = 0
-        self.recovered = False  # until then nothing is written or erased: it might be what was locked
         self.lost_unstored = 0
         self._at = (NONE, 0, 0)  # cursor: block, offset, and the lowest seq that can follow there
 
@@ -55,9 +55,7 @@ class Ring:
         """Find the journal's state on flash; returns problems as (alarm, text), empty when all is well."""
         from .ring_recovery import recover
 
-        problems = recover(self, self._new_epoch)
-        self.recovered = True
-        return problems
+        return recover(self, self._new_epoch)
 
     def block(self, ring):
         """The flash block of a place in the ring."""

@@ -26,6 +26,7 @@ def recover(ring, new_epoch):
         _find_end(ring, problems)
     _take_checkpoint(ring, problems, found)
     _look_ahead(ring)
+    ring.erase_next = (ring.head + 1) % ring.count
     return problems
 
 
@@ -121,7 +122,6 @@ def _report_damage(ring, problems, text):
 def _look_ahead(ring):
     """Is the next block erased? One that was half erased, the oldest, is given up."""
     n = (ring.head + 1) % ring.count
-    ring.erase_next = n
     if ring.window.is_erased(ring.block(n)):
         ring.ahead = n
         return
