@@ -559,6 +559,29 @@ def test_a_trip_waits_no_half_second_for_its_record():
     assert [at for at, trip in seen if trip] == [6100]
 
 
+def test_who_locks_at_every_call_is_called_ten_times_a_second_and_no_more():
+    loop = Loop(0)
+    loop.run(5)
+    calls = []
+
+    def update(uptime_ms, unix):
+        calls.append(uptime_ms)
+        if len(calls) > 100:
+            raise SystemExit  # nobody else came to run
+        loop.point.protection.lock(1, 1 << (len(calls) % 2))
+        loop.point.protection.renew()
+
+    loop.point.update = update
+    assert loop.run(1) is None and calls == list(range(5000, 6000, 100))
+
+
+def test_a_fault_from_before_the_loop_began_restarts_the_board_too():
+    loop = Loop()
+    loop.board.guard.fail_now(FAULT_TICK)
+    restarted, _ = _quietly(loop.run, 10)
+    assert restarted == 1500
+
+
 def test_a_session_loop_that_raises_restarts_the_board():
     loop = Loop(0)
     loop.run(5)
