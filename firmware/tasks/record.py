@@ -42,6 +42,8 @@ async def record_loop(point, clock, protect, restart):
             if fault_ms >= _RESTART_AFTER_MS and not protect.safe_mode:
                 restart()
         slept_ms = 0
-        while slept_ms < PERIOD_MS and not (slept_ms and protection.changes != changes):
+        while slept_ms < PERIOD_MS:
             await asyncio.sleep_ms(_LOOK_MS)
             slept_ms += _LOOK_MS
+            if protection.changes != changes:
+                break
