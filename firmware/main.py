@@ -24,6 +24,7 @@ CPU_HZ = const(240_000_000)
 METER_RETRY_S = const(10)
 METER_LOOK_MS = const(500)
 TRUST_AGAIN_LOOKS = const(10)
+MUTE_LOOKS = const(10)
 # A set-up silences the meters for a while: after each there is to be time to hear whether their line is quiet.
 NOISY_LOOKS = const(60)
 THERMOMETER_MS = const(2000)
@@ -108,23 +109,29 @@ class Board:
     async def _watch_meter(self):
         await self._set_up_meter()
         self.protect.meter = self.meter
-        looks = distrusted = 0
+        looks = distrusted = mute = 0
         while True:
             await asyncio.sleep_ms(METER_LOOK_MS)
             before, distrusted = distrusted, self.protection.distrusted
             looks = 1 if distrusted & ~before else looks + 1  # since the last socket that came to it
+            mute = 0 if any(self.reading.slow_ok) else mute + 1
             if self.meter.wrong != self.protect.meter_wrong:
                 await self._mend_meter()
+            elif mute >= MUTE_LOOKS:  # whatever hangs there; a meter that does not answer says why
+                mute = 0
+                await self._set_up_meter()
             elif distrusted and looks >= (NOISY_LOOKS if self.protection.noisy else TRUST_AGAIN_LOOKS):
                 looks = 0
                 await self._trust_again()
 
     async def _mend_meter(self):
-        say("meter: registers were found changed; it is set up again")
+        say("meter: registers were found changed, or a chip was lost; it is set up again")
         await self._set_up_meter()  # the tick that found it opened every relay
         self.protection.trust()
         now = self.clock.uptime_ms(), self.clock.unix()
-        self.point.alarm("meter_rewritten", now[0], now[1], "registers changed by themselves")
+        self.point.alarm(
+            "meter_rewritten", now[0], now[1], "registers changed, or a chip was lost: it was set up again"
+        )
 
     async def _trust_again(self):
         """What was distrusted for what it said is set up and read back anew, unless others charge by the same chip."""

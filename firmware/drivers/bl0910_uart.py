@@ -11,9 +11,8 @@ slow for the instantaneous stage (`instant` is False), which a breaker must be; 
 wired, are as fast as ever.
 
 Rules: as in meter_bl0910.py. An answer is four bytes that come after the question, whose sum has the register in it:
-more or fewer bytes are a bad answer, for a sum of one byte is little. After 25 bad answers in a row the bus hangs, or
-the chip is gone: `wrong` asks for `configure`, which sets up the UART, resets the chip's (data sheet 5.2.5) and writes
-anew.
+more or fewer bytes are a bad answer, for a sum of one byte is little. `configure` sets up the UART and resets the
+chip's (data sheet 5.2.5), whatever they hung in.
 """
 
 from wire.units import const
@@ -25,7 +24,6 @@ from .meter_setup import sleep_ms
 _READ = const(0x35)
 _WRITE = const(0xCA)
 _BAUD = const(19200)  # /CS high, SCLK low; the chip's pins set it (data sheet 5.2.1)
-_LOST_ANSWERS = const(25)
 _ANSWER_MS = const(20)
 # What is asked for: a kind each.
 _NOTHING = const(0)
@@ -64,7 +62,6 @@ class BL0910Uart(BL0910):
         self._fast = 0
         self._rest = 0
         self._slow_bad = 0
-        self._lost = 0
 
     def clear_bus(self):
         """The chip resets its UART after 32 bits of low level: a zero byte at a quarter of the rate is 36."""
@@ -73,7 +70,6 @@ class BL0910Uart(BL0910):
         sleep_ms(20)
         self._uart.init(baudrate=self._baud, bits=8, parity=None, stop=1, timeout=0)
         self._kind = _NOTHING
-        self._lost = 0
 
     def write(self, address, value):
         """A register; what came of it is read back later."""
@@ -117,11 +113,7 @@ class BL0910Uart(BL0910):
             if not heard and not self._waited:
                 self._waited = True  # an answer may take until the second poll
                 return 0
-            raw = self._raw(heard)
-            self._lost = self._lost + 1 if raw < 0 else 0
-            if self._lost == _LOST_ANSWERS:
-                self.wrong = (self.wrong + 1) & 0xFFFFFF
-            bad = self._take(reading, raw)
+            bad = self._take(reading, self._raw(heard))
         self._next(reading)
         return bad
 

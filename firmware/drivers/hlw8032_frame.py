@@ -9,7 +9,8 @@ Rules. The state byte is not in the sum, so that only values which it can have a
 chip says that it is complete (bits 6, 5, 4 of `adj`: voltage, current, power). "Over range" (state Fx, bits 3, 2, 1)
 means a pulse that takes too long: a value near zero, where the voltage is there to say so. A period of zero is none.
 The time that a pulse of power has lasted so far gives an upper bound of the power. A current beside a power that low is
-not told from none: without a load, and even without mains, the registers show 0.05 to 0.25 A.
+not told from none: without a load, and even without mains, the registers show 0.05 to 0.25 A. A current near zero
+beside a power, or a power near zero beside a current, is a damaged state byte, and not believed.
 
 Sources: the data sheets as public drivers state them, and owners' captures; input range 43.75 mV peak.
 """
@@ -40,6 +41,7 @@ _GOOD_STATE = const(0x55)
 _UNCALIBRATED = const(0xAA)
 MARK = const(0x5A)
 _RAW_MAX = const(0xFFFFFF)
+_SOME_MW = const(20000)
 _MAINS_MV = const(10000)  # below it there is no mains, and what is shown of the power is noise
 
 
@@ -111,10 +113,13 @@ def _take_power(frame, scale, values):
 
 def _take_current(frame, scale, values):
     if _flags(frame) & 4:
-        values[FAST_MA] = 0 if values[VOLTAGE_MV] != UNKNOWN else UNKNOWN
+        values[FAST_MA] = 0 if values[VOLTAGE_MV] != UNKNOWN and values[POWER_MW] <= _SOME_MW else UNKNOWN
     elif frame[20] & 0x20:
         values[FAST_MA] = _milli(frame, 8, scale[1])
-    if values[POWER_MW] != UNKNOWN and not _flags(frame) & 2:
+    if _flags(frame) & 2:
+        if values[FAST_MA] >= QUIET_MA:
+            values[POWER_MW] = UNKNOWN
+    elif values[POWER_MW] != UNKNOWN:
         values[CURRENT_MA] = values[FAST_MA]
 
 

@@ -2,8 +2,8 @@
 
 Strategy: a poll takes what came and looks at every byte whether the last 24 are a frame.
 
-Rules. `poll` never waits and never allocates. The sum is one byte, so that a coefficient which changes makes the frame
-suspect: it is taken when the next one says the same. Pulses of power are seconds apart at a low load: meanwhile the
+Rules. `poll` never waits and never allocates. The sum is one byte, and the state is not in it: a frame in which the
+state or a coefficient has changed is suspect, and taken when the next one says the same. Pulses of power are seconds apart at a low load: meanwhile the
 reading gets the last value, or the bound that the pulse gives where that is less, and a current below QUIET_MA is none.
 Energy has a counter of 16 bits and a carry; it is added up here in milliwatt-hours, which is what `count` holds. A
 counter that falls, or jumps by more than the meter could measure, was reset. After a stall the bytes that waited are of
@@ -50,7 +50,6 @@ _PULSES = const(0x1FFFF)  # 16 bits and the carry
 _MOST_PULSES = const(512)  # between two frames in a row: 8 kW make fewer than 200
 _MOST_AFTER_GAP = const(8192)
 _SILENT_POLLS = const(18)  # about three frames
-_LOST_SILENCES = const(14)  # about 5 s
 _SET_UP_MS = const(400)
 
 
@@ -59,7 +58,7 @@ class HLW8032(Calibrated):
 
     `section` is board.json's `meter`: shunt_uohm, divider_high_ohm, divider_low_ohm, floor_ma (below it a current is
     not told from none), uart {id, rx}; tx may be left out. Nothing is written to this chip, so there is nothing to
-    audit; `wrong` counts silences of 5 s, modulo 2**24: `configure` then sets up the UART anew.
+    audit, and nothing to be found `wrong`.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
@@ -69,11 +68,11 @@ class HLW8032(Calibrated):
     settle_ms = 2000  # at no load the last pulse of current takes that long to be replaced
     energy_mws_num = 3600
     energy_mws_den = 1
+    wrong = 0
 
     def __init__(self, uart, section):
         self.floor_ma = self.rms_floor_ma = section["floor_ma"]
         self.full_scale_ma = _FULL_SCALE_UV * 10 * _USABLE_PERCENT // section["shunt_uohm"]
-        self.wrong = 0
         self._scale = board_scales(section)
         # A pulse is worth no more, whatever the chip's coefficient.
         self.count_step = fine(_COEFFICIENT_MAX, self._scale[3]) // _MJ_PER_MWH + 1
@@ -83,19 +82,18 @@ class HLW8032(Calibrated):
         self._window = Window(FRAME)
         self._values = values()
         self._coefficients = bytearray(9)
+        self._state = 0
         self._power_mw = 0
         self._pulses = -1  # at the last frame
         self._most = _MOST_PULSES
         self._rest_mj = 0
         self._mwh = 0
         self._silent = 0
-        self._silences = 0
         self._busy = False
 
     def configure(self):
         """Waits up to 0.4 s for two frames in a row; raises MeterError. There is nothing to write."""
         self._busy = True
-        self._silences = 0
         try:
             self._uart.init(baudrate=BAUD, bits=8, parity=0, stop=1, timeout=0)  # whatever it hung in
             heard = self._listen()
@@ -165,8 +163,9 @@ class HLW8032(Calibrated):
         return is_state(state) and (window.sum - state - MARK - 2 * last) & 255 == 0
 
     def _is_steady(self):
-        """True when the three coefficients are those of the frame before."""
-        same = True
+        """True when the state and the three coefficients are those of the frame before."""
+        same = self._state == self._window.frame[0]
+        self._state = self._window.frame[0]
         for i in range(9):
             byte = self._window.frame[6 * (i // 3) + 2 + i % 3]
             if byte != self._coefficients[i]:
@@ -182,13 +181,9 @@ class HLW8032(Calibrated):
             reading.frames = (reading.frames + 1) & 0xFFFFFF
             reading.errors = (reading.errors + 1) & 0xFFFFFF
             reading.slow_ok[0] = reading.voltage_ok = 0
-            self._silences += 1
-            if self._silences >= _LOST_SILENCES:
-                self._silences = 0
-                self.wrong = (self.wrong + 1) & 0xFFFFFF
 
     def _take(self, reading):
-        self._silent = self._silences = 0
+        self._silent = 0
         self._add_energy()
         reading.count[0] = self._mwh
         got = self._values

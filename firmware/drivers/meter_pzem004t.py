@@ -40,7 +40,6 @@ _PERIOD_POLLS = const(10)
 _TIMEOUT_POLLS = const(8)
 _POLL_MS = const(20)
 _ANSWER_MS = const(160)
-_LOST_ANSWERS = const(25)  # in a row, of whichever meter: about 5 s, and the line hangs
 
 
 class PZEM004T(Calibrated):
@@ -49,13 +48,14 @@ class PZEM004T(Calibrated):
     `section` is board.json's `meter`: addresses (1 to 247), floor_ma (below it a current is not told from none),
     full_scale_ma if it is not 100 A, uart {id, tx, rx}. `slow_ok` stays through one answer that is lost: the next comes
     within a second, and silence is counted by core/protection. Nothing is written to these meters, so there is nothing
-    to audit; `wrong` counts silences of the whole line, modulo 2**24: `configure` then sets up the UART anew.
+    to audit, and nothing to be found `wrong`.
     """
 
     instant = False  # too slow for the instantaneous stage: a breaker must be that
     stale_windows = 5
     energy_mws_num = 3600000  # a count is a watt-hour
     energy_mws_den = 1
+    wrong = 0
 
     def __init__(self, uart, section):
         self._addresses = bytes(section["addresses"])
@@ -73,7 +73,6 @@ class PZEM004T(Calibrated):
         self.settle_ms = 2 * self.window_ms + 1000  # the meter's own mean of about a second
         self.floor_ma = self.rms_floor_ma = section["floor_ma"]
         self.full_scale_ma = section.get("full_scale_ma", FULL_SCALE_MA)
-        self.wrong = 0
         self.calibrate({})
         self._uart = uart
         self._write = uart.write
@@ -86,7 +85,6 @@ class PZEM004T(Calibrated):
         self._awaited = 0  # polls since the question; 0: nothing is awaited
         self._pause = 0  # polls until the next question
         self._no_voltage = 0
-        self._lost = 0
         self._busy = False
 
     def configure(self):
@@ -111,7 +109,6 @@ class PZEM004T(Calibrated):
         finally:
             self._awaited = 0
             self._pause = 2
-            self._lost = 0
             self._busy = False
 
     def _try(self, address):
@@ -195,7 +192,7 @@ class PZEM004T(Calibrated):
     def _take(self, reading):
         turn = self._turn
         got = self._values
-        self._missed[turn] = self._no_voltage = self._lost = 0
+        self._missed[turn] = self._no_voltage = 0
         ma = got[CURRENT_MA]
         reading.current_ma[turn] = self._current.apply(turn, ma)
         reading.fast_ma[turn] = SATURATED if ma >= self.full_scale_ma else self._current.gain(turn, ma)
@@ -211,9 +208,6 @@ class PZEM004T(Calibrated):
         else:
             reading.errors = (reading.errors + 1) & 0xFFFFFF
         self._missed[turn] = 1
-        self._lost += 1
-        if self._lost == _LOST_ANSWERS:
-            self.wrong = (self.wrong + 1) & 0xFFFFFF
         self._no_voltage += 1
         if self._no_voltage > 3 * self.channels:
             self._no_voltage = 0

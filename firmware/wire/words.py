@@ -8,9 +8,10 @@ POINT_STATES = (
     "starting",  # self-test running
     "ready",
     "misconfigured",  # a value in config.json or board.json is missing or absurd: no relay closes
-    "meter_fault",  # the meter does not answer or failed its self-test: no relay closes
+    "meter_fault",  # the meter does not answer, or says nothing that is valid, or failed its self-test: no relay closes
     "maintenance",
     "safe_mode",
+    "locked",  # a cause of the whole point is locked out: no relay closes before it is reset
 )
 
 REPLY_ERRORS = (

@@ -218,6 +218,38 @@ def test_telemetry_shows_null_for_a_silent_meter():
     assert view.telemetry(wall.point, wall.uptime_ms, wall.clock)["sockets"][2][1:3] == [None, None]
 
 
+def said(wall):
+    status = view.status(wall.point, wall.clock)
+    return status["state"], "; ".join(status["problems"])
+
+
+def test_status_says_what_keeps_every_relay_open():
+    wall = Wall()
+    wall.point.state = "ready"
+    wall.live(10)
+    assert said(wall) == ("ready", "")
+    for i in range(9):
+        wall.silent[i] = True
+    wall.live(10)
+    assert said(wall) == ("ready", ""), "one socket can be used"
+    wall.silent[9] = True
+    wall.live(1)
+    assert said(wall) == ("meter_fault", "the meter gives no valid reading: every relay is open")
+    wall.silent[:] = [False] * 10
+    wall.live(10)
+    wall.mv = 160_000
+    wall.live(5)
+    assert said(wall) == ("ready", "every relay is open: undervoltage")
+    wall.active = causes.SMOKE
+    wall.live(1)
+    assert said(wall) == ("locked", "locked for smoke: remove the cause, then reset the point")
+    wall.active = 0
+    wall.live(1)
+    assert said(wall)[0] == "locked", "until somebody resets it"
+    wall.point.state, wall.point.problems = "safe_mode", ["it crashed"]
+    assert said(wall) == ("safe_mode", "it crashed"), "which is worse, and stays said"
+
+
 def test_half_hours_are_checkpointed():
     wall = charging(seconds=2 * 3600)
     times = [r["time"] for r in wall.records("session_checkpoint")]

@@ -279,6 +279,18 @@ def test_silence_is_noticed_within_half_a_second():
     assert bench.reading.slow_ok[0] == 1
 
 
+def test_a_state_byte_that_is_damaged_is_never_a_reading():
+    """It is not in the sum: any other state that there is could be the true one."""
+    for state in range(256):
+        if state == FRAME[0]:
+            continue
+        damaged = bytes([state]) + FRAME[1:]
+        good, driver, reading = _feed(FRAME * 3 + damaged, 24)
+        assert good == 2 and reading.fast_ma[0] == reading.current_ma[0] > 1000, hex(state)
+        good, driver, reading = _feed(FRAME * 3 + damaged + FRAME * 3, 24)
+        assert good == (4 if state in (0x55, 0xAA) or state > 0xF0 else 5), hex(state)
+
+
 def test_a_damaged_frame_costs_one():
     bench = _ready(230.0, 4.0, 900.0).run(50)
     bench.chips[0].corrupt_next(1)

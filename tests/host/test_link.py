@@ -67,6 +67,11 @@ def test_a_module_that_is_dropped_by_its_name_stays_a_file() -> None:
     assert "core/causes.py" in link(sources)[0]
 
 
+def test_a_text_that_is_the_programs_own_name_drops_nothing() -> None:
+    linked, joined = link({**SOURCES, "late.py": SOURCES["late.py"] + "print('main')\n"})
+    assert joined[-1] == "main.py" and "class Judge" in linked["main.py"]
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

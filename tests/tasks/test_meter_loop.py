@@ -47,6 +47,7 @@ class Life:
         board.problems, board.crashes, board.contactor = [], crashes, contactor
         board.meter, board.protection = self.meter, self.bench.protection
         board.protection.ready = False
+        board.reading = self.bench.reading
         board.protect = SimpleNamespace(
             safe_mode=crashes >= 3, meter_is_safe=crashes <= 3, meter=None, meter_wrong=0
         )
@@ -164,6 +165,31 @@ def test_registers_that_changed_are_written_within_half_a_second_though_a_socket
     assert (
         life.meter.set_ups == 2 and life.board.protect.meter_wrong == 1 and life.alarms == ["meter_rewritten"]
     )
+
+
+def test_a_meter_that_falls_silent_is_set_up_within_five_seconds_and_the_point_says_why(life: Life) -> None:
+    life.live(6000)
+    life.bench.silent[0] = True
+    life.live(10_000)
+    assert life.meter.set_ups == 1 and life.board.point.state == "ready", "the other socket is heard"
+    life.bench.silent[1] = True
+    life.live(4500)
+    assert life.meter.set_ups == 1
+    life.meter.error = OSError("no answer")
+    life.live(1000)
+    assert life.meter.set_ups == 2 and not life.board.protection.ready
+    assert (life.board.point.state, life.board.point.problems) == ("meter_fault", ["meter: no answer"])
+    life.meter.error = None
+    life.bench.silent[:] = [False, False]
+    life.live(10_000)
+    assert life.board.point.state == "ready" and life.board.protection.ready and not life.alarms
+
+
+def test_one_that_answers_and_says_nothing_valid_is_set_up_every_five_seconds(life: Life) -> None:
+    life.live(500)
+    life.bench.silent[:] = [True, True]
+    life.live(16_000)
+    assert life.meter.set_ups == 4 and not life.alarms
 
 
 def test_what_is_found_during_a_set_up_asks_for_the_next_one(life: Life) -> None:

@@ -74,7 +74,7 @@ def _joined(trees: Mapping[str, ast.Module], drivers: Iterable[str]) -> list[str
         for node in trees[name].body:
             for imported in _imported_files(name, node, trees):
                 visit(imported)
-        if name not in _STARTERS and module_of(name) not in texts:
+        if name == ROOT or (name not in _STARTERS and module_of(name) not in texts):
             order.append(name)
 
     for starter in _STARTERS:
