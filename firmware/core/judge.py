@@ -55,6 +55,8 @@ class Judge:
         self.replica = Replica(sockets, limits.rated_ma)
         # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
         self.stale = bytearray([1] * sockets)
+        self._none = bytes(sockets)
+        self._no_ms = array("i", zeros)
         self.last_ma = array("i", zeros)
         # What flows as far as is known: of an open relay with a silent meter, UNKNOWN_MA.
         self.flowing_ma = array("i", zeros)
@@ -133,8 +135,7 @@ class Judge:
             self._begin(reading.cut)
         if closed != self._all:
             self._look_at_open(reading)
-        self._hear_fast(min(dt_ms, _LONGEST_MS), reading)
-        if self.replica.heat(dt_ms, self._hear_slow(reading)):
+        if self.replica.heat(dt_ms, self._hear(min(dt_ms, _LONGEST_MS), reading)):
             self._find_hot()
         return self._any
 
@@ -148,31 +149,80 @@ class Judge:
         for i in range(self._sockets):
             self.found[i] = OVERCURRENT_INSTANT if cut >> i & 1 else 0
 
-    def _hear_fast(self, dt_ms, reading):
-        """A new current: inrush begins with a rise from nothing; two windows above the threshold trip."""
-        ok = reading.fast_ok
+    def _hear(self, dt_ms, reading):
+        """What came of every socket, and what flows by all that is known; returns what heats.
+
+        The fast current: inrush begins with a rise from nothing; two windows above the threshold trip. The slow set
+        comes in turn. What heats is what flows; over a gap, the larger of the currents at its two ends.
+        """
+        before_ma = self.flowing_ma
+        flowing_ma = self._before_ma
+        self.flowing_ma = flowing_ma
+        self._before_ma = before_ma
+        fast_ok = reading.fast_ok
         fast_ma = reading.fast_ma
+        slow_ok = reading.slow_ok
+        current_ma = reading.current_ma
+        power_mw = reading.power_mw
         last_ma = self.last_ma
+        slow_ma = self._slow_ma
         silent_ms = self._silent_ms
         counted_ms = self._counted_ms
         inrush_ms = self._inrush_ms
+        bad_ms = self._slow_bad_ms
+        power_ms = self._power_ms
+        over = self._over
+        stale = self.stale
         due_ms = self._due_ms
+        instant_ma = self._instant_ma
+        most_mw = self._power_mw
+        closed = self._closed
+        gap = self._dt_ms > STEP_MS
+        # Comparing two arrays is quicker than a look at each of ten sockets.
+        any_stale = stale != self._none
+        any_over = over != self._none
+        any_power = power_ms != self._no_ms
         for i in range(self._sockets):
-            counted_ms[i] += dt_ms
             if inrush_ms[i]:
                 inrush_ms[i] = max(0, inrush_ms[i] - dt_ms)
-            if not ok[i]:
+            if fast_ok[i]:
+                silent_ms[i] = 0
+                ma = fast_ma[i]
+                if ma >= INRUSH_FROM_MA > last_ma[i]:
+                    inrush_ms[i] = INRUSH_MS
+                last_ma[i] = ma
+                counted = counted_ms[i] + dt_ms
+                if counted >= due_ms:  # else still the window that was counted last
+                    counted = 0
+                    if ma >= instant_ma or (any_over and over[i]):
+                        self._count_window(i, ma)
+                counted_ms[i] = counted
+            else:
                 self._fall_silent(i, dt_ms)
-                continue
-            silent_ms[i] = 0
-            ma = fast_ma[i]
-            if ma >= INRUSH_FROM_MA > last_ma[i]:
-                inrush_ms[i] = INRUSH_MS
-            last_ma[i] = ma
-            if counted_ms[i] >= due_ms:  # else still the window that was counted last
-                counted_ms[i] = 0
-                if ma >= self._instant_ma or self._over[i]:
-                    self._count_window(i, ma)
+                any_stale = True
+                ma = last_ma[i]
+            if slow_ok[i]:
+                slow = current_ma[i]
+                slow_ma[i] = slow
+                bad_ms[i] = 0
+            else:
+                self._fall_slowly_silent(i, dt_ms)
+                any_stale = True
+                slow = slow_ma[i]
+            if any_stale and stale[i]:
+                self._judge_stale(i, reading)
+            if power_mw[i] > most_mw or (any_power and power_ms[i]):
+                self._judge_power(i, reading)
+            if closed >> i & 1:
+                if slow > ma:
+                    ma = slow
+            elif any_stale and stale[i]:
+                ma = UNKNOWN_MA  # what a silent meter said last does not flow
+            # Else the fast one alone: the filtered current of an open relay falls slowly.
+            flowing_ma[i] = ma
+            if gap and (ma == UNKNOWN_MA or ma > before_ma[i]):
+                before_ma[i] = ma
+        return before_ma if gap else flowing_ma
 
     def _count_window(self, i, ma):
         if ma < (self._inrush_ma if self._inrush_ms[i] else self._instant_ma):
@@ -184,53 +234,13 @@ class Judge:
 
     def _fall_silent(self, i, dt_ms):
         """Silence, counted from the last good reading, makes the socket stale."""
-        self._counted_ms[i] = min(self._counted_ms[i], FOREVER)
+        self._counted_ms[i] = min(self._counted_ms[i] + dt_ms, FOREVER)
         self._silent_ms[i] = min(self._silent_ms[i] + dt_ms, FOREVER)
         if self._silent_ms[i] >= self._stale_ms:
             self.stale[i] = 1
 
-    def _hear_slow(self, reading):
-        """The slow set, which comes in turn, and what flows by all that is known; returns what heats.
-
-        That is what flows; over a gap, the larger of the currents at its two ends.
-        """
-        before_ma = self.flowing_ma
-        flowing_ma = self._before_ma
-        self.flowing_ma = flowing_ma
-        self._before_ma = before_ma
-        ok = reading.slow_ok
-        current_ma = reading.current_ma
-        power_mw = reading.power_mw
-        slow_ma = self._slow_ma
-        bad_ms = self._slow_bad_ms
-        stale = self.stale
-        last_ma = self.last_ma
-        closed = self._closed
-        gap = self._dt_ms > STEP_MS
-        for i in range(self._sockets):
-            if ok[i]:
-                slow_ma[i] = current_ma[i]
-                bad_ms[i] = 0
-            else:
-                self._fall_slowly_silent(i)
-            if stale[i]:
-                self._judge_stale(i, reading)
-            if power_mw[i] > self._power_mw or self._power_ms[i]:
-                self._judge_power(i, reading)
-            ma = last_ma[i]
-            if closed >> i & 1:
-                if slow_ma[i] > ma:
-                    ma = slow_ma[i]
-            elif stale[i]:
-                ma = UNKNOWN_MA  # what a silent meter said last does not flow
-            # Else the fast one alone: the filtered current of an open relay falls slowly.
-            flowing_ma[i] = ma
-            if gap and (ma == UNKNOWN_MA or ma > before_ma[i]):
-                before_ma[i] = ma
-        return before_ma if gap else flowing_ma
-
-    def _fall_slowly_silent(self, i):
-        self._slow_bad_ms[i] = min(self._slow_bad_ms[i] + min(self._dt_ms, _LONGEST_MS), FOREVER)
+    def _fall_slowly_silent(self, i, dt_ms):
+        self._slow_bad_ms[i] = min(self._slow_bad_ms[i] + dt_ms, FOREVER)
         if self._slow_bad_ms[i] >= self._slow_stale_ms:
             self.stale[i] = 1
 

@@ -80,6 +80,8 @@ class Protection:
         self.changes = 0  # counts every change of `latched`: the tick then refreshes its copy in RTC memory
         # Lockouts of each socket, and last those of the whole point.
         self.latched = array("i", zeros + [0])
+        self._none_latched = array("i", zeros + [0])
+        self._none = bytes(sockets)
         self._welded = 0  # bit per socket: its relay is locked as welded, as of the change `_welded_of`
         self._welded_of = -1
         self.distrusted = 0  # bit per socket: its meter must pass the self-test again
@@ -275,7 +277,8 @@ class Protection:
         self._judge_point(dt_ms, reading)
         if self.judge.judge(dt_ms, self.word, reading):
             self._latch_found(reading)
-        self._see_welded()
+        if self.changes != self._welded_of:
+            self._see_welded()
         self._judge_load(dt_ms, reading)
         if self._fail_asked or (self.word and self._lease_ms <= 0):
             self.fail_now(self._fail_asked or FAULT_LEASE)
@@ -286,26 +289,34 @@ class Protection:
     def advance(self, dt_ms):
         """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
         self._lease_ms = max(0, self._lease_ms - dt_ms)
-        dt_ms = min(dt_ms, MAX_GAP_MS)
-        self._since_closing_ms = min(self._since_closing_ms + dt_ms, FOREVER)
-        self._slow_ms = min(self._slow_ms + dt_ms, FOREVER)
-        self._slower_ms = min(self._slower_ms + dt_ms, FOREVER)
+        if dt_ms > MAX_GAP_MS:
+            dt_ms = MAX_GAP_MS
+        if self._since_closing_ms < FOREVER:
+            self._since_closing_ms += dt_ms
+        if self._slow_ms < FOREVER:
+            self._slow_ms += dt_ms
+        if self._slower_ms < FOREVER:
+            self._slower_ms += dt_ms
 
     def _follow_contactor(self, dt_ms):
         """Without its supply nothing was seen of a relay: when it comes back, each must be seen open anew."""
-        if self.has_contactor and self.contactor:
-            self._fed_ms = min(self._fed_ms + dt_ms, FOREVER) if self._fed_ms else self._feed()
-        else:
+        if not self.has_contactor or not self.contactor:
             self._fed_ms = 0
+        elif not self._fed_ms:
+            self._feed()
+        elif self._fed_ms < FED_MS:
+            self._fed_ms += dt_ms
 
     def _feed(self):
         for i in range(self.sockets):
             self.judge.opens(i)
-        return 1  # it closes at the end of this tick: none of the tick's time counts
+        self._fed_ms = 1  # it closes at the end of this tick: none of the tick's time counts
 
     def _judge_point(self, dt_ms, reading):
         """What concerns every socket: the supply, the inputs, the meter as a whole."""
-        self.supply.judge(min(dt_ms, MAX_GAP_MS), reading)
+        if dt_ms > MAX_GAP_MS:
+            dt_ms = MAX_GAP_MS
+        self.supply.judge(dt_ms, reading)
         self._active = reading.active
         self._unread = reading.unread
         tripped = reading.active
@@ -314,21 +325,21 @@ class Protection:
         tripped &= ~self.latched[WHOLE]
         if tripped:
             self._latch(WHOLE, tripped, 0, 0, reading.voltage_mv)
-        self._judge_errors(dt_ms, reading)
-
-    def _judge_errors(self, dt_ms, reading):
-        """More than a tenth of a span's frames were bad; where no socket is heard that is silence, timed elsewhere."""
-        self._span_ms += min(dt_ms, MAX_GAP_MS)
+        self._span_ms += dt_ms
         if self._span_ms >= IMPLAUSIBLE_SPAN_MS:
             self._span_ms = 0
-            frames = reading.frames - self._frames & 0xFFFFFF
-            errors = reading.errors - self._errors & 0xFFFFFF
-            self._frames = reading.frames
-            self._errors = reading.errors
-            if self._is_heard():
-                self.noisy = errors * 100 > frames * IMPLAUSIBLE_PERCENT
-                if self.noisy:
-                    self.distrust()
+            self._judge_errors(reading)
+
+    def _judge_errors(self, reading):
+        """More than a tenth of a span's frames were bad; where no socket is heard that is silence, timed elsewhere."""
+        frames = reading.frames - self._frames & 0xFFFFFF
+        errors = reading.errors - self._errors & 0xFFFFFF
+        self._frames = reading.frames
+        self._errors = reading.errors
+        if self._is_heard():
+            self.noisy = errors * 100 > frames * IMPLAUSIBLE_PERCENT
+            if self.noisy:
+                self.distrust()
 
     def _is_heard(self):
         for i in range(self.sockets):
@@ -377,12 +388,16 @@ class Protection:
         permitted &= ~self.distrusted
         latched = self.latched
         stale = self.judge.stale
+        word = self.word
+        asked = word | self.wanted
+        if permitted == word == asked and stale == self._none and latched == self._none_latched:
+            return  # nearly always: comparing two arrays is quicker than a look at each of ten sockets
         for i in range(self.sockets):
-            mask = 1 << i
+            mask = 1 << i  # what becomes of one socket's bit changes no other's
             if not permitted & mask or latched[i] or stale[i]:
-                if (self.word | self.wanted) & mask:
+                if asked & mask:
                     self._drop(i)
-            elif not self.word & mask and self._may_close() and self.judge.seen_open(i):
+            elif not word & mask and self._may_close() and self.judge.seen_open(i):
                 self._close(i)  # not before: closing it would hide that it is welded
 
     def _drop(self, i):
@@ -399,7 +414,7 @@ class Protection:
     def _close(self, i):
         self.word |= 1 << i
         self._since_closing_ms = 0
-        self.load.closed_ms[i] = 0
+        self.load.closes(i)
         self.judge.closes(i)
 
     def _open(self, i):

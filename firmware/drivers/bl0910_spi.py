@@ -32,7 +32,6 @@ class BL0910Spi(BL0910):
         self.round_ms = 20 * self.channels
         self._transfer = spi.write_readinto  # bound once: binding a method takes heap
         self._cs = cs
-        self._bad = 0
         self._set_frames(self.channels, section.get("burst", 0))
 
     def _set_frames(self, sockets, burst):
@@ -87,7 +86,6 @@ class BL0910Spi(BL0910):
         self._cs(1)
 
     def _round(self, reading):
-        self._address()
         self._exchange()
         bad = self._take_currents(reading) + self._take_slow(reading)
         bad += self._take_voltage(reading, self._value(self._slow_at - 6, RMS_VOLTAGE))
@@ -97,16 +95,14 @@ class BL0910Spi(BL0910):
             self._release()
         return bad
 
-    def _address(self):
-        """Writes the registers whose turn it is into the frames that go out."""
+    def _exchange(self):
+        """All frames, with the registers whose turn it is."""
         out = self._out
         at = self._slow_at + 1
         out[at] = RMS + self._turn
         out[at + 6] = WATT + self._turn
         out[at + 12] = CF_COUNT + self._turn
         out[at + 18] = self._rounds[self._audit]
-
-    def _exchange(self):
         for part in self._parts:
             self._cs(0)
             self._transfer(part[0], part[1])
@@ -114,24 +110,28 @@ class BL0910Spi(BL0910):
 
     def _take_currents(self, reading):
         """As `_value` and `_take_fast`, and units.scale, for all channels: a call costs as much as ten sums."""
-        self._bad = 0
+        frames = self._in
+        ok = reading.fast_ok
+        fast_ma = reading.fast_ma
+        limit = self._limit
+        factors = self._fast_k
+        shifts = self._fast_shift
+        bad = 0
         at = 2
         for i in range(self.channels):
-            raw = self._in[at] << 16 | self._in[at + 1] << 8 | self._in[at + 2]
-            if (_READ + 1 + FAST_RMS + i + (raw >> 16) + (raw >> 8) + raw + self._in[at + 3]) & 255:
-                reading.fast_ok[i] = 0
-                self._bad += 1
+            raw = frames[at] << 16 | frames[at + 1] << 8 | frames[at + 2]
+            if (_READ + 1 + FAST_RMS + i + (raw >> 16) + (raw >> 8) + raw + frames[at + 3]) & 255:
+                ok[i] = 0
+                bad += 1
             else:
-                reading.fast_ok[i] = 1
-                if raw >= self._limit:
-                    raw = SATURATED
+                ok[i] = 1
+                if raw < limit:
+                    k = factors[i]
+                    fast_ma[i] = ((raw >> 12) * k + (((raw & 4095) * k) >> 12)) >> shifts[i]
                 else:
-                    raw = (
-                        (raw >> 12) * self._fast_k[i] + (((raw & 4095) * self._fast_k[i]) >> 12)
-                    ) >> self._fast_shift[i]
-                reading.fast_ma[i] = raw
+                    fast_ma[i] = SATURATED
             at += 6
-        return self._bad
+        return bad
 
     def _take_slow(self, reading):
         """The slow set of the channel whose turn it is; the turn passes on."""

@@ -3,11 +3,11 @@
 Strategy: a poll takes what came and looks at every byte whether the last 24 are a frame.
 
 Rules. `poll` never waits and never allocates. The sum is one byte, and the state is not in it: a frame in which the
-state or a coefficient has changed is suspect, and taken when the next one says the same. Pulses of power are seconds apart at a low load: meanwhile the
-reading gets the last value, or the bound that the pulse gives where that is less, and a current below QUIET_MA is none.
-Energy has a counter of 16 bits and a carry; it is added up here in milliwatt-hours, which is what `count` holds. A
-counter that falls, or jumps by more than the meter could measure, was reset. After a stall the bytes that waited are of
-unknown age and are thrown away.
+state or a coefficient has changed is suspect, and taken when the next one says the same. Pulses of power are seconds
+apart at a low load: meanwhile the reading gets the last value, or the bound that the pulse gives where that is less,
+and a current below QUIET_MA is none. Energy has a counter of 16 bits and a carry; it is added up here in
+milliwatt-hours, which is what `count` holds. A counter that falls, or jumps by more than the meter could measure, was
+reset. After a stall the bytes that waited are of unknown age and are thrown away.
 
 Not for the instantaneous stage (`instant` is False): in captures the current register stands still for nine frames.
 """

@@ -66,6 +66,15 @@ class ProtectTask:
 
     def tick(self, _timer):
         """One decision. Ticks queued up by a stall come at once: all but the first find no time passed."""
+        # Here, not in what it calls: a frame above 11 words comes from the heap, and sometimes a collection with it,
+        # but from the stack where the heap is locked.
+        micropython.heap_lock()
+        try:
+            self._tick()
+        finally:
+            micropython.heap_unlock()
+
+    def _tick(self):
         now = time.ticks_ms()
         dt_ms = time.ticks_diff(now, self._last)
         if dt_ms < MIN_TICK_MS:
@@ -75,24 +84,16 @@ class ProtectTask:
             self._blind_ms[self._during] = dt_ms
         self._during = HANDSHAKE if self.protection.announced else QUIET
         started = time.ticks_us()
-        # Here, not in what it calls: a frame above 11 words comes from the heap, and sometimes a collection with it,
-        # but from the stack where the heap is locked.
-        micropython.heap_lock()
-        self._decide_or_open(dt_ms)
+        try:
+            self._decide(dt_ms)
+        except Exception as e:  # noqa: BLE001 - any exception here means: open
+            self._fail(e, dt_ms)
         if self.protection.leased and (self.safe_mode or not self.protection.fault):
             self.watchdog.feed()
         took_us = time.ticks_diff(time.ticks_us(), started)
         if took_us > self.tick_us:
             self.tick_us = took_us
         self.protection.ran(took_us // 1000)
-
-    def _decide_or_open(self, dt_ms):
-        try:
-            self._decide(dt_ms)
-        except Exception as e:  # noqa: BLE001 - any exception here means: open
-            self._fail(e, dt_ms)
-        finally:
-            micropython.heap_unlock()
 
     def _decide(self, dt_ms):
         protection = self.protection

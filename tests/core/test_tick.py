@@ -87,7 +87,7 @@ def test_long_gaps_announced_and_not():
         board = TickBench(0)
         if announced:
             board.guard.announce_gap()
-        board.clock.us += 1000 * dt_ms
+        board.clock.spend(1000 * dt_ms)
         board.guard._lease_ms = 5500
         board.task.tick(None)
         assert board.relays.last == word, (announced, dt_ms)
@@ -426,11 +426,11 @@ def test_it_starts_with_its_timer():
 
     board = TickBench()
     timer = Timer()
-    board.clock.us += 9_000_000  # building the rest took so long: no gap
+    board.clock.spend(9_000_000)  # building the rest took so long: no gap
     calls = board.rtc.calls
     board.task.start(timer)
     assert timer.asked[:2] == (20, 1) and board.rtc.calls == calls + 1, "what crashed before is kept at once"
-    board.clock.us += 20_000
+    board.clock.spend(20_000)
     board.task.take_blind_ms()
     timer.asked[2](timer)
     assert board.task.take_blind_ms()["quiet"] == 20
@@ -625,3 +625,14 @@ def test_a_restart_that_was_asked_for():
     loop = Loop(0)
     loop.point.restart_asked = True
     assert loop.run(10) == 2000 and loop.board.memo()[1:] == (0, 1)
+
+
+def test_the_heap_is_free_again_whatever_the_tick_meets():
+    board = TickBench()
+
+    def too_deep():
+        raise RuntimeError("maximum recursion depth exceeded")
+
+    board.task._tick = too_deep
+    raises(RuntimeError, board.task.tick, None)
+    assert Runtime.depth == 0, "or nothing that the rest of the firmware does would find memory"

@@ -285,9 +285,9 @@ def test_a_state_byte_that_is_damaged_is_never_a_reading():
         if state == FRAME[0]:
             continue
         damaged = bytes([state]) + FRAME[1:]
-        good, driver, reading = _feed(FRAME * 3 + damaged, 24)
+        good, _, reading = _feed(FRAME * 3 + damaged, 24)
         assert good == 2 and reading.fast_ma[0] == reading.current_ma[0] > 1000, hex(state)
-        good, driver, reading = _feed(FRAME * 3 + damaged + FRAME * 3, 24)
+        good, _, _ = _feed(FRAME * 3 + damaged + FRAME * 3, 24)
         assert good == (4 if state in (0x55, 0xAA) or state > 0xF0 else 5), hex(state)
 
 

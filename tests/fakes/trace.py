@@ -45,10 +45,10 @@ class Player:
         self._now = []
         for socket in trace["closed"]:
             self.bench.close(socket - 1)
-        for n, socket in enumerate(trace["closed"]):
+        for socket in trace["closed"]:
             self.bench.theta[socket - 1] = 0
-            if "aged" in trace:  # closed for more than a minute, the last one for the shortest time
-                self.bench.protection.load.closed_ms[socket - 1] = 120_000 - 1000 * n
+            if "aged" in trace:  # closed for more than a minute
+                self.bench.protection.load.closed_ms[socket - 1] = 60_000
         assert self.bench.protection.trips.take() is None
         self._began = self.bench.ms
 
