@@ -33,6 +33,8 @@ LEAK_MA = const(20)
 LEAK_MS = const(60000)
 
 _LONGEST_MS = const(2000)
+# No more than an erase takes: what lies in a longer gap was not heard.
+_HEARD_MS = const(500)
 
 
 class Judge:
@@ -248,7 +250,7 @@ class Judge:
         """STALE_CLEAR_MS without silence clear it."""
         # Between two good readings of a slow meter there is silence too: only more of it than a window is bad.
         good = reading.slow_ok[i] and self._silent_ms[i] < self._window_ms
-        self._good_ms[i] = run(self._good_ms[i], good, self._dt_ms)
+        self._good_ms[i] = run(self._good_ms[i], good, min(self._dt_ms, _HEARD_MS))
         if self._good_ms[i] > STALE_CLEAR_MS:
             self.stale[i] = 0
 

@@ -54,6 +54,7 @@ class Point:
         self._checkpoint_ms = 0
         self._dirty = False
         self._patient = []  # records that wait for a quiet moment
+        self._unwritten = 0  # bit per socket: its relay waits for the record of its closing
         self._lost_unstored = 0
         self._lost_since = 0  # stored_seq when the alarm was raised
         self._damaged = 0
@@ -72,6 +73,8 @@ class Point:
         self._watch_clock(uptime_ms, unix)
         self._settle_outages(uptime_ms, unix)
         self.take_trips(uptime_ms, unix)
+        if self._unwritten and not self.journal.pending:
+            self._close_written()
         for i in range(self.protection.sockets):
             self._update_socket(i, dt_ms, uptime_ms, unix)
         self._half_hours(uptime_ms, unix)
@@ -207,6 +210,8 @@ class Point:
     def _against(self, i, session):
         """(hold, latched): the names of the causes that keep this socket open, None where there is none."""
         protection = self.protection
+        # First: what a tick opens from here on is among the causes.
+        wanted = (protection.wanted | self._unwritten) >> i & 1
         held, locks = protection.against(i)
         hold = causes.name(held)
         latched = causes.name(locks)
@@ -214,7 +219,7 @@ class Point:
             latched = latched or "internal"
         elif not protection.ready:
             hold = hold or "internal"  # in safe mode the meter is heard, and yet nothing closes
-        elif session.state in (ARMED, CHARGING) and not protection.wanted >> i & 1:
+        elif session.state in (ARMED, CHARGING) and not wanted:
             # Opened, and what opened it is gone again between two calls.
             hold = hold or causes.name(protection.dropped[i]) or "meter_stale"
         return hold, latched
@@ -239,7 +244,20 @@ class Point:
             return
         session.resume()
         self._session_record("session_checkpoint", i, uptime_ms, unix, resumed=session.recloses)
-        self.protection.want(i, True)
+        self._close(i)
+
+    def _close(self, i):
+        """Ask for the relay; where flash that fails kept the record in RAM, not before it is written."""
+        if self.journal.pending:
+            self._unwritten |= 1 << i
+        else:
+            self.protection.want(i, True)
+
+    def _close_written(self):
+        for i, session in enumerate(self.sessions):
+            if self._unwritten >> i & 1 and session.state == ARMED and not session.reason:
+                self.protection.want(i, True)
+        self._unwritten = 0
 
     def _end(self, i, session, uptime_ms, unix):
         if session.worn_out and session.reason in causes.CAUSES:
@@ -258,6 +276,7 @@ class Point:
             started=session.started,
         )
         session.end()
+        self.take_trips(uptime_ms, unix)  # the lock is on record with the session's end
         self.energy.drop_rest(i)
         self.rest(i, session)
 
@@ -369,7 +388,7 @@ class Point:
         )
         session.start(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
         self.energy.drop_rest(i)
-        self.protection.want(i, True)
+        self._close(i)
         return None
 
     def why_not_start(self, i):

@@ -207,8 +207,13 @@ class Protection:
 
     def trust(self):
         """The meters' self-test passed; that counts only where their line was quiet, too."""
-        if not self.noisy:
-            self.distrusted = 0
+        if self.noisy:
+            return
+        self.distrusted = 0
+        if (
+            self.noisy
+        ):  # by a tick that came between the question and the answer, which has undone what it did
+            self.distrust()
 
     def restore(self, socket, bits):
         """Latch causes known from before a restart, of a socket or of the WHOLE point."""

@@ -9,14 +9,14 @@ import sys
 PERIOD_MS = 500
 # A lockout is journalled within this time: the supply may go with what tripped, when a breaker upstream opens too.
 _LOOK_MS = 100
-# After an internal fault: time to journal the trip and end the sessions before the restart.
+# Before a restart: time to journal the trip and end the sessions, or for the reply to leave.
 _RESTART_AFTER_MS = 2000
 
 
 async def record_loop(point, clock, protect, restart):
     """Runs for ever; `restart()` is machine.reset. In safe mode no fault restarts the board again."""
     protection = point.protection
-    fault_ms = 0
+    fault_ms = asked_ms = 0
     slept_ms = PERIOD_MS
     while True:
         changes = protection.changes
@@ -33,10 +33,13 @@ async def record_loop(point, clock, protect, restart):
             protection.fail()
             if protect.safe_mode:
                 protection.renew()  # no relay is closed that this could keep closed
-        if point.restart_asked:
+        if asked_ms:
+            asked_ms += slept_ms
+            if asked_ms > _RESTART_AFTER_MS:
+                restart()
+        elif point.restart_asked:
+            asked_ms = 1
             protect.going_to_restart()
-            await asyncio.sleep_ms(_RESTART_AFTER_MS)  # the reply leaves first
-            restart()
         if protection.fault:
             fault_ms += slept_ms
             if fault_ms >= _RESTART_AFTER_MS and not protect.safe_mode:

@@ -343,19 +343,22 @@ def test_a_slow_set_of_a_slow_meter():
     assert seat.stale
 
 
+GOOD = [500] * 9 + [499]  # a millisecond less than five seconds
+
+
 def test_five_good_seconds_to_the_millisecond():
     assert list(Seat(stale=True).judge.stale) == [1, 1, 1]
     seat = Seat(stale=True)
     assert seat.stale
-    seat.steps(20, 4999)
+    seat.steps(20, *GOOD)
     assert seat.stale
     seat.step(1)
     assert not seat.stale
     seat.judge.go_stale(1)
-    seat.steps(20, 4999)
+    seat.steps(20, *GOOD)
     assert seat.stale, "the second time as the first"
     seat.judge.go_stale(1)
-    seat.steps(20, 4999)
+    seat.steps(20, *GOOD)
     assert seat.stale, "what was good before counts for nothing"
     seat.step(1)
     assert not seat.stale
@@ -364,9 +367,9 @@ def test_five_good_seconds_to_the_millisecond():
 def test_the_five_seconds_begin_anew():
     for bad in ({"slow_ok": 0}, {"ok": 0}):
         seat = Seat(stale=True)
-        seat.steps(20, 4999)
+        seat.steps(20, *GOOD)
         seat.step(20, **bad)
-        seat.steps(20, 4999)
+        seat.steps(20, *GOOD)
         assert seat.stale, bad
         seat.step(1)
         assert not seat.stale
@@ -395,6 +398,22 @@ def test_no_timer_leaves_a_small_integer():
         row[1] = FOREVER - 10
         seat.step(20, ok=0, slow_ok=0)
         assert row[1] == FOREVER, name
+
+
+def test_a_gap_counts_for_half_a_second_of_valid_readings_at_most():
+    for gap_ms, last_ms, stale in (
+        (4990, 4499, True),
+        (4990, 4500, False),
+        (500, 4500, False),
+        (499, 4500, True),
+    ):
+        seat = Seat(stale=True)
+        seat.step(20)  # the first of them
+        seat.step(gap_ms)
+        while last_ms:
+            seat.step(min(last_ms, 100))
+            last_ms -= min(last_ms, 100)
+        assert seat.stale is stale, gap_ms
 
 
 def test_a_gap_counts_for_two_seconds_of_silence_at_most():

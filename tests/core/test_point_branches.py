@@ -449,3 +449,80 @@ def test_identify_is_for_a_board_and_journalled_by_it():
     assert wall.command(id="i1", op="identify")["error"] == "unknown_op"
     wall.commands.identify = lambda commands, command, uptime_ms, unix: {"led": True}
     assert wall.command(id="i2", op="identify") == {"id": "i2", "ok": True, "led": True}
+
+
+def failing(wall):
+    """From here on the flash keeps what is programmed in RAM."""
+    wall.flash.bad_programs = 1000
+
+
+def test_no_relay_closes_while_the_record_of_its_closing_is_in_ram():
+    wall = charging()
+    wall.mv = 150_000
+    wall.live(5)
+    assert wall.state(3) == "suspended"
+    wall.mv = 230_000
+    session = wall.point.sessions[2]
+    append = wall.journal.append
+
+    def fail_at_the_reclose(record):
+        if record.get("resumed"):
+            failing(wall)
+        return append(record)
+
+    wall.journal.append = fail_at_the_reclose
+    for _ in range(1000):
+        wall.live(0.1)
+        if session.recloses:
+            break
+    assert session.recloses == 1 and wall.journal.pending == 1
+    wall.live(3)
+    assert wall.word == 0 and wall.state(3) == "armed", "it waits, and that is no fault of the meter"
+    wall.flash.bad_programs = 0
+    wall.live(3)
+    assert wall.journal.pending == 0 and wall.word == 4
+    assert wall.records("session_checkpoint")[-1]["resumed"] == 1
+
+
+def test_a_session_that_is_stopped_while_its_start_is_in_ram_closes_nothing():
+    for stops in (False, True):
+        wall = Wall()
+        failing(wall)
+        wall.point.start(2, "r-1", "remote", None, None, wall.uptime_ms, wall.clock)
+        assert wall.state(3) == "armed" and wall.journal.pending
+        wall.live(3)
+        assert wall.word == 0
+        if stops:
+            wall.point.stop(2, "stopped_remote")
+        wall.flash.bad_programs = 0
+        wall.live(4)
+        assert wall.word == (0 if stops else 4), stops
+
+
+def test_a_lock_for_used_up_recloses_is_on_record_with_the_sessions_end():
+    wall = charging()
+    wall.point.sessions[2].recloses = 3
+    wall.mv = 150_000
+    for _ in range(2000):
+        wall.live(0.5, dt_ms=500)
+        if wall.records("session_end"):
+            break
+    assert [record["kind"] for record in wall.records()][-2:] == ["session_end", "trip"]
+    assert wall.state(3) == "locked"
+
+
+def test_what_trips_while_the_session_is_looked_at_suspends_nothing():
+    wall = charging()
+    against = wall.protection.against
+
+    def then_trips(i):
+        found = against(i)
+        if i == 2:
+            wall.protection.against = against
+            wall.protection.lock(2, causes.OVERPOWER)
+        return found
+
+    wall.protection.against = then_trips
+    wall.live(3)
+    assert not wall.records("session_checkpoint")
+    assert [record["reason"] for record in wall.records("session_end")] == ["overpower"]

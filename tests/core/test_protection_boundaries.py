@@ -444,6 +444,37 @@ def test_the_contactor():
     assert guard.contactor is False
 
 
+class Interrupted(Protection):
+    """The tick that ends a noisy span comes right after somebody asked whether the last one was noisy."""
+
+    comes = False
+    _noisy = False
+
+    @property
+    def noisy(self):
+        was = self._noisy
+        if self.comes:
+            self.comes = False
+            self._noisy = True
+            self.distrust()
+        return was
+
+    @noisy.setter
+    def noisy(self, noisy):
+        self._noisy = noisy
+
+
+def test_trust_does_not_undo_what_a_tick_distrusts_meanwhile():
+    guard = Interrupted(3, WIDE, Meter())
+    guard.distrust(1)
+    guard.trust()
+    assert guard.distrusted == 0
+    guard.distrust(1)
+    guard.comes = True
+    guard.trust()
+    assert guard.distrusted == 7
+
+
 # Frames that were bad ------------------------------------------------------------------------------------------------
 
 

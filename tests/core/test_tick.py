@@ -627,6 +627,23 @@ def test_a_restart_that_was_asked_for():
     assert loop.run(10) == 2000 and loop.board.memo()[1:] == (0, 1)
 
 
+def test_what_trips_before_a_restart_that_was_asked_for_is_looked_at_within_a_tenth_of_a_second():
+    loop = Loop(0)
+    loop.point.restart_asked = True
+    looked = []
+    update = loop.point.update
+
+    def trip_then_update(uptime_ms, unix):
+        update(uptime_ms, unix)
+        looked.append(uptime_ms)
+        if uptime_ms == 1000:
+            loop.board.guard.changes += 1
+
+    loop.point.update = trip_then_update
+    assert loop.run(10) == 2100, "at the first look after 2 s"
+    assert looked == [0, 500, 1000, 1100, 1600, 2100]
+
+
 def test_the_heap_is_free_again_whatever_the_tick_meets():
     board = TickBench()
 
