@@ -247,7 +247,12 @@ class PointView:
 
     def status(self):
         """The `status` message but for the network's keys."""
-        return view.status(self._parts.point, self._parts.clock.unix())
+        from core import status
+
+        try:
+            return status.status(self._parts.point, self._parts.clock.unix())
+        finally:
+            forget(("core.status",))
 
     def telemetry(self):
         """The `telemetry` message; reading it starts the next span of blind_ms and tick_us."""

@@ -7,7 +7,9 @@ journalled is refused. Only a stop is obeyed at once.
 
 from wire.commands import command as checked
 from wire.messages import WireError, reply
+from wire.records import session_id
 
+from . import causes
 from .protection import WHOLE
 
 
@@ -95,9 +97,10 @@ class Commands:
             if command[limit] == 0:
                 return "bad_field", limit + " is 0; leave it out for no limit of its own"
         return (
-            self.point.why_not_start(i)
+            why_not_start(self.point, i)
             or self.journal(command, uptime_ms, unix)
-            or self.point.start(
+            or start(
+                self.point,
                 i,
                 command["account"],
                 "button" if command["line"].is_local else "remote",
@@ -112,7 +115,7 @@ class Commands:
         """The relay first: its record may have to wait until an erase is allowed, and what forbids that may be this."""
         session = self.point.sessions[i]
         stopping = session.reason
-        refused = self.point.stop(i, "stopped_local" if command["line"].is_local else "stopped_remote")
+        refused = stop(self.point, i, "stopped_local" if command["line"].is_local else "stopped_remote")
         if refused:
             return refused
         waits = self.point.journal.pending
@@ -138,3 +141,63 @@ class Commands:
         if not count or command["from"] < journal.first_seq:
             return "gone", "the journal begins at {}".format(journal.first_seq)
         return None
+
+
+def start(point, i, account, source, max_duration_s, max_energy_mwh, uptime_ms, unix):
+    """Open a session on socket i of a Point; the record comes first. Returns None or (error, detail)."""
+    session = point.sessions[i]
+    refused = why_not_start(point, i)
+    if refused:
+        return refused
+    longest_s = min(max_duration_s or point.max_duration_s, point.max_duration_s)
+    id = session_id(point.journal.epoch, point.journal.next_seq)
+    point.record(
+        "session_start",
+        uptime_ms,
+        unix,
+        socket=i + 1,
+        session=id,
+        account=account,
+        source=source,
+        max_duration_s=longest_s,
+        max_energy_mwh=max_energy_mwh,
+    )
+    session.start(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
+    point.energy.drop_rest(i)
+    point.close(i)
+    return None
+
+
+def why_not_start(point, i):
+    """(error, detail) when a session cannot start on socket i of a Point now, else None."""
+    session = point.sessions[i]
+    protection = point.protection
+    if not session.is_open:
+        point.rest(i, session)  # what the tick found since the last update
+    if point.problems or not protection.ready:
+        return "not_ready", "; ".join(point.problems) or "the point is " + point.state
+    if point.restart_asked:
+        return "not_ready", "the point is about to restart; try again in a minute"
+    if session.is_open:
+        return "socket_busy", "session {} is {}".format(session.id, session.state)
+    held, locked = protection.against(i)
+    if locked:
+        since = point.locked_since[i if protection.latched[i] else WHOLE]
+        since = "before the clock was set" if since is None else since
+        return "socket_locked", "{} since {}".format(causes.name(locked), since)
+    refused = "internal" if protection.fault else causes.name(held) or protection.refuses_start()
+    if refused:
+        return "not_ready", refused
+    if not point.journal.ready(1):
+        return "journal", "the journal has no room before its next erase; try again in a few seconds"
+    return None
+
+
+def stop(point, i, reason):
+    """End the session of socket i of a Point. Returns None or (error, detail)."""
+    session = point.sessions[i]
+    if not session.is_open:
+        return "no_session", "socket {} is {}".format(i + 1, session.state)
+    session.stop(reason)
+    point.protection.want(i, False)
+    return None

@@ -58,7 +58,6 @@ class Judge:
         # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
         self.stale = bytearray([1] * sockets)
         self._none = bytes(sockets)
-        self._no_ms = array("i", zeros)
         self.last_ma = array("i", zeros)
         # What flows as far as is known: of an open relay with a silent meter, UNKNOWN_MA.
         self.flowing_ma = array("i", zeros)
@@ -180,10 +179,7 @@ class Judge:
         most_mw = self._power_mw
         closed = self._closed
         gap = self._dt_ms > STEP_MS
-        # Comparing two arrays is quicker than a look at each of ten sockets.
-        any_stale = stale != self._none
-        any_over = over != self._none
-        any_power = power_ms != self._no_ms
+        any_stale = stale != self._none  # quicker than a look at each of ten sockets
         for i in range(self._sockets):
             if inrush_ms[i]:
                 inrush_ms[i] = max(0, inrush_ms[i] - dt_ms)
@@ -196,7 +192,7 @@ class Judge:
                 counted = counted_ms[i] + dt_ms
                 if counted >= due_ms:  # else still the window that was counted last
                     counted = 0
-                    if ma >= instant_ma or (any_over and over[i]):
+                    if ma >= instant_ma or over[i]:
                         self._count_window(i, ma)
                 counted_ms[i] = counted
             else:
@@ -213,7 +209,7 @@ class Judge:
                 slow = slow_ma[i]
             if any_stale and stale[i]:
                 self._judge_stale(i, reading)
-            if power_mw[i] > most_mw or (any_power and power_ms[i]):
+            if power_mw[i] > most_mw or power_ms[i]:
                 self._judge_power(i, reading)
             if closed >> i & 1:
                 if slow > ma:

@@ -1,11 +1,10 @@
 """One charge point: sessions, energy and journal around the protection.
 
-`update` is the session loop's one call, twice a second; `command` takes what came over the wire. Both are given the
+`update` is the session loop's one call, twice a second; core/commands takes what came over the wire. Both are given the
 time: uptime in milliseconds and Unix seconds, None while the clock is not set. What is journalled is journalled
 before its effect, a start before the relay is asked for, a command before it is obeyed; only a stop opens it first.
 """
 
-from wire.records import session_id
 from wire.units import const
 
 from . import causes, snapshot
@@ -244,9 +243,9 @@ class Point:
             return
         session.resume()
         self._session_record("session_checkpoint", i, uptime_ms, unix, resumed=session.recloses)
-        self._close(i)
+        self.close(i)
 
-    def _close(self, i):
+    def close(self, i):
         """Ask for the relay; where flash that fails kept the record in RAM, not before it is written."""
         if self.journal.pending:
             self._unwritten |= 1 << i
@@ -364,63 +363,3 @@ class Point:
     def alarm(self, alarm, uptime_ms, unix, detail):
         """Raise an alarm of the point itself."""
         self.record("alarm", uptime_ms, unix, alarm=alarm, state="raised", detail=detail)
-
-    # Commands -------------------------------------------------------------------------------------------------------
-
-    def start(self, i, account, source, max_duration_s, max_energy_mwh, uptime_ms, unix):
-        """Open a session on socket i; the record comes first. Returns None or (error, detail)."""
-        session = self.sessions[i]
-        refused = self.why_not_start(i)
-        if refused:
-            return refused
-        longest_s = min(max_duration_s or self.max_duration_s, self.max_duration_s)
-        id = session_id(self.journal.epoch, self.journal.next_seq)
-        self.record(
-            "session_start",
-            uptime_ms,
-            unix,
-            socket=i + 1,
-            session=id,
-            account=account,
-            source=source,
-            max_duration_s=longest_s,
-            max_energy_mwh=max_energy_mwh,
-        )
-        session.start(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
-        self.energy.drop_rest(i)
-        self._close(i)
-        return None
-
-    def why_not_start(self, i):
-        """(error, detail) when a session cannot start on socket i now, else None."""
-        session = self.sessions[i]
-        if not session.is_open:
-            self.rest(i, session)  # what the tick found since the last update
-        if self.problems or not self.protection.ready:
-            return "not_ready", "; ".join(self.problems) or "the point is " + self.state
-        if self.restart_asked:
-            return "not_ready", "the point is about to restart; try again in a minute"
-        if session.is_open:
-            return "socket_busy", "session {} is {}".format(session.id, session.state)
-        held, locked = self.protection.against(i)
-        if locked:
-            since = self.locked_since[i if self.protection.latched[i] else WHOLE]
-            since = "before the clock was set" if since is None else since
-            return "socket_locked", "{} since {}".format(causes.name(locked), since)
-        refused = (
-            "internal" if self.protection.fault else causes.name(held) or self.protection.refuses_start()
-        )
-        if refused:
-            return "not_ready", refused
-        if not self.journal.ready(1):
-            return "journal", "the journal has no room before its next erase; try again in a few seconds"
-        return None
-
-    def stop(self, i, reason):
-        """End the session of socket i. Returns None or (error, detail)."""
-        session = self.sessions[i]
-        if not session.is_open:
-            return "no_session", "socket {} is {}".format(i + 1, session.state)
-        session.stop(reason)
-        self.protection.want(i, False)
-        return None

@@ -37,9 +37,6 @@ class Replica:
         while STEP_MS < dt_ms <= LONGEST_MS:
             self._step(STEP_MS, currents_ma)
             dt_ms -= STEP_MS
-        if dt_ms > STEP_MS:
-            self._take_hottest(currents_ma)
-            dt_ms = 0
         return self._step(dt_ms, currents_ma)
 
     def _step(self, dt_ms, currents_ma):
@@ -54,16 +51,13 @@ class Replica:
                 x = x * 2048 // rated_ma if x < cap_ma else _CAP
                 x = x * x >> 4
                 now = theta[i]
-                x = (x - now) * dt_ms + rest[i]
-                rest[i] = x % TAU_MS
-                now += x // TAU_MS
+                if dt_ms <= STEP_MS:
+                    x = (x - now) * dt_ms + rest[i]
+                    rest[i] = x % TAU_MS
+                    now += x // TAU_MS
+                elif x > now:
+                    now = x  # unseen for so long: heated all the way, cooled not at all
                 theta[i] = now
                 if now >= THETA_TRIP:
                     hot = True
         return hot
-
-    def _take_hottest(self, currents_ma):
-        """Unseen for so long: heated all the way, cooled not at all."""
-        for i in range(len(self.theta)):
-            x = min(max(currents_ma[i], 0), self._cap_ma) * 2048 // self._rated_ma
-            self.theta[i] = max(self.theta[i], x * x >> 4)

@@ -1,45 +1,6 @@
-"""What a point says of itself: `status` and `telemetry`, but for what only the network or the tick knows."""
+"""What a point says of itself every few seconds: `telemetry`, but for what only the tick knows."""
 
-from wire.version import VERSION
-
-from . import causes
-from .protection import WHOLE
 from .supply import UNKNOWN_DC
-
-
-def status(point, unix):
-    """The `status` message of a point that is online."""
-    journal = point.journal
-    state, problems = _condition(point)
-    return {
-        "online": True,
-        "boot": point.boot,
-        "epoch": journal.epoch,
-        "first_seq": journal.first_seq,
-        "last_seq": journal.last_seq,
-        "firmware": VERSION,
-        "board": point.board_name,
-        "sockets": point.protection.sockets,
-        "state": state,
-        "problems": problems,
-        "time": unix,
-    }
-
-
-def _condition(point):
-    """(state, problems): of a point that is ready, what keeps every relay of it open all the same."""
-    if point.state != "ready":
-        return point.state, point.problems
-    protection = point.protection
-    locked = causes.name(protection.latched[WHOLE])
-    if locked:
-        return "locked", ["locked for {}: remove the cause, then reset the point".format(locked)]
-    held = -1
-    for i in range(protection.sockets):
-        held &= protection.against(i)[0]
-    if held & causes.METER_STALE:
-        return "meter_fault", ["the meter gives no valid reading: every relay is open"]
-    return "ready", ["every relay is open: {}".format(causes.name(held))] if held else point.problems
 
 
 def telemetry(point, uptime_ms, unix):

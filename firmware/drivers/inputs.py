@@ -65,6 +65,7 @@ class Inputs:
     def __init__(self, loops, port=None):
         self._loops = tuple(loops)
         self._port = port
+        self._levels = -1
         self._open_ms = array("i", [0] * len(self._loops))  # 0: not open, else the time open, plus 1
         self._closed_ms = array("i", [0] * len(self._loops))
         self.active = 0
@@ -76,11 +77,10 @@ class Inputs:
         """One sample of every input, dt_ms after the last; returns `active`. Allocates nothing, raises nothing."""
         if dt_ms > SAMPLE_MS:
             dt_ms = SAMPLE_MS
-        loops = self._loops
-        levels = -1 if self._port is None else self._port.read()
-        for i in range(len(loops)):
-            loop = loops[i]
-            if loop.is_open(levels):
+        self._levels = -1 if self._port is None else self._port.read()
+        for i in range(len(self._loops)):
+            loop = self._loops[i]
+            if loop.is_open(self._levels):
                 self._see_open(i, loop, dt_ms)
             elif self._open_ms[i] or self._closed_ms[i] <= loop.debounce_ms:
                 self._see_closed(i, loop, dt_ms)

@@ -117,7 +117,7 @@ class BL0910(Calibrated):
             self._note(found)
 
     # Where MicroPython needs more than 11 words for what a function holds, it takes them from the heap at every call
-    # and gives them back, or, in the tick, from the stack: hence few names, which a test counts. Those that take a raw
+    # and gives them back, or, in the tick, from the stack: hence few names but for one loop. Those that take a raw
     # value, -1 for a bad one, return how many were bad.
 
     def poll(self, reading):

@@ -2,7 +2,7 @@
 
 from fakes.wall import NOON, Wall
 
-from core import causes, rare_commands, view
+from core import causes, rare_commands, status, view
 
 
 def charging(socket=3, watts=150, seconds=90, **more):
@@ -219,13 +219,15 @@ def test_telemetry_shows_null_for_a_silent_meter():
 
 
 def said(wall):
-    status = view.status(wall.point, wall.clock)
-    return status["state"], "; ".join(status["problems"])
+    message = status.status(wall.point, wall.clock)
+    return message["state"], "; ".join(message["problems"])
 
 
 def test_status_says_what_keeps_every_relay_open():
-    wall = Wall()
-    wall.point.state = "ready"
+    wall = Wall(awake=False)
+    wall.live(1)
+    assert wall.protection.against(0)[0] == causes.METER_STALE
+    assert said(wall) == ("ready", ""), "it is heard, and trusted in a moment"
     wall.live(10)
     assert said(wall) == ("ready", "")
     for i in range(9):

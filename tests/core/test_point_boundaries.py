@@ -6,7 +6,7 @@ from fakes.bench import Bench, Meter
 from fakes.flash import Flash
 from fakes.wall import NOON, Wall
 
-from core import causes
+from core import causes, commands
 from core.energy import Energy
 from core.journal import Journal
 from core.point import Point
@@ -272,7 +272,7 @@ def test_half_hours_begin_at_the_half_hour():
 def test_the_first_update_is_no_half_hour():
     point = usable()
     point.journal.prepare()
-    assert point.start(1, None, "card", None, None, 5, NOON) is None
+    assert commands.start(point, 1, None, "card", None, None, 5, NOON) is None
     kept = Kept(point)
     point.update(10, NOON)
     assert [record["kind"] for record in kept.take()] == ["clock"]
@@ -311,7 +311,7 @@ def charging_point():
     point.journal.prepare()
     point.update(1000, NOON)
     point.energy._rest[1] = 5  # of what passed before it
-    assert point.start(1, "r-1", "card", 100, 50_000, 1000, NOON) is None
+    assert commands.start(point, 1, "r-1", "card", 100, 50_000, 1000, NOON) is None
     kept = Kept(point)
     point.protection.word, point.protection._since_closing_ms = 2, 1000
     point.reading.current_ma[1], point.reading.power_mw[1] = 800, 180_000
@@ -358,50 +358,53 @@ def test_what_a_socket_without_a_session_is():
 
 def test_why_a_session_cannot_start_in_words():
     point = usable()
-    assert point.why_not_start(0) is None
+    assert commands.why_not_start(point, 0) is None
     guard = point.protection
     point.problems = ["one", "two"]
-    assert point.why_not_start(0) == ("not_ready", "one; two")
+    assert commands.why_not_start(point, 0) == ("not_ready", "one; two")
     point.problems = []
     guard.ready = False
     point.state = "meter_fault"
-    assert point.why_not_start(0) == ("not_ready", "the point is meter_fault")
+    assert commands.why_not_start(point, 0) == ("not_ready", "the point is meter_fault")
     guard.ready = True
     point.restart_asked = True
-    assert point.why_not_start(0) == ("not_ready", "the point is about to restart; try again in a minute")
+    assert commands.why_not_start(point, 0) == (
+        "not_ready",
+        "the point is about to restart; try again in a minute",
+    )
     point.restart_asked = False
     point.sessions[0].id, point.sessions[0].state = "e-1", "armed"
-    assert point.why_not_start(0) == ("socket_busy", "session e-1 is armed")
+    assert commands.why_not_start(point, 0) == ("socket_busy", "session e-1 is armed")
     point.sessions[0].state = "idle"
     guard.latched[WHOLE] = causes.SMOKE
     point.locked_since[WHOLE] = NOON
-    assert point.why_not_start(0) == ("socket_locked", "smoke since {}".format(NOON))
+    assert commands.why_not_start(point, 0) == ("socket_locked", "smoke since {}".format(NOON))
     guard.latched[0] = causes.OVERPOWER
-    assert point.why_not_start(0) == ("socket_locked", "smoke since before the clock was set")
+    assert commands.why_not_start(point, 0) == ("socket_locked", "smoke since before the clock was set")
     guard.latched[WHOLE] = guard.latched[0] = 0
     guard.fault = 1
-    assert point.why_not_start(0) == ("not_ready", "internal")
+    assert commands.why_not_start(point, 0) == ("not_ready", "internal")
     guard.fault = 0
     guard.judge.stale[0] = 1
-    assert point.why_not_start(0) == ("not_ready", "meter_stale")
+    assert commands.why_not_start(point, 0) == ("not_ready", "meter_stale")
     guard.judge.stale[0] = 0
     guard.supply.warm = True
-    assert point.why_not_start(0) == ("not_ready", "overtemperature")
+    assert commands.why_not_start(point, 0) == ("not_ready", "overtemperature")
     guard.supply.warm = False
     point.journal.ready = lambda n: n < 1
     full = "the journal has no room before its next erase; try again in a few seconds"
-    assert point.why_not_start(0) == ("journal", full)
+    assert commands.why_not_start(point, 0) == ("journal", full)
     point.journal.ready = lambda n: n < 2
-    assert point.why_not_start(0) is None
+    assert commands.why_not_start(point, 0) is None
 
 
 def test_a_stop_in_words():
     point, _ = charging_point()
     point.protection.restore(1, causes.OVERPOWER)
-    assert point.why_not_start(1)[0] == "socket_busy", "it ends with the next update"
+    assert commands.why_not_start(point, 1)[0] == "socket_busy", "it ends with the next update"
     point.protection.latched[1] = 0
-    assert point.stop(0, "stopped_remote") == ("no_session", "socket 1 is idle")
-    assert point.stop(1, "stopped_remote") is None
+    assert commands.stop(point, 0, "stopped_remote") == ("no_session", "socket 1 is idle")
+    assert commands.stop(point, 1, "stopped_remote") is None
     assert point.protection.wanted == 0 and point.sessions[1].reason == "stopped_remote"
 
 

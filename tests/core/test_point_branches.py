@@ -3,7 +3,7 @@
 from both import raises
 from fakes.wall import NOON, Wall
 
-from core import causes, rare_commands, recovery
+from core import causes, commands, rare_commands, recovery
 from core.supply import UNKNOWN_DC
 from core.trips import Trips
 
@@ -258,13 +258,16 @@ def test_a_socket_whose_meter_is_silent_starts_nothing():
     wall.silent[0] = False
     no_room(wall)
     wall.live(8)
-    assert wall.point.why_not_start(0)[0] == "journal"
+    assert commands.why_not_start(wall.point, 0)[0] == "journal"
 
 
 def test_a_button_starts_nothing_on_a_busy_socket():
     wall = charging()
     before = wall.journal.last_seq
-    assert wall.point.start(2, None, "button", None, None, wall.uptime_ms, wall.clock)[0] == "socket_busy"
+    assert (
+        commands.start(wall.point, 2, None, "button", None, None, wall.uptime_ms, wall.clock)[0]
+        == "socket_busy"
+    )
     assert wall.journal.last_seq == before
 
 
@@ -488,12 +491,12 @@ def test_a_session_that_is_stopped_while_its_start_is_in_ram_closes_nothing():
     for stops in (False, True):
         wall = Wall()
         failing(wall)
-        wall.point.start(2, "r-1", "remote", None, None, wall.uptime_ms, wall.clock)
+        commands.start(wall.point, 2, "r-1", "remote", None, None, wall.uptime_ms, wall.clock)
         assert wall.state(3) == "armed" and wall.journal.pending
         wall.live(3)
         assert wall.word == 0
         if stops:
-            wall.point.stop(2, "stopped_remote")
+            commands.stop(wall.point, 2, "stopped_remote")
         wall.flash.bad_programs = 0
         wall.live(4)
         assert wall.word == (0 if stops else 4), stops
