@@ -190,6 +190,71 @@ def test_status_from_the_database(db: str) -> None:
     assert "148.3" in text
 
 
+def tell(db: str, *messages: tuple[str, dict[str, Any]]) -> None:
+    """What a point says, into the database, in one batch."""
+    store = Store(db)
+    store.write([decode(topic, wire.raw(body), False, NOW) for topic, body in messages])
+    store.close()
+
+
+def test_status_tells_for_what_a_socket_is_locked(db: str) -> None:
+    rows = [["idle", 0, 0, 0], ["idle", 0, 0, 0], ["locked", 0, 0, 0], ["unavailable", None, None, 0]]
+    trip = {"socket": 3, "cause": "overcurrent", "session": f"{wire.EPOCH}-2"}
+    tell(
+        db,
+        (wire.RECORD, wire.record(6, "trip", socket=1, cause="overpower", session=None)),
+        (wire.RECORD, wire.record(7, "reset", socket=1, cause="overpower", actor="o", source="remote")),
+        (wire.RECORD, wire.record(8, "trip", time=None, **trip)),
+        (wire.RECORD, wire.record(9, "clock", was=None)),
+        (wire.TELEMETRY, wire.telemetry(sockets=rows)),
+    )
+    _, river = json.loads(zhuque("status", "--db", db, "--json").output)
+    since = "2025-11-24T15:59:59Z"  # dated back from the clock that was set a second later
+    assert river["lockouts"] == [{"socket": 3, "cause": "overcurrent", "since": since}]
+    text = zhuque("status", "riverside", "--db", db).output
+    (locked,) = [line for line in text.splitlines() if line.startswith("riverside/p01/3 ")]
+    assert "overcurrent since 2025-11-24 23:59:59+0800" in locked
+    assert "riverside/p01/3: overcurrent: find the cause and remove it, then `zhuque socket reset" in text
+    (unheard,) = [line for line in text.splitlines() if line.startswith("riverside/p01/4 ")]
+    assert "its meter gives no reading" in unheard
+
+
+def test_status_tells_what_locks_the_whole_point(db: str) -> None:
+    """Its records come before its next status, and firmware that is older never says it there."""
+    tell(
+        db,
+        (wire.RECORD, wire.record(6, "trip", socket=None, cause="smoke", session=None)),
+        (wire.TELEMETRY, wire.telemetry(sockets=[["locked", 0, 0, 0]] * 2)),
+    )
+    _, river = json.loads(zhuque("status", "--db", db, "--json").output)
+    assert river["lockouts"] == [{"socket": None, "cause": "smoke", "since": "2025-11-24T16:00:00Z"}]
+    assert "locked for smoke" in river["problems"]
+    text = zhuque("status", "riverside", "--db", db).output
+    assert text.count("the whole point: smoke since 2025-11-25 00:00:00+0800") == 2
+    assert "then, at the point, `zhuque point reset riverside/p01 --port PORT`" in text
+    problem = "locked for smoke: remove the cause, then reset the point"
+    tell(db, (wire.STATUS, wire.status(state="locked", problems=[problem])))
+    _, river = json.loads(zhuque("status", "--db", db, "--json").output)
+    assert (river["state"], river["problems"]) == ("locked", [problem]), "once is enough"
+
+
+def test_a_lockout_without_its_records_is_shown_without_a_cause(db: str) -> None:
+    tell(db, (wire.TELEMETRY, wire.telemetry(sockets=[["locked", 0, 0, 0]])))
+    _, river = json.loads(zhuque("status", "--db", db, "--json").output)
+    assert river["lockouts"] == []
+    text = zhuque("status", "riverside", "--db", db).output
+    (locked,) = [line for line in text.splitlines() if line.startswith("riverside/p01/1 ")]
+    assert locked.split() == ["riverside/p01/1", "locked", "0.000", "0.0", "0.0", "-"]
+
+
+def test_states_that_this_host_does_not_know_are_shown(db: str) -> None:
+    status = wire.status(state="of_the_future", problems=["something new since 1764000001"])
+    tell(db, (wire.STATUS, status), (wire.TELEMETRY, wire.telemetry(sockets=[["dreaming", 0, 0, 0]])))
+    text = zhuque("status", "riverside", "--db", db).output
+    assert "of_the_future" in text and "dreaming" in text
+    assert "something new since 2025-11-25 00:00:01+0800" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
@@ -330,6 +395,19 @@ def test_socket_limit(broker: Broker) -> None:
         ("identify", {"ok": True, "led": False}, 0, "has no LED"),
         ("maintenance", {"ok": True}, 0, "stay open for 10 min"),
         ("maintenance", {"ok": False, "error": "socket_busy"}, 1, "stop the session first"),
+        ("reset", {"ok": True}, 0, "riverside/p01 reset\n"),
+        (
+            "reset",
+            {"ok": False, "error": "local_only", "detail": "smoke"},
+            5,
+            "type `zhuque point reset riverside/p01 --port PORT` there",
+        ),
+        (
+            "reset",
+            {"ok": False, "error": "not_locked", "detail": "nothing is locked there"},
+            1,
+            "reset by `zhuque socket reset riverside/p01/SOCKET`",
+        ),
     ],
 )
 def test_orders_to_a_whole_point(
@@ -358,8 +436,57 @@ def test_a_refusal(broker: Broker, error: str, code: int) -> None:
         result = zhuque("socket", "reset", "riverside/p01/3", "--broker", broker.url, "--json")
     assert result.exit_code == code
     assert error in result.stderr
-    assert "overcurrent since" in result.stderr
-    assert json.loads(result.stdout)["error"] == error
+    assert "(overcurrent since 2025-11-25 00:00:01+0800)" in result.stderr
+    told = json.loads(result.stdout)
+    assert (told["error"], told["detail"]) == (error, answer["detail"]), "as it came"
+
+
+@pytest.mark.parametrize(
+    ("op", "error", "detail", "next_step"),
+    [
+        ("start", "socket_locked", "overcurrent since 1764000001", "`zhuque socket reset riverside/p01/3`"),
+        (
+            "start",
+            "socket_locked",
+            "smoke since 1764000001",
+            "the whole point is locked: find the cause and remove it, then, at the point,"
+            " `zhuque point reset riverside/p01 --port PORT`",
+        ),
+        ("start", "socket_locked", "overtemperature since 5", "then `zhuque point reset riverside/p01`"),
+        ("start", "socket_locked", "a new cause", "`zhuque socket reset riverside/p01/3`"),
+        ("start", "not_ready", "meter_stale", "its meter gives no valid reading"),
+        ("start", "not_ready", "meter_stale", "`zhuque status riverside/p01` tells"),
+        ("start", "not_ready", None, "`zhuque status riverside/p01` tells"),
+        ("reset", "local_only", "relay_welded", "`zhuque socket reset riverside/p01/3 --port PORT`"),
+        ("reset", "too_many_resets", "3 today", "`zhuque socket reset riverside/p01/3 --port PORT`"),
+        ("reset", "cause_present", None, "type the same again"),
+        ("reset", "not_locked", None, "`zhuque status riverside/p01` tells"),
+        ("reset", "not_locked", None, "`zhuque point reset riverside/p01` resets that"),
+    ],
+)
+def test_every_refusal_leads_on(
+    broker: Broker, op: str, error: str, detail: str | None, next_step: str
+) -> None:
+    with Point(broker, {"ok": False, "error": error, "detail": detail}):
+        result = zhuque("socket", op, "riverside/p01/3", "--broker", broker.url)
+    assert next_step in result.stderr
+
+
+def test_a_socket_that_is_not_locked_while_the_point_is(broker: Broker) -> None:
+    problem = "locked for smoke: remove the cause, then reset the point"
+    with Point(broker, {"ok": False, "error": "not_locked"}) as point:
+        status = wire.status(state="locked", problems=[problem])
+        point.client.publish(wire.STATUS, wire.raw(status), 1, True).wait_for_publish(5)
+        result = zhuque("socket", "reset", "riverside/p01/3", "--broker", broker.url)
+    assert result.exit_code == 1
+    assert "that socket is not, but the whole point is locked" in result.stderr
+    assert "`zhuque point reset riverside/p01 --port PORT`" in result.stderr
+
+
+def test_a_whole_point_is_not_reset_for_want_of_a_number() -> None:
+    result = zhuque("socket", "reset", "riverside/p01", "--broker", "mqtt://127.0.0.1:1")
+    assert result.exit_code == 2
+    assert "`zhuque point reset riverside/p01` resets that" in result.stderr
 
 
 def test_no_answer(broker: Broker) -> None:
@@ -386,6 +513,24 @@ def test_status_from_the_broker(broker: Broker) -> None:
     assert (two["point"], two["online"]) == ("p02", None)
     assert "version 2" in two["problems"][0]
     assert missing.exit_code == 3
+
+
+def test_status_from_the_broker_tells_what_locks_and_what_is_wrong(broker: Broker) -> None:
+    def told(**fields: Any) -> str:
+        status = wire.raw(wire.status(**fields))
+        point.client.publish(wire.STATUS, status, 1, True).wait_for_publish(5)
+        return zhuque("status", "--broker", broker.url).output
+
+    with Point(broker, None) as point:
+        text = told(state="locked", problems=["locked for smoke: remove the cause, then reset the point"])
+        assert "riverside/p01: smoke: the whole point is locked" in text
+        assert "`zhuque point reset riverside/p01 --port PORT`" in text
+        text = told(state="locked", problems=[])
+        assert "a cause that this zhuque does not know" in text and "`zhuque point reset" in text
+        problem = "the meter gives no valid reading: every relay is open"
+        text = told(state="meter_fault", problems=[problem])
+        assert "meter_fault" in text and problem in text and "reset" not in text
+        assert json.loads(zhuque("status", "--broker", broker.url, "--json").output)[0]["lockouts"] is None
 
 
 # As a process ---------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_board_of_another_version_is_noted_and_nothing_else_changes(
         assert len(notes) == bool(said) and (note in result.stderr) == bool(said), result.stderr
 
 
-def until_record(board: VirtualBoard, socket: int, kind: str) -> None:
+def until_record(board: VirtualBoard, socket: int | None, kind: str) -> None:
     """Until the journal has a record of that kind for the socket."""
     until = time.monotonic() + _WAIT_S
     while time.monotonic() < until:
@@ -202,6 +202,35 @@ def test_what_is_reset_at_the_point_alone_is_reset_here(board: VirtualBoard) -> 
     assert zhuque("socket", "reset", "riverside/p09/4", "--port", board.address).exit_code == 5
     (record,) = [r for r in journal(board) if r["kind"] == "reset"]
     assert (record["source"], record["cause"]) == ("button", "relay_welded")
+
+
+def test_a_whole_point_is_reset_at_the_point(board: VirtualBoard) -> None:
+    """Smoke, from the refused start to the next session: every no leads on."""
+    at = ("--port", board.address)
+    with ConsoleLink(board.address) as link:
+        start(link, 1, "r-1")
+    board.order("smoke")
+    until_record(board, 1, "session_end")
+    refused = zhuque("socket", "start", NAME + "/1", *at)
+    assert refused.exit_code == 5 and "socket_locked (smoke since 20" in refused.stderr, refused.stderr
+    assert f"`zhuque point reset {NAME} --port {board.address}`" in refused.stderr
+    socket = zhuque("socket", "reset", NAME + "/1", *at)
+    assert socket.exit_code == 1 and "that socket is not, but the whole point is locked" in socket.stderr
+    assert f"`zhuque point reset {NAME} --port {board.address}`" in socket.stderr
+    present = zhuque("point", "reset", NAME, *at)
+    assert present.exit_code == 5 and "cause_present (smoke); the cause is still there" in present.stderr
+    board.order("smoke on=false")
+    until = time.monotonic() + _WAIT_S
+    while (result := zhuque("point", "reset", NAME, *at)).exit_code:
+        assert "cause_present" in result.stderr and time.monotonic() < until, result.stderr
+        time.sleep(0.5)
+    assert result.stdout == NAME + " reset\n"
+    (record,) = [r for r in journal(board) if r["kind"] == "reset"]
+    assert (record["socket"], record["source"], record["cause"]) == (None, "button", "smoke")
+    again = zhuque("point", "reset", NAME, *at)
+    assert again.exit_code == 1 and "the point as a whole is not locked" in again.stderr
+    with ConsoleLink(board.address) as link:
+        start(link, 1, "r-2")
 
 
 def test_a_pull_while_it_charges(board: VirtualBoard, events: list[dict[str, Any]], tmp_path: Path) -> None:

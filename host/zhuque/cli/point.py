@@ -21,6 +21,7 @@ def command() -> None:
       zhuque point replace p07 --site riverside
       zhuque point calibrate riverside/p01 --socket 3 --reference-w 1000 --site riverside
       zhuque point identify riverside/p01 --site riverside
+      zhuque point reset riverside/p01 --port /dev/ttyUSB0
     """
 
 

@@ -18,7 +18,7 @@ import click
 from zhuque import calibration
 from zhuque.calibration import CalibrationError, Pair
 from zhuque.cli.options import broker_options, json_option, json_text, need_broker, our_actor
-from zhuque.cli.socket import refusal
+from zhuque.cli.refusals import refusal
 from zhuque.cli.targets import Target, TargetType
 from zhuque.errors import NotFoundError, RefusedError
 

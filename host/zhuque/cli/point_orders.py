@@ -1,4 +1,4 @@
-"""`zhuque point identify|maintenance`: what a point is asked to do as a whole."""
+"""`zhuque point identify|maintenance|reset`: what a point is asked to do as a whole."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import Any
 import click
 
 from zhuque.cli.socket import order_options, send
-from zhuque.cli.targets import Target
+from zhuque.cli.targets import Target, TargetType
+
+_common = order_options(TargetType(2, 2))
 
 
 @click.command()
-@order_options(2)
+@_common
 def identify(place: Target, **rest: Any) -> None:
     """Which box is it? Blink its LED for ten seconds, and say so on its console.
 
@@ -25,7 +27,7 @@ def identify(place: Target, **rest: Any) -> None:
 
 
 @click.command()
-@order_options(2)
+@_common
 def maintenance(place: Target, **rest: Any) -> None:
     """Restart a point into ten minutes for an upload: relays open, nobody can start, the watchdog waits.
 
@@ -38,4 +40,20 @@ def maintenance(place: Target, **rest: Any) -> None:
     send(place, "maintenance", "restarts; its relays stay open for 10 min", {}, **rest)
 
 
-COMMANDS = (identify, maintenance)
+@click.command()
+@_common
+def reset(place: Target, **rest: Any) -> None:
+    """Clear what locked the whole point, after its cause was removed.
+
+    smoke, emergency_stop and residual_current are reset only at the point, by a cable in its USB port (--port),
+    overtemperature by the broker, too. A socket that is locked for a cause of its own stays so: `zhuque socket reset`.
+
+    \b
+    Example:
+      zhuque point reset riverside/p01 --port /dev/ttyUSB0
+      zhuque point reset riverside/p01 --broker mqtt://127.0.0.1:1883
+    """
+    send(place, "reset", "reset", {}, **rest)
+
+
+COMMANDS = (identify, maintenance, reset)

@@ -228,6 +228,6 @@ def _name(site: Settings, point: str) -> str:
 
 
 def _tell(line: Line) -> None:
-    click.echo(f"{line.result}  {line.name}: {line.detail}")
+    click.echo(f"{line.result}  {line.name}: {figures.with_local_times(line.detail)}")
     if line.result == "FAIL" and line.remedy:
         click.echo(f"      {line.remedy}")

@@ -1,53 +1,59 @@
-"""`zhuque socket`: start, limit, stop, reset. A socket is SITE/POINT/SOCKET, as on its label."""
+"""`zhuque socket`: start, limit, stop, reset. A socket is SITE/POINT/SOCKET, as on its label.
+
+What is asked of a whole point goes the same way (point_orders.py); what a no means is in refusals.py.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from zhuque.cli.options import broker_options, db_option, json_option, json_text, need_broker, our_actor
 from zhuque.cli.quantities import DURATION, ENERGY
+from zhuque.cli.refusals import refusal
 from zhuque.cli.targets import Target, TargetType
 from zhuque.cli.versions import tell_other
-from zhuque.errors import NotFoundError, RefusedError, UsageError, ZhuqueError
+from zhuque.errors import NotFoundError, RefusedError, UsageError
+from zhuque.lockouts import reset_command
 from zhuque.wire.messages import MAX_ACCOUNT
+
+if TYPE_CHECKING:
+    from zhuque.collector.broker import BrokerAddress
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What a refusal of the point means to whoever asked, and what to do next.
-_REFUSED = {
-    "socket_locked": "find the cause and remove it, then `zhuque socket reset`",
-    "cause_present": "the cause is still there: remove it first",
-    "local_only": "this lockout is reset only at the point, by its button or with --port at its USB port",
-    "too_many_resets": "it has been reset too often today: have somebody look at it",
-    "not_ready": "look at `zhuque status` for what the point says of itself",
-}
-_FAILED = {
-    "socket_busy": "stop the session first, or take another socket",
-    "no_session": "no session is open there",
-    "not_locked": "there is nothing to reset",
-    "expired": "the clocks of this computer and of the point differ: set them",
-    "journal": "try again in a few seconds",
-    "unknown_op": "its firmware is too old for this: update it",
-}
+
+class SocketToReset(TargetType):
+    """A socket; who names a point alone is told how that is reset: it must not happen by a forgotten number."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The target."""
+        if isinstance(value, str) and value.count("/") == 1:
+            self.fail(
+                f"{value} is a whole point: {reset_command(value, None)} resets that,"
+                f" {reset_command(value, 'SOCKET')} a socket of it",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
 
 
-def order_options(parts: int) -> Callable[[F], F]:
-    """The socket (3 parts) or point (2), the broker or the USB port, and how long to wait."""
+def order_options(place: TargetType) -> Callable[[F], F]:
+    """The place, the broker or the USB port, and how long to wait."""
 
     def with_options(command: F) -> F:
-        for option in _options(parts):
+        for option in _options(place):
             command = option(command)
         return command
 
     return with_options
 
 
-def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
+def _options(place: TargetType) -> tuple[Callable[[Any], Any], ...]:
     return (
         json_option,
         click.option(
@@ -60,11 +66,11 @@ def _options(parts: int) -> tuple[Callable[[Any], Any], ...]:
         ),
         click.option("--port", help="The USB port that the point is at, instead of a broker."),
         broker_options,
-        click.argument("place", type=TargetType(least=parts, most=parts)),
+        click.argument("place", type=place),
     )
 
 
-_common = order_options(3)
+_common = order_options(TargetType(3, 3))
 
 
 @click.group(name="socket")
@@ -169,9 +175,12 @@ def stop(place: Target, **rest: Any) -> None:
 
 
 @command.command()
-@_common
+@order_options(SocketToReset(3, 3))
 def reset(place: Target, **rest: Any) -> None:
-    """Clear a lockout, after its cause was removed; some only at the point, with --port.
+    """Clear a socket's lockout, after its cause was removed; relay_welded only at the point, with --port.
+
+    What locked the whole point (smoke, emergency_stop, residual_current, overtemperature) is reset by
+    `zhuque point reset`.
 
     \b
     Example:
@@ -198,26 +207,38 @@ def send(
     message = {"op": op, "socket": place.socket, **fields}
     known = {name: value for name, value in message.items() if value is not None}
     if port:
-        answer = _at_port(port, place, known, timeout_s)
+        answer, condition = _at_port(port, place, known, timeout_s)
     else:
         address = need_broker(broker, insecure, ca)
-
-        from zhuque.collector import ask
-
         known["actor"] = our_actor(broker)
         known["expires"] = int(time.time() + max(timeout_s, 60))
-        answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
+        answer, condition = _by_broker(address, place, known, timeout_s)
     if as_json:
         click.echo(json_text(answer))
     if not answer["ok"]:
-        raise refusal(place, op, str(answer.get("error")), answer.get("detail"))
+        raise refusal(place, op, str(answer.get("error")), answer.get("detail"), port, condition)
     if not as_json:
         click.echo(f"{place} {done}")
     return answer
 
 
-def _at_port(port: str, place: Target, known: dict[str, Any], timeout_s: float) -> dict[str, Any]:
-    """The reply of the board at a USB port, which must be that point."""
+def _by_broker(
+    address: BrokerAddress, place: Target, known: dict[str, Any], timeout_s: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The reply of the point, and where that is needed to understand it the status that the broker keeps of it."""
+    from zhuque.collector import ask
+
+    answer = ask.command(address, str(place.site), str(place.point), known, timeout_s)
+    if answer.get("error") != "not_locked":
+        return answer, {}
+    views = ask.kept_status(address, place.site, place.point)
+    return answer, views[0].status if views else {}
+
+
+def _at_port(
+    port: str, place: Target, known: dict[str, Any], timeout_s: float
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of the board at a USB port, which must be that point."""
     from zhuque.collector.ask import new_id
     from zhuque.collector.pull_console import ConsoleSource
     from zhuque.device.console_link import ConsoleLink
@@ -227,14 +248,5 @@ def _at_port(port: str, place: Target, known: dict[str, Any], timeout_s: float) 
     with ConsoleLink(port, timeout_s) as link:
         ConsoleSource(link, str(place.site), str(place.point), actor)
         tell_other(f"{place.site}/{place.point}", link.firmware)
-        return link.ask({"id": new_id(), **known, "actor": actor})
-
-
-def refusal(place: Target, op: str, code: str, detail: Any) -> ZhuqueError:
-    """The error that a point's refusal is, with what to do next."""
-    said = f"{place} did not {op}: {code}" + (f" ({detail})" if detail else "")
-    if code == "no_such_socket":
-        return NotFoundError(said)
-    if code in _REFUSED:
-        return RefusedError(f"{said}; {_REFUSED[code]}")
-    return ZhuqueError(said + (f"; {_FAILED[code]}" if code in _FAILED else ""))
+        answer = link.ask({"id": new_id(), **known, "actor": actor})
+        return answer, link.status() if answer.get("error") == "not_locked" else {}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Protocol
 
+from zhuque.lockouts import cause_in, way_out
 from zhuque.store.point_tests import Line
 
 _ACCOUNT = "point-test"
@@ -37,7 +38,6 @@ _LOOPS = {
     "residual_current": "the residual-current relay's loop is open: reset it, check its wires",
 }
 _REFUSED = {
-    "socket_locked": "find the cause and remove it, then `zhuque socket reset`",
     "cause_present": "the cause is still there: remove it first",
     "not_ready": "the point is not ready: look at its state above",
     "socket_busy": "somebody charges there: test it when the socket is free",
@@ -168,9 +168,10 @@ class WallTest:
             return None
         code = str(answer.get("error"))
         detail = f"it did not start: {code}" + (f" ({answer['detail']})" if answer.get("detail") else "")
-        return Line(
-            f"relay {n}", "FAIL", detail, _REFUSED.get(code, f"look at `zhuque status {self._named}`")
-        )
+        remedy = _REFUSED.get(code, f"look at `zhuque status {self._named}`")
+        if code == "socket_locked":
+            remedy = way_out(self._named, n, cause_in(answer.get("detail")))
+        return Line(f"relay {n}", "FAIL", detail, remedy)
 
     def _wait(
         self, sockets: Sequence[int], right: Callable[[list[Any]], bool]

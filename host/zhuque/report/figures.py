@@ -6,10 +6,13 @@ None stays None, and is shown as a dash.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, tzinfo
 from decimal import Decimal
 
 DASH = "-"
+# How a point tells a time in a sentence.
+_SINCE = re.compile(r"\bsince (\d{1,12})\b")
 
 
 def milli(value: int | None) -> Decimal | None:
@@ -60,6 +63,11 @@ def local_text(unix: int | None, zone: tzinfo | None = None) -> str:
     """Time with its offset, for people: in the zone, else in this computer's."""
     moment = _moment(unix)
     return DASH if moment is None else moment.astimezone(zone).strftime("%Y-%m-%d %H:%M:%S%z")
+
+
+def with_local_times(text: str, zone: tzinfo | None = None) -> str:
+    """A sentence of a point, which says `since` with Unix seconds, with that time for people."""
+    return _SINCE.sub(lambda found: "since " + local_text(int(found[1]), zone), text)
 
 
 def _moment(unix: int | None) -> datetime | None:

@@ -121,7 +121,9 @@ def test_text(point: Point, test: PointTest | None) -> str:
     if point.mac != test.mac:
         return f"NO TEST of this board; of {test.mac or 'none'}: {when}"
     if not test.passed:
-        return f"FAILED {when}: " + "; ".join(f"{line.name}: {line.detail}" for line in test.failed)
+        return f"FAILED {when}: " + "; ".join(
+            f"{line.name}: {figures.with_local_times(line.detail)}" for line in test.failed
+        )
     skipped = [line.name for line in test.lines if line.result == "SKIP"]
     return f"PASS {when}" + (f"; not tested: {', '.join(skipped)}" if skipped else "")
 

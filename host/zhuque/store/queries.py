@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select, union
-from sqlalchemy.engine import Engine
+from sqlalchemy import ColumnElement, and_, func, literal_column, select, text, union
+from sqlalchemy.engine import Connection, Engine
 
-from zhuque.store.schema import epochs, points, sessions
+from zhuque.store import locked
+from zhuque.store.derive import back_dated
+from zhuque.store.schema import RARE, clocks, epochs, points, records, sessions
 from zhuque.store.views import PointView
 
 SHOWN = (
@@ -33,6 +35,8 @@ SHOWN = (
 )
 _ORDER = ("site", "point", "session")
 _PAGE = 1000
+# Word for word as the index has it, or no database uses that; in brackets, for AND binds before OR.
+_RARE = text(f"({RARE.text})")
 
 
 @dataclass(frozen=True)
@@ -83,27 +87,72 @@ def points_of(engine: Engine) -> list[tuple[str, str]]:
 
 
 def point_views(engine: Engine, site: str | None = None, point: str | None = None) -> list[PointView]:
-    """The points, by name."""
+    """The points, by name, with what is locked there."""
     c = points.c
-    query = select(c.site, c.point, c.online, c.status, c.telemetry, c.seen_at, c.problem)
+    query = select(c.site, c.point, c.online, c.status, c.telemetry, c.seen_at, c.problem, c.epoch)
     if site is not None:
         query = query.where(c.site == site)
     if point is not None:
         query = query.where(c.point == point)
     with engine.begin() as db:
         rows = db.execute(query.order_by(c.site, c.point)).all()
-    return [
-        PointView(
-            site,
-            point,
-            online,
-            json.loads(status or "{}"),
-            json.loads(telemetry or "{}"),
-            seen_at,
-            problem,
-        )
-        for site, point, online, status, telemetry, seen_at, problem in rows
-    ]
+        views = {
+            (row.site, row.point, row.epoch): PointView(
+                row.site,
+                row.point,
+                row.online,
+                json.loads(row.status or "{}"),
+                json.loads(row.telemetry or "{}"),
+                row.seen_at,
+                row.problem,
+                (),
+            )
+            for row in rows
+        }
+        _add_lockouts(db, views)
+    return list(views.values())
+
+
+def _add_lockouts(db: Connection, views: dict[tuple[str, str, str], PointView]) -> None:
+    """What is locked, and for what, where the point says that anything is: elsewhere no record is looked at."""
+    saying = {journal for journal, view in views.items() if _says_locked(view)}
+    for site in sorted({site for site, _, _ in saying}):
+        told: dict[tuple[str, str, str], list[tuple[int, locked.Told]]] = {}
+        for kind in ("trip", "reset"):
+            for journal, seq, record in _lock_records(db, kind, site):
+                if journal in saying:
+                    told.setdefault(journal, []).append((seq, record))
+        for journal, found in told.items():
+            view = views[journal]
+            lockouts = locked.standing(record for _, record in sorted(found, key=lambda item: item[0]))
+            states = [row[0] for row in view.telemetry.get("sockets", [])]
+            believed = locked.believed(lockouts, view.status.get("state"), states)
+            views[journal] = replace(view, lockouts=believed)
+
+
+def _says_locked(view: PointView) -> bool:
+    sockets = view.telemetry.get("sockets", [])
+    return view.status.get("state") == "locked" or any(row[0] == "locked" for row in sockets)
+
+
+def _lock_records(
+    db: Connection, kind: str, site: str
+) -> Iterator[tuple[tuple[str, str, str], int, locked.Told]]:
+    """(journal, seq, record) of each trip or reset of a site, dated back where the board had no clock."""
+    r, k = records.c, clocks.c
+    clocked = records.outerjoin(
+        clocks,
+        and_(r.time.is_(None), k.site == r.site, k.point == r.point, k.epoch == r.epoch, k.boot == r.boot),
+    )
+    query = select(
+        r.point, r.epoch, r.seq, r.socket, r.session, r.raw, r.time, r.uptime_ms, k.uptime_ms, k.time
+    ).select_from(clocked)
+    wanted = (r.site == site, r.kind == kind, _RARE)
+    for point, epoch, seq, socket, session, raw, at, uptime_ms, *clock in db.execute(query.where(*wanted)):
+        if at is None and uptime_ms is not None and clock[0] is not None:
+            at = back_dated(uptime_ms, (clock[0], clock[1]))
+        cause = str(json.loads(raw).get("cause"))
+        yield (site, point, epoch), seq, locked.Told(kind, socket, session, cause, at)
 
 
 def conditions(wanted: SessionFilter) -> Iterator[ColumnElement[bool]]:
