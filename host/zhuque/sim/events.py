@@ -36,7 +36,7 @@ _FOR = ("for_s", "until_s", "on")
 EVENTS: dict[str, Kind] = {
     "plug": Kind(True, (), ("load", "account", "scan_after_s")),
     "scan": Kind(True, (), ("account",)),
-    "ask": Kind(True, ("op",), ("actor",)),
+    "ask": Kind(None, ("op",), ("actor",)),
     "unplug": Kind(True),
     "overload": Kind(True, ("watts",), ("for_s", "until_s", "ramp_s")),
     "short": Kind(True, (), ("for_s", "until_s")),
@@ -89,6 +89,8 @@ _CHOICES = {
     "during": ("program", "erase"),
     "op": ("start", "stop", "reset", "limit", "ping", "identify", "reboot", "maintenance"),
 }
+# What is asked of a socket and never of the whole point.
+_OF_A_SOCKET = ("start", "stop", "limit")
 _FLAGS = ("on", "kill")
 _TEXTS = ("account", "actor", "password")
 
@@ -108,6 +110,8 @@ def check(event: Any, sockets: int, timed: bool = False) -> list[str]:
     if name == "power_cut" and "until_s" in event:
         needed = tuple(key for key in needed if key != "for_s")
     problems = [f"{name} needs {key}" for key in needed if key not in event]
+    if name == "ask" and event.get("op") in _OF_A_SOCKET and "socket" not in event:
+        problems.append(f"ask needs socket for {event['op']}: that cannot be asked of the whole point")
     problems += [f"{name} has no key {key}" for key in event if key not in possible]
     if "socket" in event and kind.of_socket is not False:
         number = event["socket"]

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from paho.mqtt.client import Client, MQTTMessage
 
 from zhuque.collector.broker import BrokerAddress
+from zhuque.report import figures
 from zhuque.sim.scenario import Event
 from zhuque.wire import topics
 
@@ -83,7 +84,7 @@ def visit(
 @dataclass
 class _Request:
     op: str
-    socket: int
+    socket: int | None  # None: the whole point
     keys: dict[str, object]
     asked: int
     again: Event
@@ -100,11 +101,11 @@ class Residents:
     broker: BrokerAddress
     site: str
     point: str
-    say: Callable[[int, int, str], None]
+    say: Callable[[int, int | None, str], None]
     order: Callable[[Event], None] = lambda event: None
     _requests: dict[str, _Request] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _tries: dict[tuple[str, int], int] = field(default_factory=dict)
+    _tries: dict[tuple[str, int | None], int] = field(default_factory=dict)
     _on: set[int] = field(default_factory=set)
     _count: int = 0
     _now: int = 0
@@ -145,7 +146,7 @@ class Residents:
 
     def _ask(self, event: Event) -> None:
         """Publish the command, unless the world says that the point is offline."""
-        socket = event["socket"]
+        socket = event.get("socket")
         op = "start" if event["event"] == "scan" else event["op"]
         keys = {"account": event.get("account"), "actor": event.get("actor")}
         if op == "start":
@@ -163,10 +164,11 @@ class Residents:
 
     def _send(self, request: _Request) -> None:
         self._count += 1
-        id = f"sim-{self._now:x}-{request.socket}-{self._count}"
+        id = f"sim-{self._now:x}-{request.socket or 'point'}-{self._count}"
         self._requests[id] = request
-        message = {"id": id, "op": request.op, "socket": request.socket, "expires": self._now + _EXPIRES_S}
-        message.update({name: value for name, value in request.keys.items() if value is not None})
+        message = {"id": id, "op": request.op, "expires": self._now + _EXPIRES_S}
+        keys = {"socket": request.socket, **request.keys}
+        message.update({name: value for name, value in keys.items() if value is not None})
         self._client.publish(self._topic("command"), json.dumps(message), 1)
 
     def _answered(self, request: _Request) -> None:
@@ -207,7 +209,9 @@ class Residents:
                 self._tries.pop((request.op, request.socket), None)
                 self._answered(request)
                 return
-            why = f"{reply['error']}: {reply['detail']}" if reply.get("detail") else reply["error"]
+            why = reply["error"]
+            if reply.get("detail"):
+                why += ": " + figures.with_local_times(str(reply["detail"]))
             if reply["error"] in _AGAIN:
                 self._retry(request, why)
             else:

@@ -37,7 +37,9 @@ class Happenings:
         self.tell("scan", socket=i + 1, account=event.get("account"))
 
     def _do_ask(self, i, event):
-        self.tell("ask", socket=i + 1, op=event["op"], actor=event.get("actor"))
+        """Without a socket it is asked of the whole point."""
+        where = {} if i is None else {"socket": i + 1}
+        self.tell("ask", op=event["op"], actor=event.get("actor"), **where)
 
     def _do_unplug(self, i, event):
         if self.physics.sockets[i].charger is None:
