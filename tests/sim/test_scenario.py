@@ -38,6 +38,8 @@ def test_a_file_comes_in_order(tmp_path: Path) -> None:
         ('[[event]]\nat_s = -1\ndo = "unplug"\nsocket = 1', "at_s must be a number"),
         ('[[event]]\nat_s = nan\ndo = "unplug"\nsocket = 1', "at_s must be a number"),
         ('[[event]]\nat_s = 1\ndo = "overload"\nsocket = 1', "needs watts"),
+        ('[[event]]\nat_s = 1\ndo = "ask"\nop = "stop"', "ask needs socket for stop"),
+        ('[[event]]\nat_s = 1\ndo = "ask"\nop = "reset"\nat_point = 1', "at_point must be true or false"),
         ('[[event]]\nat_s = 1\ndo = "short"\nsocket = 1\nwatts = 3', "no key watts"),
         ('[[event]]\nat_s = 1\ndo = "overload"\nsocket = 1\nwatts = "many"', "watts must be a number"),
     ],
@@ -64,7 +66,22 @@ def test_typed_events() -> None:
     }
     assert scenario.parse_line("plug 1 account=r-1", 10)["account"] == "r-1"
     assert scenario.parse_line('{"do": "network_up"}', 10) == {"do": "network_up"}
-    for line in ("plug 0", "plug", "foo", '{"do": ', '{"do": ["plug"]}', "[]", "unplug 1 now=1"):
+    assert scenario.parse_line("ask op=reset at_point=true", 10) == {
+        "do": "ask",
+        "op": "reset",
+        "at_point": True,
+    }
+    for line in (
+        "ask op=start",
+        "ask",
+        "plug 0",
+        "plug",
+        "foo",
+        '{"do": ',
+        '{"do": ["plug"]}',
+        "[]",
+        "unplug 1 now=1",
+    ):
         with pytest.raises(UsageError):
             scenario.parse_line(line, 10)
 

@@ -36,7 +36,7 @@ _FOR = ("for_s", "until_s", "on")
 EVENTS: dict[str, Kind] = {
     "plug": Kind(True, (), ("load", "account", "scan_after_s")),
     "scan": Kind(True, (), ("account",)),
-    "ask": Kind(None, ("op",), ("actor",)),
+    "ask": Kind(None, ("op",), ("actor", "at_point")),
     "unplug": Kind(True),
     "overload": Kind(True, ("watts",), ("for_s", "until_s", "ramp_s")),
     "short": Kind(True, (), ("for_s", "until_s")),
@@ -91,7 +91,7 @@ _CHOICES = {
 }
 # What is asked of a socket and never of the whole point.
 _OF_A_SOCKET = ("start", "stop", "limit")
-_FLAGS = ("on", "kill")
+_FLAGS = ("on", "kill", "at_point")
 _TEXTS = ("account", "actor", "password")
 
 

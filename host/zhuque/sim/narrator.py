@@ -12,7 +12,9 @@ from zhuque.sim.scenario import Event
 _TEXTS: dict[str, Callable[[Event], str]] = {
     "plug": lambda e: f"{e.get('account') or 'somebody'} plugs a bike in",
     "scan": lambda e: f"{e.get('account') or 'somebody'} scans the code",
-    "ask": lambda e: f"{e.get('actor') or 'somebody'} asks for: {e['op']}",
+    "ask": lambda e: (
+        f"{e.get('actor') or 'somebody'} asks{' at its port' if e.get('at_point') else ''} for: {e['op']}"
+    ),
     "unplug": lambda e: f"the bike leaves, at {e['power_mw'] / 1000:.0f} W",
     "overload": lambda e: f"a heater of {e['watts']:.0f} W beside the charger",
     "short": lambda e: "a short circuit",

@@ -130,7 +130,7 @@ class Residents:
         """What happened in the simulated world."""
         self._now = event["time"]
         kind, socket = event["event"], event.get("socket", 0)
-        if kind in ("scan", "ask"):
+        if kind in ("scan", "ask") and not event.get("at_point"):
             self._ask(event)
         elif kind == "relay":
             (self._on.add if event["closed"] else self._on.discard)(socket)

@@ -4,6 +4,9 @@ A mixin of World. Each `_do_NAME(i, event)` lets the event NAME happen now, to s
 no socket); what cannot happen raises EventError with the reason.
 """
 
+import json
+
+import outside
 from clock import clock
 
 
@@ -37,9 +40,17 @@ class Happenings:
         self.tell("scan", socket=i + 1, account=event.get("account"))
 
     def _do_ask(self, i, event):
-        """Without a socket it is asked of the whole point."""
-        where = {} if i is None else {"socket": i + 1}
-        self.tell("ask", op=event["op"], actor=event.get("actor"), **where)
+        """Without a socket it is asked of the whole point; `at_point` by somebody who stands there, at its console."""
+        asked = {"op": event["op"], "actor": event.get("actor")}
+        if i is not None:
+            asked["socket"] = i + 1
+        if not event.get("at_point"):
+            self.tell("ask", **asked)
+            return
+        if outside.type_line is None:
+            raise EventError("this board has a port: ask there, with `zhuque ... --port`")
+        outside.type_line(json.dumps(dict(asked, id="here-{}".format(clock.now_us // 1000))).encode())
+        self.tell("ask", at_point=True, **asked)
 
     def _do_unplug(self, i, event):
         if self.physics.sockets[i].charger is None:

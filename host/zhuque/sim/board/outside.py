@@ -22,6 +22,8 @@ lines_out = sys.stdout
 # Who is told of every event that is more than a sign of life, and whether somebody answers what is asked.
 on_event = None
 answers = False
+# What types a line at the firmware's console; None where the board has a port, at which anybody can.
+type_line = None
 _SIGNS = ("time", "console", "truth", "end")
 _ASKS = ("scan", "ask")
 
@@ -30,7 +32,7 @@ def tell(event, unix, keys):
     """One line on standard output. While a resident's command is under way, a clock that runs fast stands still."""
     line = {"event": event, "time": unix}
     line.update(keys)
-    if event in _ASKS and answers and not clock.live:
+    if event in _ASKS and answers and not clock.live and not keys.get("at_point"):
         line["waits"] = True
         line["online"] = flight.is_connected() and not network.is_cut()
         clock.stand(ASKED)

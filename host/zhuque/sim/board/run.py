@@ -209,6 +209,7 @@ def main(path):
     import sys_portless
 
     sys.modules["sys"] = sys_portless
+    outside.type_line = sys_portless.stdin.buffer.type
     settings = load(path)
     firmware = settings["firmware"]
     runner = Runner(settings)

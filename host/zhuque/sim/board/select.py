@@ -18,13 +18,13 @@ class Poll:
 
     def register(self, stream, events=POLLIN | POLLOUT):
         """Watch it."""
+        if hasattr(stream, "any") and stream not in self._buffered:
+            self._buffered.append(stream)
         real = getattr(stream, "real", stream)
         if real is None:
-            return  # nothing ever comes there
+            return  # only its own bytes ever come there
         self._given[id(real)] = stream
         self._poll.register(real, events)
-        if hasattr(stream, "any"):
-            self._buffered.append(stream)
 
     def modify(self, stream, events):
         """Watch it for other events."""
@@ -32,11 +32,11 @@ class Poll:
 
     def unregister(self, stream):
         """Watch it no longer."""
+        self._buffered = [other for other in self._buffered if other is not stream]
         real = getattr(stream, "real", stream)
         if real is None:
             return
         self._given.pop(id(real), None)
-        self._buffered = [other for other in self._buffered if other is not stream]
         self._poll.unregister(real)
 
     def poll(self, timeout_ms=-1):
