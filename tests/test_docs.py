@@ -15,6 +15,7 @@ from zhuque.wire import commands
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 ROOT = Path(__file__).resolve().parent.parent
 FIRMWARE = (ROOT / "firmware" / "README.md").read_text()
+HOST = (ROOT / "host" / "README.md").read_text()
 WIRE = (ROOT / "firmware" / "wire" / "README.md").read_text()
 
 
@@ -59,6 +60,15 @@ def test_only_the_rows_that_say_so_are_reset_at_the_point() -> None:
     assert whole == {
         name for name in codes.CAUSES if causes.bit(name) & (causes.INPUTS | causes.OVERTEMPERATURE)
     }
+
+
+def test_the_hosts_table_of_lockouts_is_that_of_the_board() -> None:
+    told = {name: row[1:] for row in rows(HOST, "| locked for | what | reset by |") for name in names(row[0])}
+    assert set(told) == {name for name in codes.CAUSES if causes.bit(name) & causes.LOCKOUTS}
+    for name, (what, how) in told.items():
+        bit = causes.bit(name)
+        assert what == ("the whole point" if bit & (causes.INPUTS | causes.OVERTEMPERATURE) else "the socket")
+        assert ("at the point, with `--port`" in how) == bool(bit & causes.LOCAL_ONLY)
 
 
 def test_every_rule_of_time_has_its_place_and_its_test() -> None:
