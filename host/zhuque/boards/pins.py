@@ -2,7 +2,8 @@
 
 The levels at reset are the pulls of the strapping pins (ESP32 data sheet, "Strapping Pins"). What hangs there
 must want the same level while the chip boots: a line that rests at the other one decides how the chip boots, and a
-relay that closes at it is closed at every reset.
+relay that closes at it is closed at every reset. Which pins put out pulses meanwhile is in no data sheet: it is what
+public pin tables of the ESP32 agree on.
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ _CONSOLE = (1, 3)
 _PSRAM = (16, 17)
 _STRAPS = {0: 1, 2: 0, 5: 1, 12: 0, 15: 1}  # pin -> its level at reset, which boots normally
 _PULLED = {**_STRAPS, 4: 0}  # 4 is pulled down, too
-_CLOCKED = (14,)  # puts out a clock while the chip boots
+_CLOCKED = (5, 14, 15)  # put out pulses while the chip boots, 14 a clock; 0 does, too
+_BOOT_BUTTON = 0  # the button and esptool hold it at 0 through a reset, to get into the ROM's loader
 
 
 @dataclass(frozen=True)
 class Use:
     """What a pin is used for. `rests`: its level while the chip boots, None when that is not known.
 
-    `closes`: the level that closes a relay, None where none hangs there. `what` is for people.
+    `closes`: the level that closes a relay, None where none hangs there. `edges`: what pulses would do there, "" where
+    they do nothing. `what` is for people.
     """
 
     path: str
@@ -37,6 +40,7 @@ class Use:
     output: bool = False
     rests: int | None = None
     closes: int | None = None
+    edges: str = ""
     pulled_up: bool = False
     analog: bool = False
     shared: str = ""  # uses of the same shared bus line are one
@@ -69,9 +73,12 @@ def _driver(section: str, data: dict[str, object]) -> Iterator[Use]:
         for i, pin in enumerate(integers(data, "pins")):
             what = f"relay of socket {i + 1}" if section == "relay" else "upstream contactor"
             yield Use(f"{section}.pins", pin, f"{what}, closes at {closes}", output=True, closes=closes)
-    for key, what in (("latch", "74HC595 RCLK, both chips"), ("pump", "charge pump of the output enable")):
+    for key, what, edges in (
+        ("latch", "74HC595 RCLK, both chips", "a word that a reset cut off would close the wrong relays"),
+        ("pump", "charge pump of the output enable", "the relays would be held closed before boot.py runs"),
+    ):
         if key in data:
-            yield Use(f"{section}.{key}", integer(data, key), what, output=True)
+            yield Use(f"{section}.{key}", integer(data, key), what, output=True, edges=edges)
     if "enable" in data:
         what = "supply of the relay coils, on at 1"
         yield Use(f"{section}.enable", integer(data, "enable"), what, output=True, closes=1)
@@ -140,12 +147,24 @@ def _judge(use: Use, mcu: str) -> Iterator[str]:
 
 def _judge_boot(use: Use) -> Iterator[str]:
     if use.closes is not None:
-        if _PULLED.get(use.pin) == use.closes:
-            yield (
-                f"whose level at reset is {use.closes}: it would close the relay at every reset; take another pin, "
-                "or a relay that closes at the other level"
-            )
-        elif use.pin in _CLOCKED:
-            yield "which puts out a clock while the chip boots: the relay would chatter"
+        yield from _judge_closing(use.pin, use.closes)
+    elif use.edges and use.pin in _CLOCKED:
+        yield f"which puts out pulses while the chip boots: {use.edges}; take another pin"
     elif use.pin in _STRAPS and use.rests != _STRAPS[use.pin]:
         yield "whose level at reset decides how the chip boots"
+
+
+def _judge_closing(pin: int, closes: int) -> Iterator[str]:
+    """What is wrong with a pin for a relay that closes at this level."""
+    if _PULLED.get(pin) == closes:
+        yield (
+            f"whose level at reset is {closes}: it would close the relay at every reset; take another pin, "
+            "or a relay that closes at the other level"
+        )
+    elif pin == _BOOT_BUTTON:
+        yield (
+            "which the BOOT button and esptool's reset hold at 0: each would close the relay, and no firmware runs "
+            "meanwhile; take another pin"
+        )
+    elif pin in _CLOCKED:
+        yield "which puts out pulses while the chip boots: the relay would chatter; take another pin"
