@@ -61,6 +61,18 @@ def test_the_driver_tests_use_the_numbers_of_zq10() -> None:
 
 BREAKER = {"curve": "C", "rated_ma": 10000}
 UART = {"id": 2, "tx": 18, "rx": 19}
+BL0942 = {  # in the circuit of its data sheet
+    "driver": "bl0942",
+    "addresses": [0],
+    "shunt_uohm": 1000,
+    "current_gain": 4,
+    "divider_high_ohm": 1950000,
+    "divider_low_ohm": 510,
+    "vref_uv": 1218000,
+    "fast_ratio_ppm": 363000,
+    "fast_floor_ma": 100,
+    "uart": UART,
+}
 LOOP = {"pin": 4, "open_level": 1, "debounce_ms": 40}
 
 BROKEN: list[tuple[str, dict[str, object], str]] = [
@@ -240,6 +252,29 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
     # what the numbers must satisfy together
     ("zq10", {"limits__rated_ma": 6200}, "full scale is 60634 mA, below 10 x limits.rated_ma"),
     ("zq10", {"meter__current_gain": 16}, "full scale is 30317 mA"),
+    (
+        "zq10",
+        {"meter__divider_low_ohm": 1215},
+        "full scale is 399 V, below 400 V: an overvoltage would read as less",
+    ),
+    ("zq10", {"meter__divider_low_ohm": 1500}, "full scale is 323 V, below 400 V"),
+    ("zq10", {"meter__divider_low_ohm": 4300}, "full scale is 113 V, below 400 V"),
+    (
+        "zq10",
+        {"meter__voltage_gain": 16},
+        "full scale is 70 V, below 400 V: an overvoltage would read as less than it is, and a broken neutral might "
+        "trip nothing; lower meter.divider_low_ohm or voltage_gain",
+    ),
+    ("zq10", {"meter__divider_low_ohm": 105}, "full scale is 4620 V, above 4600 V: 230 V would drown"),
+    ("zq10", {"meter__divider_low_ohm": 1}, "above 4600 V: 230 V would drown in the input's noise; raise"),
+    ("devkit-hlw8032", {"meter__divider_low_ohm": 4000}, "full scale is 228 V, below 400 V"),
+    ("devkit-hlw8032", {"meter": BL0942}, "full scale is 265 V, below 400 V"),
+    (
+        "zq10",
+        {"relay__spi__id": 2},
+        "relay.spi.id is 2, which is meter.spi's already: both would get the pins and",
+    ),
+    ("zq10", {"meter__spi__id": 1}, "relay.spi.id is 1, which is meter.spi's already"),
     ("zq10", {"relay__rating_ma": 4999}, "limits.rated_ma is 5000, above the relay's rating of 4999 mA"),
     ("zq10", {"limits__point_current_ma": 4999}, "limits.point_current_ma is 4999, below limits.rated_ma"),
     (
@@ -345,6 +380,9 @@ GOOD: list[tuple[str, dict[str, object]]] = [
     ("zq10", {"breaker": BREAKER}),
     ("zq10", {"meter__spi": GONE, "meter__uart": UART, "breaker": BREAKER}),
     ("zq10", {"meter__fast_trip_ma": GONE}),
+    ("zq10", {"meter__divider_low_ohm": 1214}),
+    ("zq10", {"meter__divider_low_ohm": 106}),
+    ("devkit-hlw8032", {"meter": {**BL0942, "divider_low_ohm": 300}}),
 ]
 
 

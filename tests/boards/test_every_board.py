@@ -22,11 +22,15 @@ from fakes.io_bench import Machine as IoMachine
 from fakes.meter_bench import BL0910Chip, Bus, HC595Chip, Load, Pin
 from fakes.meter_bench import Machine as SpiMachine
 
+from core import supply
 from core.causes import bit
 from core.limits import Limits, intersect
 from drivers import (
+    bl0910_setup,
     bl0910_spi,
     bl0910_uart,
+    bl0942_frame,
+    hlw8032_frame,
     inputs,
     meter_bl0942,
     meter_hlw8032,
@@ -34,10 +38,12 @@ from drivers import (
     relay_gpio,
     temperature,
 )
+from drivers.meter_frame import fine
 from zhuque import boards
-from zhuque.boards import traits
+from zhuque.boards import rules, traits
 from zhuque.boards.schema import INPUTS, table
 from zhuque.boards.show import figures, summary, wires
+from zhuque.wire.config import GAIN_LOWEST_PPM
 from zhuque.wire.config import board as board_settings
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
@@ -228,6 +234,33 @@ def test_the_host_says_of_the_meter_what_the_firmware_says(board: boards.Board) 
     assert driver.channels == traits.channels(meter) == board.data["sockets"]
     assert getattr(driver, "instant", True) == traits.is_instant(meter)
     assert driver.full_scale_ma >= 10 * section(board, "limits")["rated_ma"]
+
+
+# A meter's section, and what the chip's formulas make of the highest voltage on its pin: counts, or pulses' millivolts.
+VOLTAGES: list[tuple[dict[str, Any], Callable[[dict[str, Any]], float]]] = [
+    (serial_bench.BL0910, lambda meter: 13162 * 494.975 / 1.097 * bl0910_setup.scales(meter)[2]),
+    (
+        serial_bench.BL0942,
+        lambda meter: fine(round(73989 * 70.711 / 1.218), bl0942_frame.board_scales(meter)[0]),
+    ),
+    (serial_bench.HLW8032, lambda meter: fine(494975, hlw8032_frame.board_scales(meter)[0])),
+]
+
+
+@pytest.mark.parametrize(("meter", "highest_mv"), VOLTAGES, ids=["bl0910", "bl0942", "hlw8032"])
+def test_the_voltage_at_full_scale_is_what_the_driver_would_read(
+    meter: dict[str, Any], highest_mv: Callable[[dict[str, Any]], float]
+) -> None:
+    assert traits.full_scale_mv(meter) == pytest.approx(highest_mv(meter) * 0.98, rel=1e-4)
+
+
+def test_every_voltage_that_trips_can_be_read_even_after_a_calibration(board: boards.Board) -> None:
+    full_mv = traits.full_scale_mv(section(board, "meter"))
+    if full_mv is None:
+        pytest.skip("a finished meter: its divider is not ours")
+    highest = max(supply.OVER_MV, supply.HIGH_MV, supply.NEUTRAL_MV)
+    assert highest < rules._LEAST_FULL_SCALE_MV * GAIN_LOWEST_PPM // 1_000_000
+    assert full_mv >= rules._LEAST_FULL_SCALE_MV
 
 
 def test_a_site_lowers_its_limits_and_never_raises_them(board: boards.Board) -> None:

@@ -9,6 +9,12 @@ from zhuque.boards import traits
 from zhuque.boards.schema import INPUTS, NTC_POINTS, integer, integers, table
 
 _MIN_FULL_SCALE = 10  # times the rated current: a reading at full scale exceeds every threshold
+# core/supply trips at 264, 300 and 350 V, and a broken neutral brings up to 400 V. An input that is over range reads at
+# full scale or above, and a calibration takes 10 % of that at most: 360 V are left, above every threshold.
+_LEAST_FULL_SCALE_MV = 400_000
+# 230 V must use a twentieth of the input's range: below, its noise and offset count as volts. A choice; the data sheets
+# give their accuracy at a fifth.
+_MOST_FULL_SCALE_MV = 20 * 230_000
 _INRUSH_TIMES = 8  # core/judge: the instantaneous threshold while a load starts
 _BREAKER_TIMES = {
     "B": 5,
@@ -33,9 +39,11 @@ def check(data: dict[str, object]) -> list[str]:
         _gains,
         _ratings,
         _full_scale,
+        _voltage_scale,
         _own_cut,
         _instant_stage,
         _hang,
+        _controllers,
         _expanders,
         _inputs,
         _ntc,
@@ -107,6 +115,25 @@ def _full_scale(data: dict[str, object]) -> Iterator[str]:
         )
 
 
+def _voltage_scale(data: dict[str, object]) -> Iterator[str]:
+    meter = table(data["meter"])
+    full_mv = traits.full_scale_mv(meter)
+    if full_mv is None:
+        return
+    text = f"the meter's full scale is {full_mv // 1000} V,"
+    if full_mv < _LEAST_FULL_SCALE_MV:
+        gain = " or voltage_gain" if "voltage_gain" in meter else ""
+        yield (
+            f"{text} below {_LEAST_FULL_SCALE_MV // 1000} V: an overvoltage would read as less than it is, and a "
+            f"broken neutral might trip nothing; lower meter.divider_low_ohm{gain}"
+        )
+    elif full_mv > _MOST_FULL_SCALE_MV:
+        yield (
+            f"{text} above {_MOST_FULL_SCALE_MV // 1000} V: 230 V would drown in the input's noise; raise "
+            "meter.divider_low_ohm"
+        )
+
+
 def _own_cut(data: dict[str, object]) -> Iterator[str]:
     """What a meter chip cuts by itself: more than any start of a charger, and less than its full scale."""
     meter = table(data["meter"])
@@ -154,6 +181,26 @@ def _hang(data: dict[str, object]) -> Iterator[str]:
             f"relay.hang_ms is {said}, but relays on {relay['driver']} stay closed for {least} ms and more when the "
             "processor hangs"
         )
+
+
+def _controllers(data: dict[str, object]) -> Iterator[str]:
+    """machine.SPI(2) is one object on an ESP32, and machine.UART(2), too: it has the pins and the mode it got last.
+
+    Not even with the same pins could a meter and a 74HC595 share one: they sample on different edges of the clock.
+    """
+    taken: dict[tuple[str, int], str] = {}
+    for section in ("meter", "relay"):
+        for kind in ("spi", "uart"):
+            bus = table(table(data[section]).get(kind))
+            if not bus:
+                continue
+            number, path = integer(bus, "id"), f"{section}.{kind}"
+            other = taken.setdefault((kind, number), path)
+            if other != path:
+                yield (
+                    f"{path}.id is {number}, which is {other}'s already: both would get the pins and the mode of the "
+                    "one that is set up last; give one of them the other id"
+                )
 
 
 def _expanders(data: dict[str, object]) -> Iterator[str]:
