@@ -328,12 +328,28 @@ BROKEN: list[tuple[str, dict[str, object], str]] = [
         "the meter has 2 channels in use, the board has 8 sockets",
     ),
     ("kc868-a8-pzem", {"relay__active_low": False}, "every relay would close by itself"),
-    ("kc868-a8-pzem", {"relay__addresses": [0x22]}, "inputs has a chip at address 34, where relay has one"),
-    ("kc868-a8-pzem", {"relay__addresses": [0x28]}, "relay has a pcf8574 at address 40: 32 to 39"),
+    ("kc868-a8-pzem", {"relay__addresses": [0x22]}, "inputs has a chip at address 0x22, where relay has one"),
+    ("kc868-a8-pzem", {"relay__addresses": [0x28]}, "relay has a pcf8574 at address 0x28: 0x20 to 0x27"),
+    (
+        "kc868-a8-pzem",
+        {"relay__addresses": [0x14]},
+        "relay.addresses must be a list of 1 to 2 integers of 0x20 to 0x3f, is [0x14]",
+    ),
+    (
+        "kc868-a8-pzem",
+        {"inputs__address": 0x40},
+        "inputs.address must be an integer of 0x20 to 0x3f, is 0x40",
+    ),
+    ("kc868-a8-pzem", {"inputs__address": "0x22"}, "an integer of 0x20 to 0x3f, is '0x22'"),
+    (
+        "kc868-a8-pzem",
+        {"relay__addresses": [0x24, 0x24]},
+        "relay.addresses holds a number twice: [0x24, 0x24]",
+    ),
     (
         "kc868-a8-pzem",
         {"relay__chip": "pcf8575", "relay__addresses": [0x38]},
-        "relay has a pcf8575 at address 56",
+        "relay has a pcf8575 at address 0x38",
     ),
     (
         "kc868-a8-pzem",
@@ -405,6 +421,29 @@ def test_every_number_needs_its_origin_and_every_origin_its_number() -> None:
     assert check(data, origin) == [
         "meter.cfdiv has no origin",
         "the origin of meter.spi.cs is empty",
+        "origin of meter.nothing: no such number",
+    ]
+
+
+def test_what_follows_from_a_wrong_key_is_not_told_as_well() -> None:
+    """Its origin, or its lack of one: whoever mends the key mends that."""
+    data = tomllib.loads((FOLDER / "zq10" / "board.toml").read_text())
+    origin = data.pop("origin")
+    data["relay"]["latsh"] = data["relay"].pop("latch")
+    data["limits"]["rated_ma"] = "5000"
+    del data["meter"]["spi"]
+    problems = check(data, origin)
+    assert [problem.split(" ", 1)[0] for problem in problems] == [
+        "limits.rated_ma",
+        "meter.spi",
+        "relay.latsh",
+        "relay.latch",
+    ]
+    origin["meter.nothing"] = "somewhere"
+    del origin["meter.cfdiv"]
+    assert check(data, origin) == [
+        *problems,
+        "meter.cfdiv has no origin",
         "origin of meter.nothing: no such number",
     ]
 

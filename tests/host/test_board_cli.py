@@ -75,6 +75,15 @@ def test_a_file_that_is_no_toml_is_exit_1(own: Path) -> None:
         )
 
 
+def test_a_file_that_cannot_be_read_is_named_once_in_its_line(own: Path) -> None:
+    own.write_text("name = zq10")
+    said = zhuque("check", own).stderr
+    assert said.startswith(f"{own}: cannot be read as TOML: ") and said.count(str(own)) == 2, "a line each"
+    missing = own.with_name("none.toml")
+    assert zhuque("check", missing).stderr.startswith(f"{missing}: cannot be read: No such file")
+    assert f"Error: {own} cannot be read as TOML" in zhuque("show", own).stderr
+
+
 def test_the_list() -> None:
     done = zhuque("list", "--json")
     rows = json.loads(done.stdout)

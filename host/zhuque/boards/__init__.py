@@ -67,11 +67,11 @@ def load_file(path: Path) -> Board:
     try:
         data: dict[str, object] = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise NoBoardError(
-            f"{path} cannot be read: {error.strerror or error}; give a board's name or file"
-        ) from error
+        text = f"cannot be read: {error.strerror or error}; give a board's name or file"
+        raise NoBoardError(f"{path} {text}", [text]) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BoardError(f"{path} cannot be read as TOML: {error}; mend the file") from error
+        text = f"cannot be read as TOML: {error}; mend the file"
+        raise BoardError(f"{path} {text}", [text]) from error
     origin = {key: str(text) for key, text in table(data.pop("origin", None)).items()}
     problems = check(data, origin)
     name = data.get("name")
@@ -85,13 +85,17 @@ def load_file(path: Path) -> Board:
 def check(data: dict[str, object], origin: dict[str, str]) -> list[str]:
     """Every problem of a board's data, one line each."""
     problems = check_schema(data)
-    problems += [problem for problem in check_board(data) if not _says_the_same(problem, problems)]
+    problems += [problem for problem in check_board(data) if _key_of(problem) not in _keys_of(problems)]
+    named = _keys_of(problems)
     if not problems:
         problems = check_pins(data) + check_rules(data)
-    return problems + check_origin(data, origin)
+    return problems + check_origin(data, origin, named)
 
 
-def _says_the_same(problem: str, problems: list[str]) -> bool:
-    """True when the schema has said something of this key already."""
-    key = problem.split(" ", 1)[0]
-    return any(said.split(" ", 1)[0] == key for said in problems)
+def _keys_of(problems: list[str]) -> set[str]:
+    """The keys of which a problem is told already: what follows from it is not told as well."""
+    return {_key_of(problem) for problem in problems}
+
+
+def _key_of(problem: str) -> str:
+    return problem.split(" ", 1)[0]

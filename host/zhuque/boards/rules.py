@@ -66,7 +66,8 @@ def _sockets(data: dict[str, object]) -> Iterator[str]:
         for key in ("addresses", "pins"):
             numbers = integers(section, key)
             if len(set(numbers)) != len(numbers):
-                yield f"{path}.{key} holds a number twice: {numbers}"
+                written = f"[{', '.join(map(hex, numbers))}]" if "chip" in section else str(numbers)
+                yield f"{path}.{key} holds a number twice: {written}"
 
 
 def _gains(data: dict[str, object]) -> Iterator[str]:
@@ -213,7 +214,7 @@ def _expanders(data: dict[str, object]) -> Iterator[str]:
         for address in addresses:
             yield from _address(path, str(section["chip"]), address)
             if taken.setdefault(address, path) != path:
-                yield f"{path} has a chip at address {address}, where {taken[address]} has one"
+                yield f"{path} has a chip at address 0x{address:02x}, where {taken[address]} has one"
         highest = _EXPANDER_HZ[str(section["chip"])]
         if integer(table(section["i2c"]), "freq") > highest:
             yield f"{path}.i2c.freq is above the {highest} Hz that a {section['chip']} takes"
@@ -228,7 +229,9 @@ def _expanders(data: dict[str, object]) -> Iterator[str]:
 
 def _address(path: str, chip: str, address: int) -> Iterator[str]:
     if not (0x20 <= address <= 0x27 or (chip == "pcf8574" and 0x38 <= address <= 0x3F)):
-        yield f"{path} has a {chip} at address {address}: 32 to 39 (a PCF8574A: 56 to 63) can be set"
+        yield (
+            f"{path} has a {chip} at address 0x{address:02x}: 0x20 to 0x27 (a PCF8574A: 0x38 to 0x3f) can be set"
+        )
 
 
 def _inputs(data: dict[str, object]) -> Iterator[str]:

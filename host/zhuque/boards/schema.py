@@ -24,6 +24,7 @@ class Key:
     optional: bool = False
     choices: tuple[str, ...] = ()
     most: int = 1  # of a list, its length
+    hexadecimal: bool = False  # how its numbers are told, as data sheets and files write them
 
 
 def _int(name: str, low: int, high: int, optional: bool = False) -> Key:
@@ -36,6 +37,11 @@ def _pin(name: str, optional: bool = False) -> Key:
 
 def _ints(name: str, low: int, high: int, most: int) -> Key:
     return Key(name, "integers", low, high, most=most)
+
+
+def _i2c(name: str, kind: str, most: int = 1) -> Key:
+    """The address of an expander: PCF8574 and PCF8575 from 0x20, PCF8574A from 0x38."""
+    return Key(name, kind, 0x20, 0x3F, most=most, hexadecimal=True)
 
 
 def _one_of(name: str, *choices: str) -> Key:
@@ -105,7 +111,7 @@ RELAYS: dict[str, tuple[Key, ...]] = {
     "pcf8574": (
         *_RELAY,
         _one_of("chip", "pcf8574", "pcf8575"),
-        _ints("addresses", 0x20, 0x3F, 2),
+        _i2c("addresses", "integers", most=2),
         _ACTIVE_LOW,
         _pin("enable", optional=True),
     ),
@@ -132,7 +138,7 @@ LOOP = (
     _int("debounce_ms", 10, 1000),
     Key("pull_up", "boolean", optional=True),
 )
-EXPANDER = (_one_of("chip", "pcf8574", "pcf8575"), _int("address", 0x20, 0x3F))
+EXPANDER = (_one_of("chip", "pcf8574", "pcf8575"), _i2c("address", "integer"))
 # The buses that a driver's chip may be on: a table in its section, one of them.
 BUSES: dict[str, dict[str, tuple[Key, ...]]] = {
     "bl0910": {"spi": (*_SPI, _pin("cs")), "uart": (*_UART, _int("baud", 9600, 38_400, optional=True))},
@@ -259,13 +265,14 @@ def _check_table(
 def _wanted(key: Key) -> str:
     if key.choices:
         return "one of " + ", ".join(key.choices)
+    bounds = f"{_told(key, key.low)} to {_told(key, key.high)}"
     return {
-        "integer": f"an integer of {key.low} to {key.high}",
-        "pin": f"a pin of {key.low} to {key.high}",
+        "integer": f"an integer of {bounds}",
+        "pin": f"a pin of {bounds}",
         "boolean": "true or false",
-        "text": f"{key.low} to {key.high} characters",
-        "integers": f"a list of 1 to {key.most} integers of {key.low} to {key.high}",
-        "pins": f"a list of 1 to {key.most} pins of {key.low} to {key.high}",
+        "text": f"{bounds} characters",
+        "integers": f"a list of 1 to {key.most} integers of {bounds}",
+        "pins": f"a list of 1 to {key.most} pins of {bounds}",
     }[key.kind]
 
 
@@ -279,7 +286,16 @@ def _judge(key: Key, value: object) -> str:
         "integers": _all_in(value, key),
         "pins": _all_in(value, key),
     }[key.kind]
-    return "" if good else f"must be {_wanted(key)}, is {value!r}"
+    return "" if good else f"must be {_wanted(key)}, is {_told(key, value)}"
+
+
+def _told(key: Key, value: object) -> str:
+    """A value of this key as its file would write it."""
+    if key.hexadecimal and isinstance(value, list):
+        return "[" + ", ".join(_told(key, item) for item in value) + "]"
+    if key.hexadecimal and isinstance(value, int) and not isinstance(value, bool):
+        return f"0x{value:02x}"
+    return repr(value)
 
 
 def _is_in(value: object, key: Key) -> bool:
@@ -301,9 +317,14 @@ def numbers(section: dict[str, object], prefix: str = "") -> Iterator[tuple[str,
             yield prefix + key, value
 
 
-def check_origin(data: dict[str, object], origin: dict[str, str]) -> list[str]:
-    """Numbers without an origin, origins without a number."""
+def check_origin(data: dict[str, object], origin: dict[str, str], named: set[str]) -> list[str]:
+    """Numbers without an origin, origins without a number; not those of the keys and tables in `named`, a follow-up."""
     found = {path for path, _ in numbers(data)}
-    missing = [f"{path} has no origin" for path in sorted(found - origin.keys())]
+    missing = [f"{path} has no origin" for path in sorted(found - origin.keys() - named)]
     empty = [f"the origin of {path} is empty" for path in sorted(origin) if not origin[path].strip()]
-    return missing + empty + [f"origin of {path}: no such number" for path in sorted(origin.keys() - found)]
+    lost = [path for path in sorted(origin.keys() - found) if not any(_is_within(path, key) for key in named)]
+    return missing + empty + [f"origin of {path}: no such number" for path in lost]
+
+
+def _is_within(path: str, key: str) -> bool:
+    return path == key or path.startswith(key + ".")
