@@ -7,6 +7,8 @@ no frames with an address of their own, so its whole driver runs, on a bus that 
 A scale is either a board's (its shunt, divider and reference) or the user's: for BL0942 and BL0910 counts of the
 register per volt and per ampere, for the HLW8032 the factors K of its data sheet. Energy is what the chip's counter
 holds.
+
+A value at the full scale of the chip's inputs or above is no measurement: it is not given, and named as over range.
 """
 
 from __future__ import annotations
@@ -19,13 +21,22 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from zhuque.boards import traits
 from zhuque.errors import UsageError, ZhuqueError
+from zhuque.report import figures
 
 FIRMWARE = Path(__file__).resolve().parent / "_firmware"
 KEYS = ("voltage_mv", "current_ma", "power_mw", "energy_mwh", "frequency_mhz")
 METERS = ("bl0942", "hlw8032", "pzem004t", "bl0910")
 
 # The BL0942's data sheet: 1 mOhm, five 390 kOhm over 510 Ohm, 1.218 V.
+_BL0942_ANY = {
+    "driver": "bl0942",
+    "shunt_uohm": 1000,
+    "current_gain": 16,
+    "divider_high_ohm": 1_950_000,
+    "divider_low_ohm": 510,
+}
 _BL0942_PER_VOLT = 73989 / 1.218 * 510 / 1950510 * 1000
 _BL0942_PER_AMPERE = 305978 / 1.218
 _BL0942_POWER = 3537 / (305978 * 73989)
@@ -33,7 +44,14 @@ _BL0942_COUNT_MJ = 419430400  # millijoules of a count, times counts of power pe
 # The BL0910's formulas (drivers/bl0910_setup.py), and a count of energy at the chip's own CFDIV of 16.
 _BL0910_POWER = 40.4125 / (12875 * 13162)
 _BL0910_COUNT_MJ = Fraction(2**37, 1000)  # millijoules of a count, times counts of power per watt
+_HLW8032_ANY = {
+    "driver": "hlw8032",
+    "shunt_uohm": 1000,
+    "divider_high_ohm": 999,
+    "divider_low_ohm": 1,
+}  # K = 1
 _BL0910_ANY = {  # any chip that there can be: its scale is replaced
+    "driver": "bl0910",
     "shunt_uohm": 1000,
     "current_gain": 8,
     "voltage_gain": 1,
@@ -46,6 +64,9 @@ _BL0910_ANY = {  # any chip that there can be: its scale is replaced
     "power_creep": 0,
     "rms_creep": 0,
 }
+# Bits of the HLW8032's state byte, and of its `adj`.
+_HLW8032_BELOW = ((8, "voltage"), (4, "current"), (2, "power"), (1, "coefficients"))
+_HLW8032_FINISHED = ((64, "voltage"), (32, "current"), (16, "power"))
 
 
 class FrameError(ZhuqueError):
@@ -64,10 +85,28 @@ class Scale:
 
 @dataclass(frozen=True)
 class Reading:
-    """One frame: its five values by key, None for what it does not give, and what is to be said about it."""
+    """One frame: its five values by key, None for what it does not give, and what is to be said about it.
+
+    `over_range`: the keys of those that are None because they are at full scale or above.
+    """
 
     values: dict[str, int | None]
     notes: tuple[str, ...] = ()
+    over_range: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Highest:
+    """Full scale: what the meter's inputs can show. The voltage's is None where the meter's divider is not known."""
+
+    voltage_mv: int | None
+    current_ma: int
+
+    def is_voltage_over(self, voltage_mv: int | None) -> bool:
+        return None not in (voltage_mv, self.voltage_mv) and int(voltage_mv or 0) >= int(self.voltage_mv or 0)
+
+    def is_power_over(self, power_mw: int) -> bool:
+        return self.voltage_mv is not None and abs(power_mw) * 1000 >= self.voltage_mv * self.current_ma
 
 
 @dataclass(frozen=True)
@@ -126,11 +165,20 @@ def _scan(data: bytes, size: int, decoder: _Decoder) -> Decoded:
     return Decoded(tuple(readings), len(data) - size * len(readings))
 
 
+def _highest(meter: dict[str, Any], volts: float = 1.0, amperes: float = 1.0) -> _Highest:
+    """The full scale of board.json's `meter`, times what the user's scale makes of its volts and amperes."""
+    full_mv = traits.full_scale_mv(meter)
+    return _Highest(
+        None if full_mv is None else round(full_mv * volts), round(traits.full_scale_ma(meter) * amperes)
+    )
+
+
 def _bl0942(scale: Scale, address: int) -> tuple[int, _Decoder]:
     frames, common = load("drivers.bl0942_frame"), load("drivers.meter_frame")
     if scale.board is not None:
         factors = frames.board_scales(scale.board)
         count_mj = Fraction(*frames.energy_of_count(scale.board))
+        highest = _highest(scale.board)
     else:
         per_volt, per_ampere = scale.voltage or _BL0942_PER_VOLT, scale.current or _BL0942_PER_AMPERE
         if per_volt < 1 or per_ampere < 1:
@@ -140,11 +188,12 @@ def _bl0942(scale: Scale, address: int) -> tuple[int, _Decoder]:
         per_watt = scale.power or per_volt * per_ampere * _BL0942_POWER
         factors = frames.scales(1000 / per_volt, 1000 / per_ampere, 1000 / per_ampere, 1000 / per_watt)
         count_mj = _BL0942_COUNT_MJ / Fraction(per_watt)
+        highest = _highest(_BL0942_ANY, _BL0942_PER_VOLT / per_volt, _BL0942_PER_AMPERE / per_ampere)
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
         code = frames.decode(frame, frames.READ | address, factors, got)
-        return code, None if code else _reading(common, got, count_mj)
+        return code, None if code else _reading(common, got, count_mj, highest)
 
     return frames.FRAME, decoder
 
@@ -153,11 +202,11 @@ def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
     frames, common = load("drivers.hlw8032_frame"), load("drivers.meter_frame")
     if scale.power:
         raise ValueError("the HLW8032's power takes the product of --k-voltage and --k-current")
-    factors = (
-        frames.board_scales(scale.board)
-        if scale.board is not None
-        else frames.scales(scale.voltage or 1.0, scale.current or 1.0)
-    )
+    if scale.board is not None:
+        factors, highest = frames.board_scales(scale.board), _highest(scale.board)
+    else:
+        k_voltage, k_current = scale.voltage or 1.0, scale.current or 1.0
+        factors, highest = frames.scales(k_voltage, k_current), _highest(_HLW8032_ANY, k_voltage, k_current)
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
@@ -166,7 +215,8 @@ def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
             return code, None
         usable = got[common.VOLTAGE_MV] != common.UNKNOWN or got[common.FAST_MA] != common.UNKNOWN
         got[common.COUNT] = got[common.COUNT] & 0xFFFF if usable else common.UNKNOWN
-        return 0, _reading(common, got, Fraction(frames.pulse_mj(frame, factors)), _hlw8032_notes(frame))
+        count_mj = Fraction(frames.pulse_mj(frame, factors))
+        return 0, _reading(common, got, count_mj, highest, _hlw8032_notes(frame))
 
     return frames.FRAME, decoder
 
@@ -176,12 +226,10 @@ def _hlw8032_notes(frame: bytes) -> tuple[str, ...]:
     state, adj = frame[0], frame[20]
     if state == 0xAA:
         return ("the chip lost its calibration: nothing that it sends can be used",)
-    notes = []
-    if state > 0xF0:
-        bits = ((8, "voltage"), (4, "current"), (2, "power"), (1, "coefficients"))
-        named = ", ".join(name for bit, name in bits if state & bit)
-        notes.append(f"below the chip's range: {named}")
-    unfinished = [name for bit, name in ((64, "voltage"), (32, "current"), (16, "power")) if not adj & bit]
+    below = [name for bit, name in _HLW8032_BELOW if state > 0xF0 and state & bit]
+    notes = [f"below the chip's range: {', '.join(below)}"] if below else []
+    # A pulse that takes too long to be in range is not finished either: that is the same, and said.
+    unfinished = [name for bit, name in _HLW8032_FINISHED if not adj & bit and name not in below]
     if unfinished:
         notes.append(f"not measured yet: {', '.join(unfinished)}")
     return tuple(notes)
@@ -191,29 +239,51 @@ def _pzem004t(scale: Scale, address: int) -> tuple[int, _Decoder]:
     frames, common = load("drivers.pzem004t_frame"), load("drivers.meter_frame")
     if scale.voltage or scale.current or scale.power:
         raise ValueError("the PZEM-004T sends volts and amperes: it has no scale")
+    highest = _highest(scale.board or {"driver": "pzem004t"})
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
         code = frames.decode(frame, address, got)
-        return code, None if code else _reading(common, got, Fraction(3600000))
+        return code, None if code else _reading(common, got, Fraction(3600000), highest)
 
     return frames.FRAME, decoder
 
 
-def _reading(common: Any, got: Any, count_mj: Fraction, notes: tuple[str, ...] = ()) -> Reading:
+def _reading(
+    common: Any, got: Any, count_mj: Fraction, highest: _Highest, notes: tuple[str, ...] = ()
+) -> Reading:
     places = (common.VOLTAGE_MV, common.CURRENT_MA, common.POWER_MW, common.COUNT, common.FREQUENCY_MHZ)
     values = {
         key: None if got[i] == common.UNKNOWN else int(got[i]) for key, i in zip(KEYS, places, strict=True)
     }
     count = values["energy_mwh"]
     values["energy_mwh"] = None if count is None else round(count * count_mj / 3600)
-    return Reading(values, notes)
+    return _without_over_range(Reading(values, notes), int(got[common.FAST_MA]), highest)
+
+
+def _without_over_range(reading: Reading, fast_ma: int, highest: _Highest) -> Reading:
+    """The reading without what is at full scale or above. `fast_ma` is the current that the protection goes by."""
+    values = dict(reading.values)
+    notes = {}
+    if highest.is_voltage_over(values["voltage_mv"]):
+        full = figures.milli(highest.voltage_mv)
+        notes["voltage_mv"] = f"over range: the voltage is at the meter's full scale of {full} V or above"
+    if max(values["current_ma"] or 0, fast_ma) >= highest.current_ma:
+        notes["current_ma"] = (
+            f"over range: the current is at the meter's full scale of {figures.milli(highest.current_ma)} A or above; "
+            "the firmware takes it for more than every threshold"
+        )
+    power_mw = values["power_mw"]
+    if power_mw is not None and (notes or highest.is_power_over(power_mw)):
+        notes["power_mw"] = "over range: the power is not known, with an input that is at its limit"
+    values.update(dict.fromkeys(notes))
+    return Reading(values, (*reading.notes, *notes.values()), tuple(notes))
 
 
 def _why(meter: str, data: bytes, size: int, decoder: _Decoder, address: int) -> str:
     """What is wrong with bytes that hold no frame, and what to do."""
     common = load("drivers.meter_frame")
-    if meter == "pzem004t" and (other := _other_modbus(data)):
+    if meter == "pzem004t" and (other := _other_modbus(data, address)):
         return other
     if len(data) < size:
         return f"{len(data)} bytes are no frame of the {meter}, which has {size}: it is cut off; capture it again"
@@ -232,10 +302,16 @@ def _why(meter: str, data: bytes, size: int, decoder: _Decoder, address: int) ->
     return f"no frame of the {meter} in {len(data)} bytes: {reason}; nothing in it is to be believed, capture it again"
 
 
-def _other_modbus(data: bytes) -> str:
-    """Right Modbus that is no answer with readings."""
+def _other_modbus(data: bytes, address: int) -> str:
+    """Right Modbus that is no answer with readings of the meter with this address; 0 is any."""
     frames = load("drivers.pzem004t_frame")
-    if len(data) < 4 or frames.crc16(data, len(data)):
+    if len(data) < 4:
+        return ""
+    answer = data[: frames.FRAME]
+    is_answer = frames.is_head(*answer[:3], 0) and not frames.crc16(answer, len(answer))
+    if is_answer and address not in (0, answer[0]):
+        return f"this is an answer of the meter {data[0]}, not of {address}: give --address {data[0]}, or leave it out"
+    if frames.crc16(data, len(data)):
         return ""
     if data[1] & 0x80:
         return f"the meter {data[0]} refuses the question with exception {data[2]}: it gives no reading"
@@ -264,7 +340,7 @@ def _bl0910(data: bytes, scale: Scale) -> Decoded:
             "register, low, middle, high, sum"
         )
     driver._transfer = _Replay(answers).write_readinto
-    return Decoded(tuple(_bl0910_readings(answers, driver)), junk + len(data) - at)
+    return Decoded(tuple(_bl0910_readings(answers, driver, _bl0910_highest(scale))), junk + len(data) - at)
 
 
 def _bl0910_value(frame: bytes) -> bytes | None:
@@ -295,13 +371,20 @@ def _bl0910_driver(scale: Scale) -> Any:
     per_watt = scale.power or scale.voltage * scale.current * _BL0910_POWER
     milliamperes = 1000 / scale.current
     driver = chip(_Replay({}), lambda level: None, _BL0910_ANY)
-    driver._set_scales(
-        (milliamperes, milliamperes / 0.55, 1000 / scale.voltage, 1000 / per_watt, int(milliamperes * 2**22))
-    )
+    full_ma = _bl0910_highest(scale).current_ma
+    driver._set_scales((milliamperes, milliamperes / 0.55, 1000 / scale.voltage, 1000 / per_watt, full_ma))
     driver.calibrate({})
     count_mj = _BL0910_COUNT_MJ / Fraction(per_watt)
     driver.energy_mws_num, driver.energy_mws_den = count_mj.numerator, count_mj.denominator
     return driver
+
+
+def _bl0910_highest(scale: Scale) -> _Highest:
+    if scale.board is not None:
+        return _highest(scale.board)
+    milliamperes, _, millivolts, _, _ = load("drivers.bl0910_setup").scales(_BL0910_ANY)
+    assert scale.voltage is not None and scale.current is not None  # _bl0910_driver has asked
+    return _highest(_BL0910_ANY, 1000 / millivolts / scale.voltage, 1000 / milliamperes / scale.current)
 
 
 class _Replay:
@@ -316,7 +399,7 @@ class _Replay:
             into[at + 2 : at + 6] = self._answers.get(out[at + 1], bytes(4))
 
 
-def _bl0910_readings(answers: dict[int, bytes], driver: Any) -> list[Reading]:
+def _bl0910_readings(answers: dict[int, bytes], driver: Any, highest: _Highest) -> list[Reading]:
     into = load("core.reading").Reading(driver.channels)
     for _ in range(driver.channels):
         driver.poll(into)
@@ -335,9 +418,10 @@ def _bl0910_readings(answers: dict[int, bytes], driver: Any) -> list[Reading]:
             values["power_mw"] = into.power_mw[i]
         if given[3]:
             values["energy_mwh"] = round(into.count[i] * count_mj / 3600)
-        readings.append(Reading(values, (f"channel {i + 1}",)))
+        fast_ma = into.fast_ma[i] if given[1] else 0
+        readings.append(_without_over_range(Reading(values, (f"channel {i + 1}",)), fast_ma, highest))
     if not readings:
-        readings.append(
-            Reading({**dict.fromkeys(KEYS), "voltage_mv": into.voltage_mv if into.voltage_ok else None})
-        )
+        voltage_mv = into.voltage_mv if into.voltage_ok else None
+        values = {**dict.fromkeys(KEYS), "voltage_mv": voltage_mv}
+        readings.append(_without_over_range(Reading(values), 0, highest))
     return readings

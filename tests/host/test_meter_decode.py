@@ -15,6 +15,7 @@ from zhuque.cli import main
 ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "tests" / "vectors"
 CAPTURES = ROOT.parent / "shared" / "vectors" / "meter_captures.json"
+PZEM_AT_100_A = "01 04 14 08 FC 86 A0 00 01 82 70 00 03 00 00 00 00 01 F4 00 64 00 00 A7 E2"
 METERS = {
     "BL0942": "bl0942",
     "HLW8032": "hlw8032",
@@ -39,6 +40,10 @@ def decoded(*arguments: str) -> dict[str, Any]:
 def rows(name: str, part: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((VECTORS / f"{name}.json").read_text())[part]
     return found
+
+
+def frame_of(name: str, how: str) -> str:
+    return str(next(row["hex"] for row in rows(name, "frames") if row["how"] == how))
 
 
 def captures() -> list[Any]:
@@ -97,6 +102,14 @@ def same(row: dict[str, Any], key: str, milli: int | None) -> None:
         assert abs(milli / 1000 - expected) <= max(tolerance, 0.00101), (key, milli)
 
 
+def assert_shown(value: dict[str, Any], key: str, want: int | None) -> None:
+    """What the driver makes of a frame, to a millionth, or nothing where it is over range."""
+    if value[key] is None or want is None:
+        assert value[key] is None and (want is None or key in value["over_range"]), key
+    else:
+        assert abs(value[key] - want) <= 1 + abs(want) // 1_000_000, key
+
+
 @pytest.mark.parametrize("row", rows("bl0942", "frames"), ids=lambda row: row["how"])
 def test_bl0942(row: dict[str, Any]) -> None:
     # The circuit of the vectors: gain 4, so a quarter of the counts per ampere.
@@ -112,8 +125,8 @@ def test_bl0942(row: dict[str, Any]) -> None:
         str(305978 / 1.218 / 4),
     )
     for key in ("voltage_mv", "current_ma", "power_mw", "frequency_mhz"):
-        want = row["expect"][key]
-        assert value[key] == want or abs(value[key] - want) <= 1 + abs(want) // 1_000_000, key
+        assert_shown(value, key, row["expect"][key])
+    assert ("over_range" in value) == (row["how"] == "full registers")
     # 419430.4 J over 155.9 counts of power a watt
     assert value["energy_mwh"] == pytest.approx(row["expect"]["count"] * 747.6, rel=0.001, abs=1)
 
@@ -122,8 +135,8 @@ def test_bl0942(row: dict[str, Any]) -> None:
 def test_hlw8032(row: dict[str, Any]) -> None:
     value = decoded("hlw8032", row["hex"], "--k-voltage", "1.881", "--k-current", "1")
     for key in ("voltage_mv", "current_ma", "power_mw"):
-        want = row["expect"][key]
-        assert value[key] == want or abs(value[key] - want) <= 1 + want // 1_000_000, key
+        assert_shown(value, key, row["expect"][key])
+    assert ("over_range" in value) == ("as high as it goes" in row["how"])
     assert value["frequency_mhz"] is None
     if row["expect"]["voltage_mv"]:
         assert value["energy_mwh"] == pytest.approx(
@@ -223,6 +236,79 @@ def test_what_is_missing_is_said() -> None:
         for word, text in said.items():
             if word in row["how"]:
                 assert text in done.stderr and bool(text) == bool(done.stderr)
+
+
+OVER = {
+    "a BL0910's current": (["bl0910", "820CFFFFFF74", "--board", "zq10"], ["current_ma"], "60.634 A"),
+    "its fast current": (["bl0910", "8217FFFFFF69", "--board", "zq10"], ["current_ma"], "60.634 A"),
+    # 5.81 million counts behind 700 mV, 0.98 of them, 90000 an ampere
+    "with counts an ampere": (
+        ["bl0910", "8217FFFFFF69", "--k-voltage", "5000", "--k-current", "90000"],
+        ["current_ma"],
+        "63.256 A",
+    ),
+    "its voltage": (["bl0910", "8216FFFFFF6A", "--board", "zq10"], ["voltage_mv"], "1128.567 V"),
+    "its power": (["bl0910", "82227FFFFFDE", "--board", "zq10"], ["power_mw"], "the power is not known"),
+    "a BL0942's in its data sheet's circuit": (
+        ["bl0942", frame_of("bl0942", "full registers"), "--address", "2"],
+        ["voltage_mv", "current_ma", "power_mw"],
+        "265.027 V",
+    ),
+    "an HLW8032's on a board": (
+        [
+            "hlw8032",
+            frame_of("hlw8032", "periods of one microsecond: as high as it goes"),
+            "--board",
+            "devkit-hlw8032",
+        ],
+        ["voltage_mv", "current_ma", "power_mw"],
+        "30.317 A",
+    ),
+    # 230 V, 100 A
+    "a PZEM-004T's": (["pzem004t", PZEM_AT_100_A], ["current_ma", "power_mw"], "100.000 A"),
+}
+
+
+@pytest.mark.parametrize("name", OVER)
+def test_what_is_at_full_scale_is_no_value(name: str) -> None:
+    arguments, over, said = OVER[name]
+    done = run(*arguments, "--json")
+    value = json.loads(done.stdout)
+    assert value["over_range"] == over and all(value[key] is None for key in over)
+    assert done.stderr.count("over range: ") == len(over) and said in done.stderr
+    assert run(*arguments).stdout.splitlines()[1].split()[KEYS.index(over[0])] == "-"
+
+
+@pytest.mark.parametrize(("counts", "shown"), [(5_692_000, 60_622), (5_694_000, None)])
+def test_the_last_value_below_full_scale_is_one(counts: int, shown: int | None) -> None:
+    frame = bytes([0x82, 0x0C]) + counts.to_bytes(3, "big")
+    value = decoded("bl0910", (frame + bytes([~sum(frame) & 255])).hex(), "--board", "zq10")
+    assert value["current_ma"] == shown and ("over_range" in value) == (shown is None)
+
+
+def test_over_range_is_told_of_each_frame() -> None:
+    value = decoded("bl0910", "820CFFFFFF74 820d0729d66a", "--board", "zq10")
+    assert "over_range" not in value and value["current_ma"] == 4999
+    assert value["frames"][0]["over_range"] == ["current_ma"] and "over_range" not in value["frames"][1]
+
+
+def test_pzem004t_of_another_address_is_named() -> None:
+    frame = rows("pzem004t", "frames")[0]["hex"]
+    done = run("pzem004t", frame, "--address", "5")
+    assert done.exit_code == 1 and "an answer of the meter 1, not of 5: give --address 1" in done.stderr
+    assert decoded("pzem004t", frame, "--address", "1")["voltage_mv"] == 230100
+    several = run("pzem004t", frame, frame, "--address", "5")
+    assert several.exit_code == 1 and "give --address 1" in several.stderr
+    question = run("pzem004t", "01 04 00 00 00 0A 70 0D", "--address", "5")
+    assert "a question to the meter 1" in question.stderr
+
+
+def test_what_is_below_the_range_is_not_called_unfinished_too() -> None:
+    """A pulse of power that takes too long: state F2, and bit 4 of `adj` is not set."""
+    how = "power over range: none; its period, which would be 75 kW, counts for nothing"
+    done = run("hlw8032", frame_of("hlw8032", how), "--json")
+    assert done.stderr.splitlines() == ["below the chip's range: power"]
+    assert json.loads(done.stdout)["power_mw"] == 0
 
 
 def test_people_get_a_table() -> None:

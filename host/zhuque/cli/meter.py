@@ -51,7 +51,8 @@ def decode_command(
 
     A BL0910 on SPI is given as 82, register, high, middle, low, sum; on its UART as 35, register, low, middle, high,
     sum. Without a scale the BL0942 is taken to stand in its data sheet's circuit (1 mOhm), the HLW8032 to have K = 1. A
-    current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given.
+    current of the HLW8032 that cannot be told from none, and a power whose pulse has not ended, are not given; nor is a
+    value at full scale or above, which --json names in over_range.
 
     \b
     Example:
@@ -109,12 +110,18 @@ def _print(decoded: Decoded, as_json: bool) -> None:
     if decoded.junk:
         click.echo(f"{decoded.junk} bytes belonged to no frame", err=True)
     if as_json:
-        value: dict[str, Any] = dict(decoded.readings[-1].values)
+        value = _object(decoded.readings[-1])
         if len(decoded.readings) > 1:
-            value["frames"] = [reading.values for reading in decoded.readings]
+            value["frames"] = [_object(reading) for reading in decoded.readings]
         click.echo(json_text(value))
     else:
         print_table(_UNITS, [_row(reading) for reading in decoded.readings], _UNITS)
+
+
+def _object(reading: Reading) -> dict[str, Any]:
+    """As JSON: `over_range` is there where something is."""
+    over = {"over_range": list(reading.over_range)} if reading.over_range else {}
+    return {**reading.values, **over}
 
 
 def _row(reading: Reading) -> list[str]:
