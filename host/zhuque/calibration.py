@@ -24,11 +24,17 @@ VERIFIED_PPM = 10_000
 
 # The least reference of each quantity: below, a count of the meter or a milliampere of noise is too much of it.
 _LEAST = {"current": 200, "power": 40_000, "voltage": 100_000}
-_UNITS = {"current": "mA", "power": "mW", "voltage": "mV"}
+_UNITS = {"current": ("A", 3), "power": ("W", 1), "voltage": ("V", 1)}  # and the decimals that people read
 
 
 class CalibrationError(ZhuqueError):
     """No calibration can be had from these values; the text says why and what to do."""
+
+
+def told(quantity: str, value: int) -> str:
+    """A value in its milli-unit, as people read it: 936.0 W."""
+    unit, decimals = _UNITS[quantity]
+    return f"{value / 1000:.{decimals}f} {unit}"
 
 
 def apply(value: int, pair: Pair) -> int:
@@ -48,15 +54,19 @@ def steady(quantity: str, samples: Sequence[int]) -> int:
     mean = (sum(samples) + len(samples) // 2) // len(samples)
     spread = max(samples) - min(samples)
     if spread * ONE_PPM > STEADY_PPM * mean:
-        text = "the {} went from {} to {} {}: no steady load; use a heater or a lamp, and let it warm up"
-        raise CalibrationError(text.format(quantity, min(samples), max(samples), _UNITS[quantity]))
+        raise CalibrationError(
+            f"the {quantity} went from {told(quantity, min(samples))} to {told(quantity, max(samples))}: no steady "
+            "load; use a heater or a lamp, and let it warm up"
+        )
     return mean
 
 
 def resistive_ma(power_mw: int, voltage_mv: int) -> int:
     """The current of a load without reactance. Raises CalibrationError where there is no mains."""
     if voltage_mv < _LEAST["voltage"]:
-        raise CalibrationError(f"the voltage is {voltage_mv} mV: no mains; switch the load on first")
+        raise CalibrationError(
+            f"the voltage is {told('voltage', voltage_mv)}: no mains; switch the load on first"
+        )
     return (power_mw * 1000 + voltage_mv // 2) // voltage_mv
 
 
@@ -65,36 +75,48 @@ def compute(quantity: str, reference: int, shown: int, zero_shown: int = 0, in_f
 
     `zero_shown` is what is shown without a load; `in_force` was applied to both. Raises CalibrationError.
     """
-    unit = _UNITS[quantity]
     if reference < _LEAST[quantity]:
-        text = "a reference of {} {} is too small to calibrate with: {} at least; use a bigger load"
-        raise CalibrationError(text.format(reference, unit, _LEAST[quantity]))
+        raise CalibrationError(
+            f"a reference of {told(quantity, reference)} is too small to calibrate with: "
+            f"{told(quantity, _LEAST[quantity])} at least; use a bigger load"
+        )
     offset = undo(zero_shown, in_force) if zero_shown else 0
     most = CALIBRATION_OFFSETS[quantity]
     if abs(offset) > most:
-        text = "without a load the meter shows {} {}, more than {}: something still draws, or the channel is broken"
-        raise CalibrationError(text.format(offset, unit, most))
+        raise CalibrationError(
+            f"without a load the meter shows {told(quantity, offset)}, more than {told(quantity, most)}: something "
+            "still draws, or the channel is broken"
+        )
     raw = undo(shown, in_force) - offset
     if raw <= 0:
-        text = "the meter shows no {} where {} {} flow: is the load on, and on this socket?"
-        raise CalibrationError(text.format(quantity, reference, unit))
+        raise CalibrationError(
+            f"the meter shows no {quantity} where {told(quantity, reference)} flow: is the load on, and on this socket?"
+        )
     gain_ppm = (reference * ONE_PPM + raw // 2) // raw
     if not GAIN_LOWEST_PPM <= gain_ppm <= GAIN_HIGHEST_PPM:
-        text = (
-            "the meter shows {} {} where the reference says {}: {} off, and more than 10 % is no matter of "
+        raise CalibrationError(
+            f"{_without(quantity, in_force)}the meter shows {told(quantity, raw)} where the reference says "
+            f"{told(quantity, reference)}: {_percent(raw, reference)} off, and more than 10 % is no matter of "
             "calibration; check the reference, the socket's number and the shunt"
         )
-        raise CalibrationError(text.format(raw, unit, reference, _percent(raw, reference)))
     return gain_ppm, offset
+
+
+def _without(quantity: str, in_force: Pair) -> str:
+    """What was taken out of a value that was shown before: otherwise it is not the one that was read a moment ago."""
+    if in_force == NEUTRAL:
+        return ""
+    gain_ppm, offset = in_force
+    return f"without the gain {gain_ppm / ONE_PPM:.4f} and the offset {told(quantity, offset)} that are in force "
 
 
 def verify(quantity: str, reference: int, shown: int) -> int:
     """How far off the corrected value is, in ppm of the reference. Raises CalibrationError above VERIFIED_PPM."""
     off_ppm = (shown - reference) * ONE_PPM // reference
     if abs(off_ppm) > VERIFIED_PPM:
-        text = "after calibration the {} shows {} {} for {}: {} off; nothing is kept, calibrate again"
         raise CalibrationError(
-            text.format(quantity, shown, _UNITS[quantity], reference, _percent(shown, reference))
+            f"after calibration the {quantity} shows {told(quantity, shown)} for {told(quantity, reference)}: "
+            f"{_percent(shown, reference)} off; nothing is kept, calibrate again"
         )
     return off_ppm
 

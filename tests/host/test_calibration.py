@@ -47,6 +47,22 @@ def test_ten_percent_and_not_more() -> None:
             assert "more than 10 %" in said and "check the reference" in said
 
 
+def test_what_is_refused_is_told_in_the_units_that_were_read() -> None:
+    """`measuring: 900.0 W` came just before; where a gain was in force, the meter's own value is another."""
+    in_force = (961_541, 0)
+    said = str(raises(CalibrationError, compute, "power", 700_000, 900_000, 0, in_force))
+    assert "without the gain 0.9615 and the offset 0.0 W that are in force the meter shows 936.0 W" in said
+    assert "where the reference says 700.0 W: 33.7 % off" in said
+    said = str(raises(CalibrationError, compute, "current", 3000, 4000))
+    assert said.startswith("the meter shows 4.000 A where the reference says 3.000 A")
+    for error in (
+        raises(CalibrationError, steady, "power", [900_000, 905_000, 940_000]),
+        raises(CalibrationError, verify, "power", 900_000, 940_000),
+    ):
+        assert "900.0 W" in str(error) and "940.0 W" in str(error) and "mW" not in str(error)
+    assert "is 1.2 V: no mains" in str(raises(CalibrationError, resistive_ma, 1_000_000, 1200))
+
+
 def test_absurd_values_are_refused_with_what_to_do() -> None:
     for arguments, said in (
         (("power", 39_999, 40_000), "too small"),

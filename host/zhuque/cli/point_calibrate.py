@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import click
 
 from zhuque import calibration
-from zhuque.calibration import CalibrationError, Pair
+from zhuque.calibration import CalibrationError, Pair, told
 from zhuque.cli.options import broker_options, json_option, json_text, need_broker, our_actor
 from zhuque.cli.refusals import refusal
 from zhuque.cli.targets import Target, TargetType
@@ -224,7 +224,7 @@ class _Run:
                     "closed; calibrate when nobody charges"
                 )
         zero = {"power": rows[-1].power_mw, "current": rows[-1].current_ma}
-        self._say(f"without a load: {_w(zero['power'])}, {_a(zero['current'])}")
+        self._say(f"without a load: {told('power', zero['power'])}, {told('current', zero['current'])}")
         return zero
 
     def _measure(self, what: str) -> dict[str, int]:
@@ -245,15 +245,15 @@ class _Run:
             "current": calibration.steady("current", [row.current_ma for row in rows]),
             "voltage": calibration.steady("voltage", [row.voltage_mv for row in rows]),
         }
-        text = f"{_w(found['power'])}, {_a(found['current'])} at {found['voltage'] / 1000:.1f} V"
-        self._say(f"{what}: {text}, the mean of {len(rows)} messages")
+        power, current, voltage = (told(name, value) for name, value in found.items())
+        self._say(f"{what}: {power}, {current} at {voltage}, the mean of {len(rows)} messages")
         return found
 
     def _nothing(self, row: Row) -> CalibrationError:
         if row.state in _OPEN:
             return CalibrationError(
-                f"nothing draws on {self._place} ({_w(row.power_mw)}): is the load switched on, and plugged into "
-                "socket " + str(self._socket) + "?"
+                f"nothing draws on {self._place} ({told('power', row.power_mw)}): is the load switched on, and plugged "
+                f"into socket {self._socket}?"
             )
         return CalibrationError(
             f"the session ended while the load was measured, the socket is {row.state}: look at `zhuque status`, "
@@ -269,24 +269,12 @@ class _Run:
         reference = self._reference(name, shown)
         pair = calibration.compute(name, reference, shown[name], zero[name], before)
         self._say(
-            f"{name}: shown {_unit(name, shown[name])}, true {_unit(name, reference)}: "
-            f"gain {pair[0] / 1_000_000:.4f}, offset {_unit(name, pair[1])}"
+            f"{name}: shown {told(name, shown[name])}, true {told(name, reference)}: "
+            f"gain {pair[0] / 1_000_000:.4f}, offset {told(name, pair[1])}"
         )
         return pair
 
     def _verify(self, name: str, shown: dict[str, int]) -> int:
         off_ppm = calibration.verify(name, self._reference(name, shown), shown[name])
-        self._say(f"{name}: {_unit(name, shown[name])}, {abs(off_ppm) / 10_000:.2f} % off")
+        self._say(f"{name}: {told(name, shown[name])}, {abs(off_ppm) / 10_000:.2f} % off")
         return off_ppm
-
-
-def _unit(name: str, value: int) -> str:
-    return _w(value) if name == "power" else _a(value)
-
-
-def _w(milliwatts: int) -> str:
-    return f"{milliwatts / 1000:.1f} W"
-
-
-def _a(milliamperes: int) -> str:
-    return f"{milliamperes / 1000:.3f} A"
