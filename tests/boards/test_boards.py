@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakes.meter_bench import SECTION
 
-from zhuque.boards import FOLDER, BoardError, check, list_boards, load, load_file
+from zhuque.boards import FOLDER, BoardError, check, list_boards, load, load_file, rules
 from zhuque.boards.schema import numbers
 from zhuque.errors import NotFoundError
 
@@ -405,6 +405,13 @@ GOOD: list[tuple[str, dict[str, object]]] = [
 @pytest.mark.parametrize(("board", "changes"), GOOD)
 def test_what_is_right_is_not_refused(board: str, changes: dict[str, object]) -> None:
     assert changed(board, **changes) == []
+
+
+def test_an_spi_and_a_uart_of_the_same_number_are_two() -> None:
+    buses = {"meter": {"uart": {"id": 2}}, "relay": {"spi": {"id": 2}}}
+    assert list(rules._controllers(buses)) == []
+    (problem,) = rules._controllers({"meter": {"uart": {"id": 2}}, "relay": {"uart": {"id": 2}}})
+    assert problem.startswith("relay.uart.id is 2, which is meter.uart's already")
 
 
 def test_every_problem_is_said_at_once() -> None:
