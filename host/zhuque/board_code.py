@@ -21,9 +21,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from zhuque.boards import traits
 from zhuque.errors import UsageError, ZhuqueError
-from zhuque.report import figures
+from zhuque.full_scale import FullScale, of_meter, over_range
 
 FIRMWARE = Path(__file__).resolve().parent / "_firmware"
 KEYS = ("voltage_mv", "current_ma", "power_mw", "energy_mwh", "frequency_mhz")
@@ -96,20 +95,6 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class _Highest:
-    """Full scale: what the meter's inputs can show. The voltage's is None where the meter's divider is not known."""
-
-    voltage_mv: int | None
-    current_ma: int
-
-    def is_voltage_over(self, voltage_mv: int | None) -> bool:
-        return None not in (voltage_mv, self.voltage_mv) and int(voltage_mv or 0) >= int(self.voltage_mv or 0)
-
-    def is_power_over(self, power_mw: int) -> bool:
-        return self.voltage_mv is not None and abs(power_mw) * 1000 >= self.voltage_mv * self.current_ma
-
-
-@dataclass(frozen=True)
 class Decoded:
     """What a capture held: at least one reading, and the bytes that belonged to none."""
 
@@ -165,20 +150,12 @@ def _scan(data: bytes, size: int, decoder: _Decoder) -> Decoded:
     return Decoded(tuple(readings), len(data) - size * len(readings))
 
 
-def _highest(meter: dict[str, Any], volts: float = 1.0, amperes: float = 1.0) -> _Highest:
-    """The full scale of board.json's `meter`, times what the user's scale makes of its volts and amperes."""
-    full_mv = traits.full_scale_mv(meter)
-    return _Highest(
-        None if full_mv is None else round(full_mv * volts), round(traits.full_scale_ma(meter) * amperes)
-    )
-
-
 def _bl0942(scale: Scale, address: int) -> tuple[int, _Decoder]:
     frames, common = load("drivers.bl0942_frame"), load("drivers.meter_frame")
     if scale.board is not None:
         factors = frames.board_scales(scale.board)
         count_mj = Fraction(*frames.energy_of_count(scale.board))
-        highest = _highest(scale.board)
+        full = of_meter(scale.board)
     else:
         per_volt, per_ampere = scale.voltage or _BL0942_PER_VOLT, scale.current or _BL0942_PER_AMPERE
         if per_volt < 1 or per_ampere < 1:
@@ -188,12 +165,12 @@ def _bl0942(scale: Scale, address: int) -> tuple[int, _Decoder]:
         per_watt = scale.power or per_volt * per_ampere * _BL0942_POWER
         factors = frames.scales(1000 / per_volt, 1000 / per_ampere, 1000 / per_ampere, 1000 / per_watt)
         count_mj = _BL0942_COUNT_MJ / Fraction(per_watt)
-        highest = _highest(_BL0942_ANY, _BL0942_PER_VOLT / per_volt, _BL0942_PER_AMPERE / per_ampere)
+        full = of_meter(_BL0942_ANY, _BL0942_PER_VOLT / per_volt, _BL0942_PER_AMPERE / per_ampere)
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
         code = frames.decode(frame, frames.READ | address, factors, got)
-        return code, None if code else _reading(common, got, count_mj, highest)
+        return code, None if code else _reading(common, got, count_mj, full)
 
     return frames.FRAME, decoder
 
@@ -203,10 +180,10 @@ def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
     if scale.power:
         raise ValueError("the HLW8032's power takes the product of --k-voltage and --k-current")
     if scale.board is not None:
-        factors, highest = frames.board_scales(scale.board), _highest(scale.board)
+        factors, full = frames.board_scales(scale.board), of_meter(scale.board)
     else:
         k_voltage, k_current = scale.voltage or 1.0, scale.current or 1.0
-        factors, highest = frames.scales(k_voltage, k_current), _highest(_HLW8032_ANY, k_voltage, k_current)
+        factors, full = frames.scales(k_voltage, k_current), of_meter(_HLW8032_ANY, k_voltage, k_current)
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
@@ -216,7 +193,7 @@ def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
         usable = got[common.VOLTAGE_MV] != common.UNKNOWN or got[common.FAST_MA] != common.UNKNOWN
         got[common.COUNT] = got[common.COUNT] & 0xFFFF if usable else common.UNKNOWN
         count_mj = Fraction(frames.pulse_mj(frame, factors))
-        return 0, _reading(common, got, count_mj, highest, _hlw8032_notes(frame))
+        return 0, _reading(common, got, count_mj, full, _hlw8032_notes(frame))
 
     return frames.FRAME, decoder
 
@@ -239,18 +216,18 @@ def _pzem004t(scale: Scale, address: int) -> tuple[int, _Decoder]:
     frames, common = load("drivers.pzem004t_frame"), load("drivers.meter_frame")
     if scale.voltage or scale.current or scale.power:
         raise ValueError("the PZEM-004T sends volts and amperes: it has no scale")
-    highest = _highest(scale.board or {"driver": "pzem004t"})
+    full = of_meter(scale.board or {"driver": "pzem004t"})
 
     def decoder(frame: bytes) -> tuple[int, Reading | None]:
         got = common.values()
         code = frames.decode(frame, address, got)
-        return code, None if code else _reading(common, got, Fraction(3600000), highest)
+        return code, None if code else _reading(common, got, Fraction(3600000), full)
 
     return frames.FRAME, decoder
 
 
 def _reading(
-    common: Any, got: Any, count_mj: Fraction, highest: _Highest, notes: tuple[str, ...] = ()
+    common: Any, got: Any, count_mj: Fraction, full: FullScale, notes: tuple[str, ...] = ()
 ) -> Reading:
     places = (common.VOLTAGE_MV, common.CURRENT_MA, common.POWER_MW, common.COUNT, common.FREQUENCY_MHZ)
     values = {
@@ -258,26 +235,14 @@ def _reading(
     }
     count = values["energy_mwh"]
     values["energy_mwh"] = None if count is None else round(count * count_mj / 3600)
-    return _without_over_range(Reading(values, notes), int(got[common.FAST_MA]), highest)
+    return _without_over_range(Reading(values, notes), int(got[common.FAST_MA]), full)
 
 
-def _without_over_range(reading: Reading, fast_ma: int, highest: _Highest) -> Reading:
+def _without_over_range(reading: Reading, fast_ma: int, full: FullScale) -> Reading:
     """The reading without what is at full scale or above. `fast_ma` is the current that the protection goes by."""
-    values = dict(reading.values)
-    notes = {}
-    if highest.is_voltage_over(values["voltage_mv"]):
-        full = figures.milli(highest.voltage_mv)
-        notes["voltage_mv"] = f"over range: the voltage is at the meter's full scale of {full} V or above"
-    if max(values["current_ma"] or 0, fast_ma) >= highest.current_ma:
-        notes["current_ma"] = (
-            f"over range: the current is at the meter's full scale of {figures.milli(highest.current_ma)} A or above; "
-            "the firmware takes it for more than every threshold"
-        )
-    power_mw = values["power_mw"]
-    if power_mw is not None and (notes or highest.is_power_over(power_mw)):
-        notes["power_mw"] = "over range: the power is not known, with an input that is at its limit"
-    values.update(dict.fromkeys(notes))
-    return Reading(values, (*reading.notes, *notes.values()), tuple(notes))
+    over = over_range(reading.values, fast_ma, full)
+    values = {**reading.values, **dict.fromkeys(over)}
+    return Reading(values, (*reading.notes, *over.values()), tuple(over))
 
 
 def _why(meter: str, data: bytes, size: int, decoder: _Decoder, address: int) -> str:
@@ -340,7 +305,7 @@ def _bl0910(data: bytes, scale: Scale) -> Decoded:
             "register, low, middle, high, sum"
         )
     driver._transfer = _Replay(answers).write_readinto
-    return Decoded(tuple(_bl0910_readings(answers, driver, _bl0910_highest(scale))), junk + len(data) - at)
+    return Decoded(tuple(_bl0910_readings(answers, driver, _bl0910_full_scale(scale))), junk + len(data) - at)
 
 
 def _bl0910_value(frame: bytes) -> bytes | None:
@@ -371,7 +336,7 @@ def _bl0910_driver(scale: Scale) -> Any:
     per_watt = scale.power or scale.voltage * scale.current * _BL0910_POWER
     milliamperes = 1000 / scale.current
     driver = chip(_Replay({}), lambda level: None, _BL0910_ANY)
-    full_ma = _bl0910_highest(scale).current_ma
+    full_ma = _bl0910_full_scale(scale).current_ma
     driver._set_scales((milliamperes, milliamperes / 0.55, 1000 / scale.voltage, 1000 / per_watt, full_ma))
     driver.calibrate({})
     count_mj = _BL0910_COUNT_MJ / Fraction(per_watt)
@@ -379,12 +344,12 @@ def _bl0910_driver(scale: Scale) -> Any:
     return driver
 
 
-def _bl0910_highest(scale: Scale) -> _Highest:
+def _bl0910_full_scale(scale: Scale) -> FullScale:
     if scale.board is not None:
-        return _highest(scale.board)
+        return of_meter(scale.board)
     milliamperes, _, millivolts, _, _ = load("drivers.bl0910_setup").scales(_BL0910_ANY)
     assert scale.voltage is not None and scale.current is not None  # _bl0910_driver has asked
-    return _highest(_BL0910_ANY, 1000 / millivolts / scale.voltage, 1000 / milliamperes / scale.current)
+    return of_meter(_BL0910_ANY, 1000 / millivolts / scale.voltage, 1000 / milliamperes / scale.current)
 
 
 class _Replay:
@@ -399,7 +364,7 @@ class _Replay:
             into[at + 2 : at + 6] = self._answers.get(out[at + 1], bytes(4))
 
 
-def _bl0910_readings(answers: dict[int, bytes], driver: Any, highest: _Highest) -> list[Reading]:
+def _bl0910_readings(answers: dict[int, bytes], driver: Any, full: FullScale) -> list[Reading]:
     into = load("core.reading").Reading(driver.channels)
     for _ in range(driver.channels):
         driver.poll(into)
@@ -419,9 +384,9 @@ def _bl0910_readings(answers: dict[int, bytes], driver: Any, highest: _Highest) 
         if given[3]:
             values["energy_mwh"] = round(into.count[i] * count_mj / 3600)
         fast_ma = into.fast_ma[i] if given[1] else 0
-        readings.append(_without_over_range(Reading(values, (f"channel {i + 1}",)), fast_ma, highest))
+        readings.append(_without_over_range(Reading(values, (f"channel {i + 1}",)), fast_ma, full))
     if not readings:
         voltage_mv = into.voltage_mv if into.voltage_ok else None
         values = {**dict.fromkeys(KEYS), "voltage_mv": voltage_mv}
-        readings.append(_without_over_range(Reading(values), 0, highest))
+        readings.append(_without_over_range(Reading(values), 0, full))
     return readings
