@@ -123,7 +123,7 @@ def _voltage_scale(data: dict[str, object]) -> Iterator[str]:
         return
     text = f"the meter's full scale is {full_mv // 1000} V,"
     if full_mv < _LEAST_FULL_SCALE_MV:
-        gain = " or voltage_gain" if "voltage_gain" in meter else ""
+        gain = " or voltage_gain" if integer(meter, "voltage_gain", 1) > 1 else ""
         yield (
             f"{text} below {_LEAST_FULL_SCALE_MV // 1000} V: an overvoltage would read as less than it is, and a "
             f"broken neutral might trip nothing; lower meter.divider_low_ohm{gain}"
