@@ -51,8 +51,112 @@ def test_every_cause_has_its_row_in_order_of_precedence() -> None:
         assert row[2].startswith(clears(causes.bit(names(row[0])[0]))), row[0]
 
 
+def constant(file: str, name: str) -> int:
+    """A module's constant, of its source."""
+    for node in ast.parse((ROOT / "firmware" / f"{file}.py").read_text()).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name:
+            return int(eval(ast.unparse(node.value), {"const": int}))
+    raise AssertionError(f"{file} has no {name}")
+
+
+def quantities(*names: str) -> list[str]:
+    """The constants as a reader is told them, by the ends of their names."""
+    said = []
+    for name in names:
+        file, name = name.split(": ")
+        value = constant(file, name)
+        if name.endswith(("_MS", "_MV", "_MA")):
+            unit = name[-1]
+            small = value % 1000 or not value
+            said.append(f"{value if small else value // 1000} {'m' if small else ''}{unit.replace('S', 's')}")
+        elif name.endswith("_DC"):
+            said.append(f"{value / 10:.1f} °C")
+        elif name.endswith("_PERCENT"):
+            said.append(f"{value} %")
+        elif name.endswith("_TIMES_RATED"):
+            said.append(f"{value} x")
+        else:
+            said.append(str(value))
+    return said
+
+
+QUANTITY = re.compile(
+    r"\d+(?:\.\d+)? (?:ms|s|V|A|mA|°C|x|%)(?!\w)|\d+ to \d+ V|\b\d+(?= counts' worth)|in \d+ consecutive|\d\.\d\d\b"
+)
+GOOD_VOLTAGE = (
+    f"{constant('core/supply', 'GOOD_LOW_MV') // 1000} to {constant('core/supply', 'GOOD_HIGH_MV') // 1000} V"
+)
+# What the cells `sets` and `clears` of a row tell, in their order; a text stands for itself.
+NUMBERS = {
+    "internal": [
+        *quantities("core/protection: SLOW_TICK_SPAN_MS", "core/protection: SLOW_TICK_MS"),
+        *quantities("core/protection: LEASE_MS"),
+    ],
+    "emergency_stop": [],
+    "smoke": [],
+    "residual_current": [],
+    "overcurrent_instant": [
+        f"{constant('core/judge', 'INSTANT_TIMES_RATED')}.0 x",
+        f"in {constant('core/judge', 'INSTANT_WINDOWS')} consecutive",
+        *quantities("core/judge: INRUSH_TIMES_RATED", "core/judge: INRUSH_MS", "core/judge: INRUSH_FROM_MA"),
+    ],
+    "relay_welded": [
+        *quantities("core/judge: WELD_AFTER_MS", "core/judge: WELD_MA", "core/judge: WELD_MS"),
+        *quantities("core/judge: LEAK_MA", "core/judge: LEAK_MS", "core/protection: FED_MS"),
+    ],
+    "overcurrent": [
+        *quantities("core/thermal: TAU_MS"),
+        f"{constant('core/thermal', 'THETA_TRIP') / constant('core/thermal', 'THETA_ONE'):.2f}",
+    ],
+    "overpower": quantities("core/judge: OVERPOWER_MS", "core/judge: OVERPOWER_MS"),
+    "overtemperature": [
+        *quantities("core/supply: HOT_DC", "core/supply: WARM_DC", "core/supply: TEMPERATURE_SILENT_MS"),
+        *quantities("core/supply: COOL_DC"),
+    ],
+    "overvoltage": [
+        *quantities("core/supply: OVER_MV", "core/supply: OVER_MS", "core/supply: HIGH_MV"),
+        *quantities("core/supply: HIGH_MS", "core/supply: NEUTRAL_MV"),
+        GOOD_VOLTAGE,
+        *quantities("core/supply: GOOD_MS"),
+    ],
+    "undervoltage": [
+        *quantities("core/supply: UNDER_MV", "core/supply: UNDER_MS"),
+        GOOD_VOLTAGE,
+        *quantities("core/supply: GOOD_MS"),
+    ],
+    "meter_implausible": [
+        *quantities("core/protection: IMPLAUSIBLE_PERCENT", "core/protection: IMPLAUSIBLE_SPAN_MS"),
+        *quantities("core/energy: FROZEN_COUNTS"),
+        f"{constant('main', 'TRUST_AGAIN_LOOKS') * constant('main', 'METER_LOOK_MS') // 1000} s",
+        *quantities("core/protection: IMPLAUSIBLE_SPAN_MS"),
+        f"{constant('main', 'NOISY_LOOKS') * constant('main', 'METER_LOOK_MS') // 1000} s",
+    ],
+    "meter_stale": [
+        *quantities("core/judge: SLOW_STALE_MS", "core/supply: SILENT_MS", "core/protection: MAX_GAP_MS"),
+        *quantities("core/judge: STALE_CLEAR_MS"),
+    ],
+    "point_overload": [
+        *quantities("core/load: NEW_MA", "core/load: NEW_MS"),
+        "100 %",
+        *quantities("core/load: SHED_MS", "core/load: ALL_PERCENT", "core/load: ALL_MS"),
+        *quantities("core/load: START_PERCENT", "core/load: NEW_MA"),
+        *quantities("core/load: CLEAR_MS", "core/load: CLEAR_PERCENT"),
+    ],
+}
+
+
+@pytest.mark.parametrize("cause", codes.CAUSES)
+def test_the_numbers_of_a_causes_row_are_those_of_the_code(cause: str) -> None:
+    (row,) = [row for row in rows(FIRMWARE, "| cause | sets | clears |") if names(row[0])[0] == cause]
+    assert QUANTITY.findall(f"{row[1]} {row[2]}") == NUMBERS[cause]
+
+
 def test_only_the_rows_that_say_so_are_reset_at_the_point() -> None:
-    local = {names(row[0])[0] for row in rows(FIRMWARE, "| cause | sets | clears |") if "only" in row[2]}
+    local = {
+        names(row[0])[0]
+        for row in rows(FIRMWARE, "| cause | sets | clears |")
+        if re.search(r"reset (there|at the point) only", row[2])
+    }
     assert local == {name for name in codes.CAUSES if causes.bit(name) & causes.LOCAL_ONLY}
     whole = {
         names(row[0])[0] for row in rows(FIRMWARE, "| cause | sets | clears |") if "whole point" in row[2]
