@@ -26,7 +26,9 @@ def recover(checkpoints):
     for _, block in reversed(begun):
         if _recover_from(checkpoints, block, found):
             break
-    checkpoints.ahead = window.is_erased(checkpoints.next())
+    checkpoints.next = checkpoints.block
+    checkpoints.step()
+    checkpoints.ahead = window.is_erased(checkpoints.next)
     return found
 
 

@@ -6,8 +6,9 @@
 
 Written one after the other; when a block is full the next one, erased ahead, is begun. A flash block stands about
 100,000 erases: one a minute would wear two blocks out in half a year, so a block takes as many as fit and the blocks
-take turns. The block before is erased only when the new one holds a checkpoint that was read back: at every moment
-one good checkpoint is there, and recovery takes the newest whose CRC holds.
+take turns. One that does not erase, or does not take a checkpoint, is stepped over. The block before is erased only
+when the new one holds a checkpoint that was read back: at every moment one good checkpoint is there, and recovery
+takes the newest whose CRC holds.
 """
 
 import struct
@@ -15,7 +16,7 @@ from binascii import crc32
 
 from wire.units import const
 
-MAX_PAYLOAD = const(3800)  # sixteen sessions, each account as long as can be; a block still holds one
+MAX_PAYLOAD = const(3800)  # a block still holds one; core/snapshot leaves out what finds no room
 HEAD = const(36)
 MAGIC = b"ZC\x01\x00"
 
@@ -23,14 +24,15 @@ MAGIC = b"ZC\x01\x00"
 class Checkpoints:
     """The first `count` blocks, at least 2, as core/checkpoint_recovery finds them.
 
-    `block` is the one in use, `offset` where the next checkpoint goes (its size when it takes no more), `ahead` is True
-    when the next block is erased.
+    `block` holds the newest good one (-1 before the first), `offset` is where the next checkpoint goes there (its size
+    when it takes no more), `next` the block that follows, never the same, `ahead` True when that is erased.
     """
 
     def __init__(self, window, count):
         self.window = window
         self.count = count
-        self.block = count - 1
+        self.block = -1
+        self.next = 0
         self.offset = window.size
         self.serial = 0
         self.ahead = False
@@ -41,30 +43,38 @@ class Checkpoints:
         return not self.ahead
 
     def prepare(self):
-        """Erase the next block."""
-        self.ahead = self.window.erase(self.next())
+        """Erase the next block; where it does not erase, the one after it is the next."""
+        if self.window.erase(self.next):
+            self.ahead = True
+        else:
+            self.step()
 
-    def next(self):
-        """The block that follows the one in use."""
-        return (self.block + 1) % self.count
+    def step(self):
+        """On to the block after the next one, but for the one in use."""
+        self.ahead = False
+        self.next = (self.next + 1) % self.count
+        if self.next == self.block:
+            self.next = (self.next + 1) % self.count
 
     def write(self, payload, epoch, last_seq, stored_seq):
         """True when it is on flash; False when it must be tried again after `prepare`. ValueError above MAX_PAYLOAD."""
         if len(payload) > MAX_PAYLOAD:
             raise ValueError("checkpoint of {} bytes, at most {}".format(len(payload), MAX_PAYLOAD))
         size = (HEAD + len(payload) + 3) & ~3
+        block = self.block
         if self.offset + size > self.window.size:
             if not self.ahead:
                 return False
-            self.block = self.next()
+            block = self.next
             self.offset = 0
-            self.ahead = False
         self.serial += 1
         numbers = struct.pack("<IIIHH", self.serial, last_seq, stored_seq, len(payload), 0)
         head = MAGIC + epoch + numbers + struct.pack("<I", crc32(payload))
         raw = head + struct.pack("<I", crc32(head)) + payload
-        if not self.window.program(self.block, self.offset, raw):
-            self.offset = self.window.size
-            return False
-        self.offset += size
-        return True
+        kept = self.window.program(block, self.offset, raw)
+        self.offset = self.offset + size if kept else self.window.size
+        if block == self.next:
+            if kept:
+                self.block = block
+            self.step()
+        return kept

@@ -9,6 +9,7 @@ A ring of flash blocks (form: core/frames) after a few blocks of checkpoints (co
   the next block. A program that does not read back closes its block, and the record is written again in the next.
 - The block after the newest is erased ahead. A ring that is full loses its oldest block; what the collector had not
   confirmed of it is counted in `lost_unstored`.
+- Erases that lead to nothing, for a block is bad, come further and further apart: each stops both CPUs.
 - A seq that the collector says it holds is not given out again.
 
 Finding and reading records, and what recovery does, is in core/ring.
@@ -21,6 +22,8 @@ from .frames import FRAME_MAX, HEADER, frame, header
 from .ring import NONE, Ring
 
 MAX_PENDING = const(64)
+# Calls of `prepare`, two a second, that pass at most after an erase that led to nothing.
+_MAX_PAUSE = const(120)
 # The collector may hold records that rotted here, but only so many: beyond, its word is not believed.
 _MAX_JUMP = const(1000)
 
@@ -40,6 +43,8 @@ class Journal(Ring):
     def __init__(self, store, new_epoch):
         Ring.__init__(self, store, new_epoch)
         self._waiting = []
+        self._vain = 0  # erases since a block or a checkpoint was last written
+        self._pause = 0  # calls of `prepare` until the next erase
 
     # Writing --------------------------------------------------------------------------------------------------------
 
@@ -98,6 +103,7 @@ class Journal(Ring):
         raw = header(self.raw_epoch, self.serial, self.last_seq + 1) + raw
         if not self.window.program(self.block(ring), 0, raw):
             return False  # a bad block: it is stepped over
+        self._vain = 0
         self.head = ring
         self.firsts[ring] = self.last_seq + 1
         self.seen_damage[ring] = 0
@@ -115,18 +121,26 @@ class Journal(Ring):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
         if self.erase_next == NONE:
             return
-        if self.ahead == NONE:
-            ring = self.erase_next
-            if ring == self.head:  # every other block is bad: go round once more
-                ring = (ring + 1) % self.count
-            self.forget_block(ring)
-            if self.window.erase(self.block(ring)):
-                self.ahead = ring
-            else:
-                self.erase_next = (ring + 1) % self.count
-        elif self.checkpoints.wants_erase:
-            self.checkpoints.prepare()
+        if self._pause:
+            self._pause -= 1
+        elif self.wants_erase:
+            self._pause = min(self._vain, _MAX_PAUSE)
+            self._vain += 1
+            self._erase()
         self._flush()
+
+    def _erase(self):
+        if self.ahead != NONE:
+            self.checkpoints.prepare()
+            return
+        ring = self.erase_next
+        if ring == self.head:  # every other block is bad: go round once more
+            ring = (ring + 1) % self.count
+        self.forget_block(ring)
+        if self.window.erase(self.block(ring)):
+            self.ahead = ring
+        else:
+            self.erase_next = (ring + 1) % self.count
 
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
 
@@ -137,7 +151,10 @@ class Journal(Ring):
         """
         if self._waiting or self.erase_next == NONE:
             return False
-        return self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
+        kept = self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
+        if kept:
+            self._vain = 0
+        return kept
 
     def confirm(self, epoch, seq):
         """The collector holds every record up to seq. Returns False for another epoch or a seq that cannot be."""

@@ -12,6 +12,7 @@ from .protection import WHOLE
 from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
 
 CHECKPOINT_MS = const(60_000)
+MOST_TRIES = const(600)  # two a second
 HALF_HOUR_S = const(1800)
 OUTAGE_KNOWN_WITHIN_MS = const(180_000)
 PATIENCE_MS = const(10_000)
@@ -51,6 +52,7 @@ class Point:
         self._clock_lost = True
         self.forgetful = False  # recovery failed: a checkpoint would forget what was locked
         self._checkpoint_ms = 0
+        self._unkept = 0  # tries since the last checkpoint that was kept
         self._dirty = False
         self._patient = []  # records that wait for a quiet moment
         self._unwritten = 0  # bit per socket: its relay waits for the record of its closing
@@ -321,7 +323,11 @@ class Point:
         self.take_trips(uptime_ms, unix)
         if unix is None and self._clock_offset_s is not None:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
+        self._unkept += 1
+        if self._unkept == MOST_TRIES:
+            self.alarm("journal_damaged", uptime_ms, unix, "no checkpoint could be written for some minutes")
         if self.journal.write_checkpoint(snapshot.pack(self, unix)):
+            self._unkept = 0
             self._checkpoint_ms = uptime_ms
             self._dirty = False
             for i, session in enumerate(self.sessions):

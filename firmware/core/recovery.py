@@ -44,6 +44,7 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     for i in range(WHOLE, len(point.sessions)):
         bits, _ = found.locks.get(i, (0, None))
         point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)  # one that never reached the flash
+    point.checkpoint_soon()  # what was replayed outlives a supply that comes and goes
     ids, maintenance = _remember(journal)
     point.maintenance = maintenance and reset_cause == "software"
     return ids

@@ -29,6 +29,15 @@ def pack(point, unix):
     while len(payload) > MAX_PAYLOAD and state["resets"]:
         state["resets"] = state["resets"][1:]  # the oldest goes; of sixteen sockets forty find room at least
         payload = _dump(state)
+    for row in [
+        None
+    ] + sessions:  # then what can be told without: energy outside of sessions, whose session it is
+        if len(payload) > MAX_PAYLOAD:
+            if row:
+                row[2] = None
+            else:
+                state["stray"] = []
+            payload = _dump(state)
     return payload
 
 

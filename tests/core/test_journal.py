@@ -421,6 +421,122 @@ def test_a_checkpoint_is_refused_while_records_wait():
     assert again.checkpoint == b"before" and again.checkpoint_seq <= seen
 
 
+def keep(flash, journal, n):
+    """n checkpoints, each of them found by a start at once; at most five calls a checkpoint."""
+    for i in range(n):
+        payload = b"state %d " % i * 40
+        for _ in range(5):
+            if journal.write_checkpoint(payload):
+                break
+            assert opened(flash.copy())[0].checkpoint is not None or i == 0, "the one before is there"
+            journal.prepare()
+        assert opened(flash.copy())[0].checkpoint == payload
+
+
+def test_a_bad_block_of_checkpoints_is_stepped_over():
+    """It keeps a bit, refuses the erase, or takes no program: each costs one erase in every round of the blocks."""
+    for kind in ("stuck_blocks", "unerasable", "bad_blocks"):
+        for bad in (0, 1, 2):
+            flash = Flash(48, 1024)  # three blocks
+            setattr(flash, kind, (bad,))
+            if kind == "unerasable":
+                flash.data[bad][:] = bytes(1024)
+            journal = filled(flash, 1)
+            keep(flash, journal, 40)
+            good = [flash.most_erases[n] for n in range(3) if n != bad]
+            assert flash.most_erases[bad] <= max(good) + 1 and min(good) > 5, (kind, bad)
+            journal, _ = opened(flash)
+            keep(flash, journal, 40)
+
+
+def test_the_last_good_checkpoint_is_not_erased_for_want_of_another_block():
+    for kind in ("stuck_blocks", "unerasable", "bad_blocks"):
+        flash = Flash(10, 512)
+        journal = filled(flash, 1)
+        keep(flash, journal, 1)
+        used = journal.checkpoints.block
+        setattr(flash, kind, (1 - used,))
+        if kind == "unerasable":
+            flash.data[1 - used][:] = bytes(512)
+        erases = flash.most_erases[used]
+        kept = b"state 0 " * 40
+        for start in (False, True):
+            again = opened(flash)[0] if start else journal
+            for i in range(300):
+                if again.write_checkpoint(b"%d" % i * 100):
+                    kept = b"%d" % i * 100
+                again.prepare()
+            found = opened(flash.copy())[0].checkpoint
+            assert found == kept and flash.most_erases[used] == erases, kind
+
+
+def test_erases_that_lead_to_nothing_come_further_and_further_apart():
+    """An hour and a half of the session loop: every block but the one in use is bad."""
+    for kind in ("stuck_blocks", "unerasable", "bad_blocks"):
+        flash = Flash(48, 1024)
+        journal = filled(flash, 1)
+        keep(flash, journal, 1)
+        setattr(flash, kind, tuple([n for n in range(48) if n not in (journal.checkpoints.block, 3)]))
+        while journal.append(end_record(2)) and not journal.pending:
+            pass
+        erases, at = flash.erases, []
+        for i in range(10_000):
+            journal.write_checkpoint(bytes(900))
+            journal.prepare()
+            if flash.erases > erases:
+                erases = flash.erases
+                at.append(i)
+        gaps = [b - a for a, b in zip(at, at[1:])]
+        assert 100 <= len(at) <= 200 and gaps[:5] == [1, 2, 3, 4, 5], (kind, len(at), gaps)
+        assert max(gaps) == 121 and gaps == sorted(gaps)
+        setattr(flash, kind, ())
+        journal.prepare()
+        for _ in range(122):
+            journal.prepare()
+        assert not journal.pending and journal.ready(1), "and as soon as one is good again it goes on"
+
+
+def test_what_is_good_again_is_erased_at_once():
+    """The pause is over with the first block, or checkpoint, that takes what is written."""
+    flash = Flash(48, 1024)
+    journal = filled(flash, 1)
+    keep(flash, journal, 1)
+    flash.stuck_blocks = (0, 1, 2)
+    for _ in range(100):
+        journal.prepare()
+    flash.stuck_blocks = ()
+    while not journal.checkpoints.ahead:
+        journal.prepare()
+    vain, pause = journal._vain, journal._pause
+    assert vain > 10 and pause == vain - 1
+    assert journal.write_checkpoint(bytes(900)) and journal._vain == 0
+    journal._vain, journal._pause = vain, 0
+    while journal._vain:
+        journal.append(end_record(journal.next_seq))
+    assert journal.head == 1 and not journal.pending, "a block of records"
+
+
+def test_a_start_finds_the_newest_good_checkpoint_beside_garbage():
+    flash = Flash(64, 1024)  # four blocks
+    journal = filled(flash, 1)
+    keep(flash, journal, 1)
+    flash.bad_programs = 1
+    while flash.bad_programs:  # the second block takes the head, and spoils what follows
+        if not journal.write_checkpoint(bytes(900)):
+            journal.prepare()
+    assert journal.checkpoints.block == 0
+    flash.data[2][:] = bytes(1024)
+    flash.data[3][:] = b"ZC" * 512
+    flash.unerasable = (1, 2)
+    again, problems = opened(flash)
+    assert problems == [] and again.checkpoint == b"state 0 " * 40
+    assert again.checkpoints.serial == journal.checkpoints.serial and not again.checkpoints.ahead
+    for _ in range(10):
+        again.prepare()
+    assert (again.checkpoints.next, again.checkpoints.ahead) == (3, True)
+    keep(flash, again, 12)
+
+
 def test_reading_follows_when_a_block_is_used_again():
     journal = filled(Flash(10, 512), 100)
     ring = (journal.head + 2) % 8

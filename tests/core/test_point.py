@@ -622,7 +622,7 @@ def test_boot_numbers_and_outage():
         wall = wall.restart(outage_s=30, clock_survives=True)
         record = wall.records("boot")[-1]
         assert record["boot"] == boot and record["reset_cause"] == "software"
-        assert 29 <= record["outage_s"] <= 95
+        assert 29 <= record["outage_s"] <= 97, "the last checkpoint is that of the start"
 
 
 def test_a_day_of_sessions_keeps_the_journal_within_its_ring():

@@ -150,16 +150,33 @@ def test_one_checkpoint_after_the_last_change_and_then_none():
     wall = Wall()
     written = []
     wall.journal.write_checkpoint = lambda payload: written.append(payload) or True
-    for seconds, count in ((61, 1), (200, 1)):
-        wall.live(seconds, dt_ms=500)
-        assert len(written) == count, "the boot is a change"
+    wall.live(200, dt_ms=500)
+    assert not written, "that of the boot was written at once"
     wall.point.alarm("internal", wall.uptime_ms, NOON, "x")
     wall.live(1, dt_ms=500)
-    assert len(written) == 2
+    assert len(written) == 1
     wall.live(200, dt_ms=500)
     wall.point.checkpoint_soon()
     wall.live(0.5)
-    assert len(written) == 3
+    assert len(written) == 2
+
+
+def test_a_checkpoint_that_cannot_be_written_for_five_minutes_is_an_alarm_once():
+    wall = Wall()
+    keep = wall.journal.write_checkpoint
+    wall.journal.write_checkpoint = lambda payload: False
+    wall.point.checkpoint_soon()
+    for seconds, alarms in ((299.5, 0), (0.5, 1), (900, 1)):
+        wall.live(seconds, dt_ms=500)
+        assert len(wall.records("alarm")) == alarms, seconds
+    assert wall.records("alarm")[0]["alarm"] == "journal_damaged"
+    assert "no checkpoint" in wall.records("alarm")[0]["detail"]
+    wall.journal.write_checkpoint = keep
+    wall.live(1, dt_ms=500)
+    wall.journal.write_checkpoint = lambda payload: False
+    wall.point.checkpoint_soon()
+    wall.live(301, dt_ms=500)
+    assert len(wall.records("alarm")) == 2, "it was written meanwhile"
 
 
 def test_an_outage_is_unknown_after_three_minutes_to_the_millisecond():

@@ -205,7 +205,26 @@ def test_no_reset_is_left_out_that_finds_room():
         point.stray_mwh[0] *= 10 ** (missing % 3)
         packed = snapshot.pack(point, NOON)
         assert json.loads(packed)["resets"] == [[i, NOON] for i in range(3)][3 - kept :], excess
-        assert (len(packed) <= MAX_PAYLOAD) is (excess < 45), "what has no resets left is as long as it is"
+        assert len(packed) <= MAX_PAYLOAD
+        assert (json.loads(packed)["stray"] == []) is (excess >= 45), "the next to go"
+
+
+def test_a_checkpoint_always_finds_room():
+    wall = Wall()
+    point = wall.point
+    for i, session in enumerate(point.sessions):
+        session.start("9f3ac2d15b7e0c44-%d" % (10**9), '"' * 32, "remote", NOON, 10**9, (1 << 53) - 1)
+        point.protection.restore(i, causes.OVERPOWER)
+        point.locked_since[i] = NOON
+    point.sessions = point.sessions * 2  # more than any board has
+    point.locked_since = point.locked_since * 2
+    point.protection.latched = list(point.protection.latched) * 2
+    packed = snapshot.pack(point, NOON)
+    state = json.loads(packed)
+    assert len(packed) <= MAX_PAYLOAD and len(state["sessions"]) == 20
+    assert state["stray"] == state["resets"] == [] and len(state["locks"]) == 19
+    known = [row[2] for row in state["sessions"]]
+    assert known[0] is None and known[-1] == '"' * 32, "no more than it takes"
 
 
 def test_a_checkpoint_as_it_was_packed():

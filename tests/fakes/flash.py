@@ -35,6 +35,7 @@ class Flash:
         self.stuck_blocks = ()  # an erase leaves a bit behind
         self.bad_programs = 0  # so many of the next programs leave a bit behind
         self.unreadable = ()  # a read raises
+        self.unerasable = ()  # an erase raises
 
     def copy(self):
         """The same bytes, no hook, counters at zero."""
@@ -71,6 +72,8 @@ class Flash:
             self.before(self, ("erase", block, 0, b""))
         self.erases += 1
         self.most_erases[block] += 1
+        if block in self.unerasable:
+            raise OSError(5)
         for i in range(self.block_size):
             self.data[block][i] = 255
         if block in self.stuck_blocks:
