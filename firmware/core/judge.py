@@ -57,7 +57,6 @@ class Judge:
         self.replica = Replica(sockets, limits.rated_ma)
         # Until a meter has been heard for STALE_CLEAR_MS it is stale: that is the zero-current check of the boot too.
         self.stale = bytearray([1] * sockets)
-        self._none = bytes(sockets)
         self.last_ma = array("i", zeros)
         # What flows as far as is known: of an open relay with a silent meter, UNKNOWN_MA.
         self.flowing_ma = array("i", zeros)
@@ -179,7 +178,6 @@ class Judge:
         most_mw = self._power_mw
         closed = self._closed
         gap = self._dt_ms > STEP_MS
-        any_stale = stale != self._none  # quicker than a look at each of ten sockets
         for i in range(self._sockets):
             if inrush_ms[i]:
                 inrush_ms[i] = max(0, inrush_ms[i] - dt_ms)
@@ -197,7 +195,6 @@ class Judge:
                 counted_ms[i] = counted
             else:
                 self._fall_silent(i, dt_ms)
-                any_stale = True
                 ma = last_ma[i]
             if slow_ok[i]:
                 slow = current_ma[i]
@@ -205,16 +202,15 @@ class Judge:
                 bad_ms[i] = 0
             else:
                 self._fall_slowly_silent(i, dt_ms)
-                any_stale = True
                 slow = slow_ma[i]
-            if any_stale and stale[i]:
+            if stale[i]:
                 self._judge_stale(i, reading)
             if power_mw[i] > most_mw or power_ms[i]:
                 self._judge_power(i, reading)
             if closed >> i & 1:
                 if slow > ma:
                     ma = slow
-            elif any_stale and stale[i]:
+            elif stale[i]:
                 ma = UNKNOWN_MA  # what a silent meter said last does not flow
             # Else the fast one alone: the filtered current of an open relay falls slowly.
             flowing_ma[i] = ma

@@ -30,7 +30,6 @@ class PointLoad:
             "i", [0] * sockets
         )  # of a closed relay, since it closed: to NEW_MS, and no further
         self._order = array("i", [0] * sockets)  # which closing of this start it was
-        self._closings = 0
         self.total_ma = 0
         self.held = False  # it has shed: no closing until it has been low for a minute
         self._shed_ms = 0
@@ -40,8 +39,7 @@ class PointLoad:
     def closes(self, i):
         """Socket i's relay is about to close: its first minute begins, and it is the newest."""
         self.closed_ms[i] = 0
-        self._closings += 1
-        self._order[i] = self._closings
+        self._order[i] = max(self._order) + 1
 
     def take(self, dt_ms, word, welded, currents_ma):
         """A tick of all sockets: the bits of the closed relays and of the welded, and what flows, below 0: unknown."""

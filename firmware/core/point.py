@@ -256,7 +256,7 @@ class Point:
 
     def _close_written(self):
         for i, session in enumerate(self.sessions):
-            if self._unwritten >> i & 1 and session.state == ARMED and not session.reason:
+            if self._unwritten >> i & 1 and session.state == ARMED:
                 self.protection.want(i, True)
         self._unwritten = 0
 

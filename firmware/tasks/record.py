@@ -16,7 +16,8 @@ _RESTART_AFTER_MS = 2000
 async def record_loop(point, clock, protect, restart):
     """Runs for ever; `restart()` is machine.reset. In safe mode no fault restarts the board again."""
     protection = point.protection
-    fault_ms = asked_ms = 0
+    fault_ms = 0
+    restart_at_ms = None
     slept_ms = PERIOD_MS
     while True:
         changes = protection.changes
@@ -33,12 +34,11 @@ async def record_loop(point, clock, protect, restart):
             protection.fail()
             if protect.safe_mode:
                 protection.renew()  # no relay is closed that this could keep closed
-        if asked_ms:
-            asked_ms += slept_ms
-            if asked_ms > _RESTART_AFTER_MS:
+        if restart_at_ms is not None:
+            if clock.uptime_ms() >= restart_at_ms:
                 restart()
         elif point.restart_asked:
-            asked_ms = 1
+            restart_at_ms = clock.uptime_ms() + _RESTART_AFTER_MS
             protect.going_to_restart()
         if protection.fault:
             fault_ms += slept_ms

@@ -483,8 +483,21 @@ def test_no_relay_closes_while_the_record_of_its_closing_is_in_ram():
     assert wall.word == 0 and wall.state(3) == "armed", "it waits, and that is no fault of the meter"
     wall.flash.bad_programs = 0
     wall.live(3)
-    assert wall.journal.pending == 0 and wall.word == 4
+    assert wall.journal.pending == 0 and wall.word == 4 and wall.point._unwritten == 0
     assert wall.records("session_checkpoint")[-1]["resumed"] == 1
+
+
+def test_only_what_waits_for_its_record_is_asked_for_when_that_is_written():
+    wall = Wall()
+    for i in (2, 4):
+        commands.start(wall.point, i, "r-1", "remote", None, None, wall.uptime_ms, wall.clock)
+    wall.protection.wanted, wall.point._unwritten = 0, 4
+    wall.point._close_written()
+    assert wall.protection.wanted == 4 and wall.point._unwritten == 0
+    wall.point.sessions[2].event("suspend")
+    wall.protection.wanted, wall.point._unwritten = 0, 4
+    wall.point._close_written()
+    assert wall.protection.wanted == 0, "it was suspended meanwhile"
 
 
 def test_a_session_that_is_stopped_while_its_start_is_in_ram_closes_nothing():

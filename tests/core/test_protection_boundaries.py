@@ -473,6 +473,9 @@ def test_trust_does_not_undo_what_a_tick_distrusts_meanwhile():
     guard.comes = True
     guard.trust()
     assert guard.distrusted == 7
+    guard.distrusted = 2
+    guard.trust()
+    assert guard.distrusted == 2, "while it is noisy nothing changes"
 
 
 # Frames that were bad ------------------------------------------------------------------------------------------------

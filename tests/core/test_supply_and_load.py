@@ -243,6 +243,17 @@ def test_above_the_limit_the_newest_goes_after_five_seconds():
     assert bench.protection.latched[9] == 0, "shedding is no lockout"
 
 
+def test_a_moment_at_the_limit_begins_the_time_anew():
+    for above_ma, ms in ((2001, 4900), (2401, 900)):
+        bench = loaded(above_ma)
+        bench.run(ms)
+        bench.ma = [2000] * 10
+        bench.tick()
+        bench.ma = [above_ma] * 10
+        bench.run(ms)
+        assert bench.word == 1023, above_ma
+
+
 def test_as_many_go_as_it_takes():
     bench = loaded(2300)
     bench.run(16_000)
