@@ -10,6 +10,7 @@ import pytest
 
 from core import causes, session
 from wire import codes, records
+from zhuque.device import layout
 from zhuque.wire import commands
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -173,6 +174,11 @@ def test_the_hosts_table_of_lockouts_is_that_of_the_board() -> None:
         bit = causes.bit(name)
         assert what == ("the whole point" if bit & (causes.INPUTS | causes.OVERTEMPERATURE) else "the socket")
         assert ("at the point, with `--port`" in how) == bool(bit & causes.LOCAL_ONLY)
+
+
+def test_the_way_out_of_a_recovery_that_fails_erases_the_journal() -> None:
+    journal = layout.JOURNAL
+    assert f"erase-region 0x{journal.offset:x} 0x{journal.size:x}`" in FIRMWARE
 
 
 def test_every_rule_of_time_has_its_place_and_its_test() -> None:
