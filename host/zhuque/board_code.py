@@ -193,9 +193,24 @@ def _hlw8032(scale: Scale) -> tuple[int, _Decoder]:
         usable = got[common.VOLTAGE_MV] != common.UNKNOWN or got[common.FAST_MA] != common.UNKNOWN
         got[common.COUNT] = got[common.COUNT] & 0xFFFF if usable else common.UNKNOWN
         count_mj = Fraction(frames.pulse_mj(frame, factors))
-        return 0, _reading(common, got, count_mj, full, _hlw8032_notes(frame))
+        notes = (_DAMAGED_STATE,) if _contradicts(common, got, frame[0]) else _hlw8032_notes(frame)
+        return 0, _reading(common, got, count_mj, full, notes)
 
     return frames.FRAME, decoder
+
+
+_DAMAGED_STATE = (
+    "the state byte tells of a current or a power near zero beside one that is not: the sum does not cover it, it is "
+    "damaged; take the frame after it"
+)
+
+
+def _contradicts(common: Any, got: Any, state: int) -> bool:
+    """Near zero, said the state of what the decoder does not believe."""
+    if state <= 0xF0 or got[common.VOLTAGE_MV] == common.UNKNOWN:
+        return False
+    no_power = got[common.POWER_MW] == common.UNKNOWN == got[common.EXTRA]
+    return bool((state & 2 and no_power) or (state & 4 and got[common.FAST_MA] == common.UNKNOWN))
 
 
 def _hlw8032_notes(frame: bytes) -> tuple[str, ...]:

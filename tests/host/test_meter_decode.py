@@ -350,3 +350,16 @@ def test_forms_of_hexadecimal(form: str) -> None:
     text = "".join(form.format(byte) + (" " if form == "0x{}" else "") for byte in frame.split())
     assert decoded("pzem004t", text)["voltage_mv"] == 230100
     assert decoded("pzem004t", *frame.split())["voltage_mv"] == 230100
+
+
+@pytest.mark.parametrize(
+    ("frame", "missing"),
+    [
+        ("F2 5A 02 DC D0 00 05 FE 00 3C D7 00 0C 2B 4D E5 68 00 20 9E 71 00 07 CB", "power_mw"),
+        ("F4 5A 02 DC D0 00 05 FE 00 3C D7 FE FF 01 4D E5 68 00 20 9E 71 00 07 92", "current_ma"),
+    ],
+)
+def test_a_damaged_state_byte_of_an_hlw8032_is_said(frame: str, missing: str) -> None:
+    done = run("hlw8032", frame, "--k-voltage", "1.881", "--json")
+    assert done.exit_code == 0 and "it is damaged" in done.stderr and "below" not in done.stderr
+    assert json.loads(done.stdout)[missing] is None
