@@ -170,7 +170,7 @@ def test_a_checkpoint_that_cannot_be_written_for_five_minutes_is_an_alarm_once()
         wall.live(seconds, dt_ms=500)
         assert len(wall.records("alarm")) == alarms, seconds
     assert wall.records("alarm")[0]["alarm"] == "journal_damaged"
-    assert "no checkpoint" in wall.records("alarm")[0]["detail"]
+    assert wall.records("alarm")[0]["detail"] == "no checkpoint could be written for some minutes"
     wall.journal.write_checkpoint = keep
     wall.live(1, dt_ms=500)
     wall.journal.write_checkpoint = lambda payload: False
