@@ -19,6 +19,8 @@ from wire.units import const
 MAX_PAYLOAD = const(3800)  # a block still holds one; core/snapshot leaves out what finds no room
 HEAD = const(36)
 MAGIC = b"ZC\x01\x00"
+# Calls of `prepare`, two a second, that pass at most after an erase that led to nothing.
+MAX_PAUSE = const(120)
 
 
 class Checkpoints:
@@ -36,6 +38,8 @@ class Checkpoints:
         self.offset = window.size
         self.serial = 0
         self.ahead = False
+        self._vain = 0  # erases since a block was last begun
+        self._pause = 0  # calls of `prepare` until the next of them
 
     @property
     def wants_erase(self):
@@ -43,7 +47,14 @@ class Checkpoints:
         return not self.ahead
 
     def prepare(self):
-        """Erase the next block; where it does not erase, the one after it is the next."""
+        """Erase the next block, where that is due; where it does not erase, the one after it is the next."""
+        if self.ahead:
+            return
+        if self._pause:
+            self._pause -= 1
+            return
+        self._pause = min(self._vain, MAX_PAUSE)
+        self._vain += 1
         if self.window.erase(self.next):
             self.ahead = True
         else:
@@ -75,6 +86,7 @@ class Checkpoints:
         self.offset = self.offset + size if kept else self.window.size
         if block == self.next:
             if kept:
+                self._vain = self._pause = 0
                 self.block = block
             self.step()
         return kept

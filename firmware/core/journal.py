@@ -18,12 +18,11 @@ Finding and reading records, and what recovery does, is in core/ring.
 from wire.records import encode
 from wire.units import const
 
+from .checkpoints import MAX_PAUSE
 from .frames import FRAME_MAX, HEADER, frame, header
 from .ring import NONE, Ring
 
 MAX_PENDING = const(64)
-# Calls of `prepare`, two a second, that pass at most after an erase that led to nothing.
-_MAX_PAUSE = const(120)
 # The collector may hold records that rotted here, but only so many: beyond, its word is not believed.
 _MAX_JUMP = const(1000)
 
@@ -43,8 +42,8 @@ class Journal(Ring):
     def __init__(self, store, new_epoch):
         Ring.__init__(self, store, new_epoch)
         self._waiting = []
-        self._vain = 0  # erases since a block or a checkpoint was last written
-        self._pause = 0  # calls of `prepare` until the next erase
+        self._vain = 0  # erases since a block was last begun
+        self._pause = 0  # calls of `prepare` until the next of them
 
     # Writing --------------------------------------------------------------------------------------------------------
 
@@ -103,7 +102,7 @@ class Journal(Ring):
         raw = header(self.raw_epoch, self.serial, self.last_seq + 1) + raw
         if not self.window.program(self.block(ring), 0, raw):
             return False  # a bad block: it is stepped over
-        self._vain = 0
+        self._vain = self._pause = 0
         self.head = ring
         self.firsts[ring] = self.last_seq + 1
         self.seen_damage[ring] = 0
@@ -121,18 +120,16 @@ class Journal(Ring):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
         if self.erase_next == NONE:
             return
-        if self._pause:
-            self._pause -= 1
-        elif self.wants_erase:
-            self._pause = min(self._vain, _MAX_PAUSE)
+        if self.ahead == NONE and not self._pause:
+            self._pause = min(self._vain, MAX_PAUSE)
             self._vain += 1
             self._erase()
+        else:
+            self._pause = max(0, self._pause - 1)
+            self.checkpoints.prepare()
         self._flush()
 
     def _erase(self):
-        if self.ahead != NONE:
-            self.checkpoints.prepare()
-            return
         ring = self.erase_next
         if ring == self.head:  # every other block is bad: go round once more
             ring = (ring + 1) % self.count
@@ -151,10 +148,7 @@ class Journal(Ring):
         """
         if self._waiting or self.erase_next == NONE:
             return False
-        kept = self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
-        if kept:
-            self._vain = 0
-        return kept
+        return self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
 
     def confirm(self, epoch, seq):
         """The collector holds every record up to seq. Returns False for another epoch or a seq that cannot be."""

@@ -256,7 +256,12 @@ class Point:
 
     def _close_written(self):
         for i, session in enumerate(self.sessions):
-            if self._unwritten >> i & 1 and session.state == ARMED:
+            # One that is about to end, or before a restart, stays open.
+            if (
+                self._unwritten >> i & 1
+                and session.state == ARMED
+                and not (session.reason or self.restart_asked)
+            ):
                 self.protection.want(i, True)
         self._unwritten = 0
 
@@ -323,6 +328,8 @@ class Point:
         self.take_trips(uptime_ms, unix)
         if unix is None and self._clock_offset_s is not None:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
+        elif unix is None and self.outage_from is not None:
+            unix = self.outage_from + uptime_ms // 1000  # it is no earlier
         self._unkept += 1
         if self._unkept == MOST_TRIES:
             self.alarm("journal_damaged", uptime_ms, unix, "no checkpoint could be written for some minutes")

@@ -625,6 +625,21 @@ def test_boot_numbers_and_outage():
         assert 29 <= record["outage_s"] <= 97, "the last checkpoint is that of the start"
 
 
+def test_two_power_cuts_in_a_row_end_no_session_whose_outage_is_known():
+    """The start writes a checkpoint before the clock is set: it tells the time that it knows."""
+    wall = charging(seconds=130)
+    after = wall.restart(outage_s=5)
+    after.live(30)
+    assert after.clock is None and after.state(3) == "suspended"
+    again = after.restart()
+    again.live(2)
+    again.clock = wall.clock + 60
+    again.watts[2] = 150
+    again.live(90)
+    assert again.state(3) == "charging" and not again.records("session_end")
+    assert 60 <= again.point.sessions[2].suspended_ms // 1000 <= 130
+
+
 def test_a_day_of_sessions_keeps_the_journal_within_its_ring():
     wall = Wall()
     wall.watts[4] = 100

@@ -498,6 +498,17 @@ def test_only_what_waits_for_its_record_is_asked_for_when_that_is_written():
     wall.protection.wanted, wall.point._unwritten = 0, 4
     wall.point._close_written()
     assert wall.protection.wanted == 0, "it was suspended meanwhile"
+    for asked in (False, True):
+        wall.point.restart_asked = asked
+        wall.point._unwritten = 16
+        wall.point._close_written()
+        assert wall.protection.wanted == (0 if asked else 16), "before a restart nothing closes"
+        wall.protection.wanted = 0
+    wall.point.restart_asked = False
+    commands.stop(wall.point, 4, "stopped_remote")
+    wall.point._unwritten = 16
+    wall.point._close_written()
+    assert wall.protection.wanted == 0, "nor what was stopped meanwhile"
 
 
 def test_a_session_that_is_stopped_while_its_start_is_in_ram_closes_nothing():
