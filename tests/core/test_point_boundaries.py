@@ -161,6 +161,17 @@ def test_one_checkpoint_after_the_last_change_and_then_none():
     assert len(written) == 2
 
 
+def test_the_time_of_a_checkpoint_is_the_clocks_or_no_earlier_than_the_last_that_is_known():
+    for unix, told in ((None, NOON + 2000), (NOON + 9000, NOON + 9000)):
+        point = Wall(clock=None).point
+        point.outage_from = NOON
+        written = []
+        point.journal.write_checkpoint = lambda payload: written.append(json.loads(payload)["time"]) or True
+        point.checkpoint_soon()
+        point.update(2_000_000, unix)
+        assert written == [told]
+
+
 def test_a_checkpoint_that_cannot_be_written_for_five_minutes_is_an_alarm_once():
     wall = Wall()
     keep = wall.journal.write_checkpoint
