@@ -166,7 +166,9 @@ def test_the_time_of_a_checkpoint_is_the_clocks_or_no_earlier_than_the_last_that
         point = Wall(clock=None).point
         point.outage_from = NOON
         written = []
-        point.journal.write_checkpoint = lambda payload: written.append(json.loads(payload)["time"]) or True
+        point.journal.write_checkpoint = lambda payload, to=written: (
+            to.append(json.loads(payload)["time"]) or True
+        )
         point.checkpoint_soon()
         point.update(2_000_000, unix)
         assert written == [told]
