@@ -326,13 +326,13 @@ class Point:
         if not self.is_charging and not self._dirty:
             return
         self.take_trips(uptime_ms, unix)
+        self._unkept += 1
+        if self._unkept == MOST_TRIES:
+            self.alarm("journal_damaged", uptime_ms, unix, "no checkpoint could be written for some minutes")
         if unix is None and self._clock_offset_s is not None:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
         elif unix is None and self.outage_from is not None:
             unix = self.outage_from + uptime_ms // 1000  # it is no earlier
-        self._unkept += 1
-        if self._unkept == MOST_TRIES:
-            self.alarm("journal_damaged", uptime_ms, unix, "no checkpoint could be written for some minutes")
         if self.journal.write_checkpoint(snapshot.pack(self, unix)):
             self._unkept = 0
             self._checkpoint_ms = uptime_ms

@@ -187,9 +187,11 @@ def test_a_checkpoint_that_cannot_be_written_for_five_minutes_is_an_alarm_once()
     wall.journal.write_checkpoint = keep
     wall.live(1, dt_ms=500)
     wall.journal.write_checkpoint = lambda payload: False
+    wall.clock = None
     wall.point.checkpoint_soon()
     wall.live(301, dt_ms=500)
     assert len(wall.records("alarm")) == 2, "it was written meanwhile"
+    assert wall.records("alarm")[1]["time"] is None, "what a checkpoint carries on is no time of a record"
 
 
 def test_an_outage_is_unknown_after_three_minutes_to_the_millisecond():
