@@ -41,11 +41,6 @@ class Checkpoints:
         self._vain = 0  # erases since a block was last begun
         self._pause = 0  # calls of `prepare` until the next of them
 
-    @property
-    def wants_erase(self):
-        """True while no erased block is ready to follow this one."""
-        return not self.ahead
-
     def prepare(self):
         """Erase the next block, where that is due; where it does not erase, the one after it is the next."""
         if self.ahead:

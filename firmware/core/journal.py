@@ -114,7 +114,7 @@ class Journal(Ring):
     @property
     def wants_erase(self):
         """True while `prepare` has something to erase."""
-        return self.ahead == NONE or self.checkpoints.wants_erase
+        return self.ahead == NONE or not self.checkpoints.ahead
 
     def prepare(self):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""

@@ -26,9 +26,7 @@ class PointLoad:
 
     def __init__(self, sockets, limit_ma):
         self._limit_ma = limit_ma
-        self.closed_ms = array(
-            "i", [0] * sockets
-        )  # of a closed relay, since it closed: to NEW_MS, and no further
+        self.closed_ms = array("i", [0] * sockets)  # of a closed relay, since it closed, until NEW_MS
         self._order = array("i", [0] * sockets)  # which closing of this start it was
         self.total_ma = 0
         self.held = False  # it has shed: no closing until it has been low for a minute

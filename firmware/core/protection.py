@@ -210,9 +210,7 @@ class Protection:
         if self.noisy:
             return
         self.distrusted = 0
-        if (
-            self.noisy
-        ):  # by a tick that came between the question and the answer, which has undone what it did
+        if self.noisy:  # a tick came between the question and the answer, which has undone what it did
             self.distrust()
 
     def restore(self, socket, bits):

@@ -29,14 +29,13 @@ def pack(point, unix):
     while len(payload) > MAX_PAYLOAD and state["resets"]:
         state["resets"] = state["resets"][1:]  # the oldest goes; of sixteen sockets forty find room at least
         payload = _dump(state)
-    for row in [
-        None
-    ] + sessions:  # then what can be told without: energy outside of sessions, whose session it is
+    # Then what can be told without: energy outside of sessions, and whose a session is.
+    if len(payload) > MAX_PAYLOAD:
+        state["stray"] = []
+        payload = _dump(state)
+    for row in sessions:
         if len(payload) > MAX_PAYLOAD:
-            if row:
-                row[2] = None
-            else:
-                state["stray"] = []
+            row[2] = None
             payload = _dump(state)
     return payload
 

@@ -33,10 +33,9 @@ def _condition(point):
     locked = causes.name(protection.latched[WHOLE])
     if locked:
         return "locked", ["locked for {}: remove the cause, then reset the point".format(locked)]
-    held = -1
-    for i in range(protection.sockets):
-        held &= protection.against(i)[0]
     if not any(point.reading.slow_ok) or not point.reading.voltage_ok:
         return "meter_fault", ["the meter gives no valid reading: every relay is open"]
-    held &= ~causes.METER_STALE  # heard, and in some seconds trusted: as after every start
+    held = ~causes.METER_STALE  # heard, and in some seconds trusted: as after every start
+    for i in range(protection.sockets):
+        held &= protection.against(i)[0]
     return "ready", ["every relay is open: {}".format(causes.name(held))] if held else point.problems

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes import serial_bench
 from fakes.meter_bench import SECTION
 
 from zhuque.boards import FOLDER, BoardError, check, list_boards, load, load_file, rules
@@ -61,18 +62,7 @@ def test_the_driver_tests_use_the_numbers_of_zq10() -> None:
 
 BREAKER = {"curve": "C", "rated_ma": 10000}
 UART = {"id": 2, "tx": 18, "rx": 19}
-BL0942 = {  # in the circuit of its data sheet
-    "driver": "bl0942",
-    "addresses": [0],
-    "shunt_uohm": 1000,
-    "current_gain": 4,
-    "divider_high_ohm": 1950000,
-    "divider_low_ohm": 510,
-    "vref_uv": 1218000,
-    "fast_ratio_ppm": 363000,
-    "fast_floor_ma": 100,
-    "uart": UART,
-}
+BL0942 = {**serial_bench.BL0942, "addresses": [0], "uart": UART}  # in the circuit of its data sheet
 LOOP = {"pin": 4, "open_level": 1, "debounce_ms": 40}
 
 BROKEN: list[tuple[str, dict[str, object], str]] = [
