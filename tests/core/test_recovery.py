@@ -227,6 +227,17 @@ def test_a_checkpoint_always_finds_room():
     assert known[0] is None and known[-1] == '"' * 32, "no more than it takes"
 
 
+def test_no_account_is_left_out_that_finds_room():
+    for excess, account in ((0, "r-1"), (1, None)):
+        point = Wall().point
+        point.sessions[0].start("", "r-1", "remote", NOON, 100, None)
+        point.stray_mwh = []
+        point.sessions[0].id = "e" * (MAX_PAYLOAD + excess - len(snapshot.pack(point, NOON)))
+        point.stray_mwh = [10]
+        state = json.loads(snapshot.pack(point, NOON))
+        assert state["stray"] == [] and state["sessions"][0][2] == account, excess
+
+
 def test_a_checkpoint_as_it_was_packed():
     state = {
         "time": NOON,
