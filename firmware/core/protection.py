@@ -146,7 +146,8 @@ class Protection:
         """True while the upstream contactor of a board that has one may be closed."""
         if self.fault or not self.ready or self.latched[WHOLE]:
             return False
-        return not self._see_welded()
+        # Asked twice in every tick, where nearly always nothing has changed: that look costs less than a call.
+        return not (self._welded if self._welded_of == self.changes else self._see_welded())
 
     def _see_welded(self):
         """The bits of the sockets whose relay is locked as welded; counted anew where a lockout has changed."""
@@ -274,7 +275,8 @@ class Protection:
         """One decision: the relay word, bit i for socket i. dt_ms is the time since the last step, at least 1."""
         if dt_ms > MAX_GAP_MS and dt_ms > self._announced_ms:
             self._go_stale()
-        self._announced_ms = max(0, self._announced_ms - dt_ms)
+        if self._announced_ms:
+            self._announced_ms = max(0, self._announced_ms - dt_ms)
         self.advance(dt_ms)
         self._follow_contactor(dt_ms)
         self._judge_point(dt_ms, reading)
@@ -291,7 +293,8 @@ class Protection:
 
     def advance(self, dt_ms):
         """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
-        self._lease_ms = max(0, self._lease_ms - dt_ms)
+        lease_ms = self._lease_ms - dt_ms
+        self._lease_ms = lease_ms if lease_ms > 0 else 0
         if dt_ms > MAX_GAP_MS:
             dt_ms = MAX_GAP_MS
         if self._since_closing_ms < FOREVER:

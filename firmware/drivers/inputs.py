@@ -39,7 +39,10 @@ class Port:
 
 
 class Loop:
-    """One loop: `pin` a machine.Pin, or None with `bit` the expander's. `mask` is the bit of its cause."""
+    """One loop: `pin` a machine.Pin, or None with `bit` the expander's. `mask` is the bit of its cause.
+
+    It is open unless its level is seen, and is not `open_level`.
+    """
 
     def __init__(self, mask, pin, bit, open_level, debounce_ms):
         self.mask = mask
@@ -47,16 +50,6 @@ class Loop:
         self.bit = bit
         self.open_level = open_level
         self.debounce_ms = debounce_ms
-
-    def is_open(self, levels):
-        """1 unless the loop is seen closed; `levels` is what the expander's port read, -1 for nothing."""
-        if self.pin is not None:
-            level = self.pin()
-        elif levels < 0:
-            return 1
-        else:
-            level = levels >> self.bit & 1
-        return 1 if level == self.open_level else 0
 
 
 class Inputs:
@@ -80,13 +73,20 @@ class Inputs:
         self._levels = -1 if self._port is None else self._port.read()
         for i in range(len(self._loops)):
             loop = self._loops[i]
-            if loop.is_open(self._levels):
-                self._see_open(i, loop, dt_ms)
+            if loop.pin is not None:
+                level = loop.pin()
+            elif self._levels < 0:
+                level = loop.open_level
+            else:
+                level = self._levels >> loop.bit & 1
+            if level == loop.open_level:
+                self._see_open(i, dt_ms)
             elif self._open_ms[i] or self._closed_ms[i] <= loop.debounce_ms:
-                self._see_closed(i, loop, dt_ms)
+                self._see_closed(i, dt_ms)
         return self.active
 
-    def _see_open(self, i, loop, dt_ms):
+    def _see_open(self, i, dt_ms):
+        loop = self._loops[i]
         self._closed_ms[i] = 0
         open_ms = self._open_ms[i]
         open_ms = open_ms + dt_ms if open_ms else 1
@@ -96,7 +96,8 @@ class Inputs:
             self.unread &= ~loop.mask
         self._open_ms[i] = open_ms
 
-    def _see_closed(self, i, loop, dt_ms):
+    def _see_closed(self, i, dt_ms):
+        loop = self._loops[i]
         if self._open_ms[i]:
             # Not back to 0: the next open sample counts from the first one, until the loop was closed long enough.
             self._open_ms[i] = max(1, self._open_ms[i] - (dt_ms >> 1))

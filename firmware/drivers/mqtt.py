@@ -23,7 +23,7 @@ from .waiting import readable, writable
 CONNECT_TIMEOUT_MS = const(15_000)
 RECEIVE_SIZE = MAX_MESSAGE + packet.MAX_HEAD  # at most
 _USUAL_IN = const(768)  # a command
-_USUAL_OUT = const(2048)  # telemetry, and a record beside it
+_USUAL_OUT = const(1280)  # telemetry, and a record beside it: in one piece, on a heap that has few large ones
 
 
 class MqttError(OSError):

@@ -17,24 +17,25 @@ class RelayGPIO:
         if not 1 <= len(pins) <= 16:
             raise ValueError("relay.pins must be 1 to 16 pins, are {}".format(len(pins)))
         self._pins = tuple(pins)
-        self._flip = 1 if active_low else 0
+        self._flip = -1 if active_low else 0
         self.readback_ok = True
 
     def write(self, word):
         """Closes the relays of the bits that are set, and opens the others; allocates nothing."""
+        word ^= self._flip
+        pins = self._pins
         good = True
-        for i in range(len(self._pins)):
-            if not self._set(self._pins[i], (word >> i & 1) ^ self._flip):
+        for i in range(len(pins)):
+            pin = pins[i]
+            level = word >> i & 1
+            pin(level)
+            if pin() != level:
                 good = False
         self.readback_ok = good
 
     def off(self):
         """Opens every relay."""
         self.write(0)
-
-    def _set(self, pin, level):
-        pin(level)
-        return pin() == level
 
 
 def from_board(section, machine):

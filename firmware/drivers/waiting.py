@@ -1,4 +1,4 @@
-"""Waiting for a socket without blocking anything: the one file that knows how asyncio is told to watch one.
+"""Waiting for a socket or a stream without blocking anything: the one file that knows how asyncio is told to watch one.
 
 `readable` and `writable` end when the socket can be used or is broken, whatever comes first; a deadline is put around a
 whole exchange, never around a single wait, for it costs a task.

@@ -6,6 +6,7 @@ Rules: nothing is kept but one line of at most 512 bytes, and a byte is taken on
 import asyncio
 import select
 
+from drivers.waiting import readable
 from wire.units import const
 
 MAX_LINE = const(512)
@@ -13,12 +14,13 @@ MAX_LINE = const(512)
 
 async def console_loop(stdin, answer):
     """Takes line after line, for ever; `stdin` gives bytes, `await answer(line)` gets at most 513 of each."""
-    reader = asyncio.StreamReader(stdin)
     poller = select.poll()
     poller.register(stdin, select.POLLIN)
     line = bytearray()
     while True:
-        taken = await reader.read(1)
+        # Not asyncio's stream, whose module is a kilobyte of heap that nothing else needs.
+        await readable(stdin)
+        taken = stdin.read(1)
         if taken == b"":
             return  # nobody can ever type here: on an ESP32 that is never so
         while taken:

@@ -70,11 +70,12 @@ class ProtectTask:
         # but from the stack where the heap is locked.
         micropython.heap_lock()
         try:
-            self._tick()
+            self.locked_tick()
         finally:
             micropython.heap_unlock()
 
-    def _tick(self):
+    def locked_tick(self):
+        """What `tick` does with the heap locked. Public, lest zhuque/device/inline.py make it part of `tick`."""
         now = time.ticks_ms()
         dt_ms = time.ticks_diff(now, self._last)
         if dt_ms < MIN_TICK_MS:

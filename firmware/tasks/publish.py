@@ -209,7 +209,7 @@ class Publisher:
         return status["last_seq"], status["state"]
 
     def _send_telemetry(self):
-        if self._mqtt.room < 3 * _RECORD_ROOM // 2:
+        if self._mqtt.room < _RECORD_ROOM:
             return  # the line is slow: records first, and the next telemetry is as good
         try:
             self._mqtt.publish(self._topics["telemetry"], messages.dump(self._point.telemetry()))

@@ -650,6 +650,6 @@ def test_the_heap_is_free_again_whatever_the_tick_meets():
     def too_deep():
         raise RuntimeError("maximum recursion depth exceeded")
 
-    board.task._tick = too_deep
+    board.task.locked_tick = too_deep
     raises(RuntimeError, board.task.tick, None)
     assert Runtime.depth == 0, "or nothing that the rest of the firmware does would find memory"
