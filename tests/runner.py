@@ -22,10 +22,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "MICROPYPATH": ":".join(paths)}
 
 
-def run_tests(micropython: Path, file: str, heap: str = "16M") -> subprocess.CompletedProcess[str]:
+def run_tests(
+    micropython: Path, file: str, heap: str = "16M", firmware: Path = ROOT / "firmware"
+) -> subprocess.CompletedProcess[str]:
     """Runs one file; the output holds a line for each test, and the tracebacks."""
     return subprocess.run(
-        [micropython, "-X", f"heapsize={heap}", "tests/mpy_main.py", file],
+        [micropython, "-X", f"heapsize={heap}", "tests/mpy_main.py", file, str(firmware)],
         cwd=ROOT,
         env=environment(),
         stdin=subprocess.DEVNULL,

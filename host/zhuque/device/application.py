@@ -1,6 +1,6 @@
 """The firmware's modules for one board, made small and few, and compiled.
 
-Small they become by compact.py, link.py, texts.py, flatten.py and shorten.py, in this order.
+Small they become by inline.py, compact.py, link.py, texts.py, flatten.py and shorten.py, in this order.
 
 Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
@@ -22,6 +22,7 @@ from pathlib import Path
 from zhuque.device import pack, texts
 from zhuque.device.compact import compact
 from zhuque.device.flatten import flatten
+from zhuque.device.inline import inline
 from zhuque.device.link import ROOT, link
 from zhuque.device.shorten import shorten
 from zhuque.device.syntax import module_of
@@ -94,7 +95,7 @@ class Small:
 
 def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
     """The board's modules before they are compiled. Raises CompileError, CompactError, LinkError, FlattenError."""
-    small = compact({name: _source(firmware, name) for name in modules(board, firmware)})
+    small = compact(sources(board, firmware))
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
     linked, joined = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
@@ -102,6 +103,11 @@ def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
     flat, called = flatten(linked)
     origins = {new: joined if name == ROOT else [name] for name, new in called.items()}
     return Small(shorten(flat, ROOT), said, origins)
+
+
+def sources(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, str]:
+    """What the board needs by the sources' names, and in each what it calls once in its place. Raises CompileError."""
+    return inline({name: _source(firmware, name) for name in modules(board, firmware)})
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

@@ -55,7 +55,7 @@ def _names(
     used = used_names(trees.values())
     rom = [name for name in IN_ROM if name not in used]
     result: dict[str, dict[str, str]] = {}
-    for family in _families(trees):
+    for family in families(trees):
         counted: Counter[str] = Counter()
         for name in family:
             counted += _private(name, trees[name])
@@ -164,7 +164,8 @@ class _Inline(ast.NodeTransformer):
 # Private names --------------------------------------------------------------------------------------------------------
 
 
-def _is_private(name: str) -> bool:
+def is_private(name: str) -> bool:
+    """True for a name that no other file knows."""
     return name.startswith("_") and not name.startswith("__") and len(name) > 1
 
 
@@ -173,11 +174,11 @@ def _private(name: str, tree: ast.Module) -> Counter[str]:
     defined, used = set(), Counter[str]()
     for node in ast.walk(tree):
         for found, binds in identifiers(node):
-            if _is_private(found):
+            if is_private(found):
                 used[found] += 1
                 if binds:
                     defined.add(found)
-        if isinstance(node, ast.ImportFrom) and any(_is_private(alias.name) for alias in node.names):
+        if isinstance(node, ast.ImportFrom) and any(is_private(alias.name) for alias in node.names):
             raise CompactError(f"{name}: imports a private name of {node.module}; make it public there")
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in defined:
             raise CompactError(
@@ -186,7 +187,7 @@ def _private(name: str, tree: ast.Module) -> Counter[str]:
     return Counter({key: n for key, n in used.items() if key in defined})
 
 
-def _families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
+def families(trees: Mapping[str, ast.Module]) -> list[list[str]]:
     """Files in groups: those that a class of one has a base class in belong together, for they share `self`."""
     family = {name: {name} for name in trees}
     for name, tree in trees.items():

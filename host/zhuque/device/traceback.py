@@ -2,7 +2,8 @@
 
 compact.py, link.py, flatten.py and shorten.py rename and join, but leave classes and functions in their order: so each
 of a module's on the board is the one at the same place of the files that it is made of. A private name means something
-else in every class: then all of them are told, and the lines around say which it was.
+else in every class: then all of them are told, and the lines around say which it was. What inline.py made part of
+another function is that function.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def versions(text: str) -> list[str]:
 def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[tuple[str, str], list[str]]:
     """By the module and the function that a traceback names: where they are in the sources, and what they are there."""
     small = application.made_small(board, firmware)
+    sources = application.sources(board, firmware)
     result: dict[tuple[str, str], list[str]] = {}
     joined = set(small.origins[ROOT])
     for file, source in small.sources.items():
@@ -48,7 +50,7 @@ def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[t
         original = [
             (origin, name)
             for origin in small.origins[file]
-            for name, _ in _defined(ast.parse((firmware / origin).read_text(encoding="utf-8")))
+            for name, _ in _defined(ast.parse(sources[origin]))
         ]
         for (origin, name), (_, renamed) in zip(original, _defined(ast.parse(source)), strict=True):
             result.setdefault((module, renamed), []).append(f'File "{origin}", in {name}')
