@@ -233,6 +233,11 @@ class Board:
         self.protection.end_gap()
         self.protection.still = False
 
+    def lacks_memory(self):
+        """What the network lacks a restart gives back: when no session is open, and ten minutes after the last one."""
+        if not self.point.is_charging and self.clock.uptime_ms() >= 1000 * SAFE_MODE_SPAN_S:
+            self.point.restart_asked = True
+
     async def forget_crashes(self):
         """Ten minutes without a crash: those before do not count any more."""
         await asyncio.sleep(SAFE_MODE_SPAN_S)

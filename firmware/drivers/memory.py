@@ -15,3 +15,8 @@ def figures():
     if idf_heap_info is not None:
         found["idf_largest"] = max([area[2] for area in idf_heap_info(HEAP_DATA)])
     return found
+
+
+def outside():
+    """Bytes that ESP-IDF has free, in however many pieces; None on a port without it."""
+    return None if idf_heap_info is None else sum([area[1] for area in idf_heap_info(HEAP_DATA)])

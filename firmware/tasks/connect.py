@@ -1,5 +1,6 @@
 """How the uplink comes up: Wi-Fi, time, broker. Loaded for it by tasks/publish, and forgotten until the next time."""
 
+from drivers import memory
 from drivers.mqtt import MqttError
 from wire.units import const
 
@@ -16,12 +17,15 @@ LOADED = (
 )
 _TIME_AGAIN_MS = const(6 * 3600_000)
 _TIME_RETRY_MS = const(60_000)
+# Bytes of ESP-IDF's memory, seen on the stock image: a connection holds 30,000, and 39,000 are free when one has ended.
+_TLS_TAKES = const(32_000)
 
 
 async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
     """Until the broker has accepted us; OSError with the reason.
 
-    `set_clock()` asks for the time when it is due, `hold_back()` waits once after a power cut.
+    `set_clock()` asks for the time when it is due, `hold_back()` waits once after a power cut. `gate` is told when
+    memory is what lacks: what Python's heap once took it does not give back.
     """
     host, port = config["broker.host"], config["broker.port"]
     if config["broker.tls"] and tls is None:
@@ -35,7 +39,16 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
         raise MqttError("the time is not known, and without it no certificate can be checked")
     address = await _address(wifi, host)
     forget(("drivers.resolver",))
-    await mqtt.connect(address, port, tls if config["broker.tls"] else None, host, gate)
+    tls = tls if config["broker.tls"] else None
+    try:
+        await mqtt.connect(address, port, tls, host, gate)
+    except OSError as e:
+        left = memory.outside()
+        if tls is None or left is None or left >= _TLS_TAKES:
+            raise
+        gate.lacks_memory()
+        why = "{}; TLS takes {} bytes outside of the heap, {} are left: the board restarts when no session is open"
+        raise MqttError(why.format(e, _TLS_TAKES, left))
     print(
         "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
     )
