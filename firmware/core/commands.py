@@ -182,9 +182,12 @@ def why_not_start(point, i):
         return "socket_busy", "session {} is {}".format(session.id, session.state)
     held, locked = protection.against(i)
     if locked:
-        since = point.locked_since[i if protection.latched[i] else WHOLE]
+        # The lowest bit is the cause that is named; where it locks both, the whole point is told first.
+        whole = protection.latched[WHOLE] & locked & -locked
+        since = point.locked_since[WHOLE if whole else i]
         since = "before the clock was set" if since is None else since
-        return "socket_locked", "{} since {}".format(causes.name(locked), since)
+        where = "the whole point: " if whole else ""
+        return "socket_locked", "{}{} since {}".format(where, causes.name(locked), since)
     refused = "internal" if protection.fault else causes.name(held) or protection.refuses_start()
     if refused:
         return "not_ready", refused

@@ -410,10 +410,12 @@ def test_why_a_session_cannot_start_in_words():
     point.sessions[0].state = "idle"
     guard.latched[WHOLE] = causes.SMOKE
     point.locked_since[WHOLE] = NOON
-    assert commands.why_not_start(point, 0) == ("socket_locked", "smoke since {}".format(NOON))
+    whole = "the whole point: smoke since {}".format(NOON)
+    assert commands.why_not_start(point, 0) == ("socket_locked", whole)
+    guard.latched[WHOLE] = 0
     guard.latched[0] = causes.OVERPOWER
-    assert commands.why_not_start(point, 0) == ("socket_locked", "smoke since before the clock was set")
-    guard.latched[WHOLE] = guard.latched[0] = 0
+    assert commands.why_not_start(point, 0) == ("socket_locked", "overpower since before the clock was set")
+    guard.latched[0] = 0
     guard.fault = 1
     assert commands.why_not_start(point, 0) == ("not_ready", "internal")
     guard.fault = 0
@@ -428,6 +430,26 @@ def test_why_a_session_cannot_start_in_words():
     assert commands.why_not_start(point, 0) == ("journal", full)
     point.journal.ready = lambda n: n < 2
     assert commands.why_not_start(point, 0) is None
+
+
+def test_a_lockout_is_told_with_its_own_place_and_its_own_time():
+    point = usable()
+    guard = point.protection
+    point.locked_since[0], point.locked_since[WHOLE] = NOON, NOON + 600
+    for own, whole, told in (
+        (causes.OVERCURRENT, 0, "overcurrent since {}".format(NOON)),
+        (0, causes.SMOKE, "the whole point: smoke since {}".format(NOON + 600)),
+        (causes.OVERCURRENT, causes.SMOKE, "the whole point: smoke since {}".format(NOON + 600)),
+        (causes.SMOKE, causes.OVERTEMPERATURE, "smoke since {}".format(NOON)),
+        (causes.SMOKE, causes.SMOKE, "the whole point: smoke since {}".format(NOON + 600)),
+        (
+            causes.OVERCURRENT | causes.SMOKE,
+            causes.OVERTEMPERATURE | causes.EMERGENCY_STOP,
+            "the whole point: emergency_stop since {}".format(NOON + 600),
+        ),
+    ):
+        guard.latched[0], guard.latched[WHOLE] = own, whole
+        assert commands.why_not_start(point, 0) == ("socket_locked", told)
 
 
 def test_a_stop_in_words():
