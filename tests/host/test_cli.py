@@ -238,6 +238,15 @@ def test_status_tells_what_locks_the_whole_point(db: str) -> None:
     assert (river["state"], river["problems"]) == ("locked", [problem]), "once is enough"
 
 
+def test_status_leads_to_the_socket_that_is_locked_for_a_cause_of_the_whole_point(db: str) -> None:
+    """What opened a session once too often locks its socket, whatever it was."""
+    rows = [["idle", 0, 0, 0]] * 2 + [["locked", 0, 0, 0]]
+    trip = wire.record(6, "trip", socket=3, cause="overtemperature", session=f"{wire.EPOCH}-2")
+    tell(db, (wire.RECORD, trip), (wire.TELEMETRY, wire.telemetry(sockets=rows)))
+    text = zhuque("status", "riverside", "--db", db).output
+    assert "then `zhuque socket reset riverside/p01/3`" in text and "point reset" not in text
+
+
 def test_a_lockout_without_its_records_is_shown_without_a_cause(db: str) -> None:
     tell(db, (wire.TELEMETRY, wire.telemetry(sockets=[["locked", 0, 0, 0]])))
     _, river = json.loads(zhuque("status", "--db", db, "--json").output)
@@ -448,11 +457,17 @@ def test_a_refusal(broker: Broker, error: str, code: int) -> None:
         (
             "start",
             "socket_locked",
-            "smoke since 1764000001",
+            "the whole point: smoke since 1764000001",
             "the whole point is locked: find the cause and remove it, then, at the point,"
             " `zhuque point reset riverside/p01 --port PORT`",
         ),
-        ("start", "socket_locked", "overtemperature since 5", "then `zhuque point reset riverside/p01`"),
+        (
+            "start",
+            "socket_locked",
+            "the whole point: overtemperature since 5",
+            "then `zhuque point reset riverside/p01`",
+        ),
+        ("start", "socket_locked", "overtemperature since 5", "then `zhuque socket reset riverside/p01/3`"),
         ("start", "socket_locked", "a new cause", "`zhuque socket reset riverside/p01/3`"),
         ("start", "not_ready", "meter_stale", "its meter gives no valid reading"),
         ("start", "not_ready", "meter_stale", "`zhuque status riverside/p01` tells"),

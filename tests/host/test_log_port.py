@@ -212,7 +212,9 @@ def test_a_whole_point_is_reset_at_the_point(board: VirtualBoard) -> None:
     board.order("smoke")
     until_record(board, 1, "session_end")
     refused = zhuque("socket", "start", NAME + "/1", *at)
-    assert refused.exit_code == 5 and "socket_locked (smoke since 20" in refused.stderr, refused.stderr
+    assert refused.exit_code == 5 and "socket_locked (the whole point: smoke since 20" in refused.stderr, (
+        refused.stderr
+    )
     assert f"`zhuque point reset {NAME} --port {board.address}`" in refused.stderr
     socket = zhuque("socket", "reset", NAME + "/1", *at)
     assert socket.exit_code == 1 and "that socket is not, but the whole point is locked" in socket.stderr

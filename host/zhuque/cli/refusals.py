@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from zhuque.cli.targets import Target
 from zhuque.errors import NotFoundError, RefusedError, ZhuqueError
-from zhuque.lockouts import cause_in, reset_command, way_out
+from zhuque.lockouts import cause_in, locked_place, reset_command, way_out
 from zhuque.report import figures
 
 
 class Refusal(NamedTuple):
-    """Where, for which cause, asked at which port (None: by the broker), and how the point then said that it is."""
+    """Where, in which words, asked at which port (None: by the broker), and how the point then said that it is."""
 
     place: Target
-    cause: str | None
+    detail: str
     port: str | None
     condition: dict[str, Any]
 
@@ -23,6 +23,11 @@ class Refusal(NamedTuple):
     def point(self) -> str:
         """SITE/POINT."""
         return f"{self.place.site}/{self.place.point}"
+
+    @property
+    def cause(self) -> str | None:
+        """The cause that its words name."""
+        return cause_in(self.detail)
 
 
 def refusal(
@@ -39,14 +44,14 @@ def refusal(
         said += f" ({figures.with_local_times(str(detail))})"
     if code == "no_such_socket":
         return NotFoundError(said)
-    met = Refusal(place, cause_in(detail or ""), port, condition or {})
+    met = Refusal(place, str(detail or ""), port, condition or {})
     if code in _REFUSED:
         return RefusedError(f"{said}; {_REFUSED[code](met)}")
     return ZhuqueError(said + (f"; {_FAILED[code](met)}" if code in _FAILED else ""))
 
 
 def _locked(met: Refusal) -> str:
-    return way_out(met.point, met.place.socket, met.cause, met.port)
+    return way_out(met.point, locked_place(met.place.socket, met.detail), met.cause, met.port)
 
 
 def _local_only(met: Refusal) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from statistics import mean
 from typing import Any, Protocol
 
-from zhuque.lockouts import cause_in, way_out
+from zhuque.lockouts import cause_in, locked_place, way_out
 from zhuque.store.point_tests import Line
 
 _ACCOUNT = "point-test"
@@ -170,7 +170,8 @@ class WallTest:
         detail = f"it did not start: {code}" + (f" ({answer['detail']})" if answer.get("detail") else "")
         remedy = _REFUSED.get(code, f"look at `zhuque status {self._named}`")
         if code == "socket_locked":
-            remedy = way_out(self._named, n, cause_in(answer.get("detail")))
+            said = answer.get("detail")
+            remedy = way_out(self._named, locked_place(n, said), cause_in(said))
         return Line(f"relay {n}", "FAIL", detail, remedy)
 
     def _wait(
