@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core import causes, session
-from wire import codes, records
+from wire import codes, records, words
 from zhuque.device import layout
 from zhuque.wire import commands
 
@@ -207,6 +207,11 @@ def test_every_record_kind_lists_its_keys() -> None:
         if kind == "session_end":  # "the same totals": those of the row above
             told = told + table["session_checkpoint"]
         assert {name for name, _ in fields} <= set(told), kind
+
+
+def test_every_state_of_a_point_is_told() -> None:
+    (told,) = re.findall(r"^`state` is one of (.*?) \(", WIRE, re.M | re.S)
+    assert names(told) == list(words.POINT_STATES)
 
 
 def test_every_op_that_is_implemented_is_described() -> None:

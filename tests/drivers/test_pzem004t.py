@@ -265,6 +265,17 @@ def test_a_silent_meter_makes_its_own_socket_unread():
     assert bench.reading.slow_ok[1] == 1
 
 
+def test_a_line_of_eight_that_falls_silent_is_told_within_three_seconds():
+    """Each is asked twice in vain. The line is set up anew when that has lasted five seconds: firmware/README.md."""
+    bench = _ready(addresses=list(range(1, 9)))
+    bench.run(100)
+    assert bench.reading.slow_ok == bytearray([1] * 8)
+    for chip in bench.chips:
+        chip.silent = True
+    bench.run(150)
+    assert bench.reading.slow_ok == bytearray(8)
+
+
 def test_a_meter_that_answers_as_another_gives_nothing():
     bench = _ready()
     bench.set(0, 4.0, 900.0)
