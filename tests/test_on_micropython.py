@@ -57,6 +57,54 @@ def test_what_is_in_a_command_becomes_no_name(mpy: Path, tmp_path: Path) -> None
     assert before == after
 
 
+_TRIPS_FROM_EVERYWHERE = """
+import _thread, micropython, time
+from core.trips import Trips
+trips = Trips()
+serial = ticks = wrong = last = rounds = 0
+def put(_=0):
+    global serial
+    serial += 1
+    trips.put(serial, serial, serial, serial, serial)
+def tick(_):
+    global ticks
+    ticks += 1
+    put()
+def call():
+    while True:
+        try:
+            micropython.schedule(tick, 0)
+        except RuntimeError:
+            pass
+        time.sleep_us(20)
+_thread.start_new_thread(call, ())
+end = time.ticks_add(time.ticks_ms(), 20000)
+while ticks < 5000 and time.ticks_diff(end, time.ticks_ms()) > 0:
+    rounds += 1
+    is_full = rounds & 1
+    for _ in range(32 if is_full else 8):
+        put()
+    event = trips.take()
+    while event:
+        wrong += event != (event[0],) * 5 or event[0] <= last or (event[0] > last + 1 and not is_full)
+        last = event[0]
+        event = trips.take()
+print(ticks, wrong)
+"""
+
+
+def test_a_tick_anywhere_garbles_no_trip(mpy: Path, tmp_path: Path) -> None:
+    """They are put by the tick and by who locks a socket, and taken with a tick at any time: each once, in order.
+
+    Half the time as many wait as are kept: then, and only then, the next one costs the oldest.
+    """
+    (tmp_path / "trips.py").write_text(_TRIPS_FROM_EVERYWHERE)
+    done = subprocess.run([mpy, tmp_path / "trips.py"], env=environment(), capture_output=True, text=True)
+    assert not done.returncode, done.stderr
+    ticks, wrong = map(int, done.stdout.split())
+    assert ticks > 500 and wrong == 0
+
+
 def test_what_a_tick_costs_can_be_measured_and_takes_nothing_from_the_heap(mpy: Path) -> None:
     """`make bench` in short: it stops where the firmware and its chips no longer fit each other."""
     command = [mpy, "-X", "heapsize=16M", "tests/benchmarks/board_tick.py", "20"]

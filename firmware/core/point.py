@@ -350,7 +350,8 @@ class Point:
         """Erase ahead while nothing forbids it, and say what the journal lost."""
         journal = self.journal
         protection = self.protection
-        if not protection.still:
+        # After a recovery that failed what it did not find must stay, for the next one and for whoever pulls it.
+        if not (protection.still or self.forgetful):
             # Before the question: a tick between it and the erase might close a relay.
             protection.still = True
             try:

@@ -1,5 +1,7 @@
-"""Trips as they happened, on their way from the tick to the session loop: one writer, one reader, no allocation to put.
+"""Trips as they happened, on their way to the session loop: one reader, no allocation to put.
 
+The tick puts them, and where a session locks its socket (Protection.lock) the session loop itself: that is safe because
+`put` is a straight line, and so is `take` once there is an event. The tick comes only where other code jumps.
 A reader that falls a whole ring behind loses the oldest events; the lockouts themselves stand in Protection.latched.
 """
 
@@ -12,7 +14,7 @@ _COUNTER = const(0xFFFFF)
 
 
 class Trips:
-    """`put` from the tick, `take` from the session loop."""
+    """`put` from the tick and the session loop, `take` from the session loop."""
 
     def __init__(self):
         zeros = [0] * _KEPT
@@ -38,8 +40,8 @@ class Trips:
         """The next event as (socket, bits, current_ma, power_mw, voltage_mv), or None. Allocates."""
         if self._taken == self._put:
             return None
-        if self._put - self._taken & _COUNTER > _KEPT:
-            self._taken = self._put - _KEPT & _COUNTER
-        at = self._taken % _KEPT
-        self._taken = self._taken + 1 & _COUNTER
+        # No `if`: a tick that came with it might put the newest event in the place of this one.
+        at = self._taken + max(0, (self._put - self._taken & _COUNTER) - _KEPT)
+        self._taken = at + 1 & _COUNTER
+        at %= _KEPT
         return self._socket[at], self._bits[at], self._ma[at], self._mw[at], self._mv[at]

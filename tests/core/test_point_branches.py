@@ -124,6 +124,18 @@ def test_a_recovery_that_fails_forgets_no_lock():
     assert wall.restart().protection.latched[4] == causes.OVERCURRENT
 
 
+def test_after_a_recovery_that_failed_nothing_is_erased():
+    """What it did not find is still in the blocks that would be next."""
+    for forgetful in (True, False):
+        wall = Wall()
+        wall.point.forgetful = forgetful
+        wall.journal.ahead, wall.journal.offset = -1, wall.journal.size  # until an erase
+        before = wall.flash.erases
+        wall.live(60)
+        assert (wall.flash.erases == before) == forgetful and not wall.protection.still
+        assert wall.journal.ready(1) != forgetful
+
+
 def test_what_has_ended_does_not_go_on_after_a_restart_that_was_asked_for():
     wall = charging()
     wall.point.sessions[2].max_energy_mwh = 1

@@ -336,6 +336,45 @@ def test_changes_counts_every_change_of_a_lockout_and_stays_small():
     assert guard.changes == 0
 
 
+def locked_with_a_tick(place, after):
+    """Socket 1 of a point, locked while a tick comes before or after `place`: it trips that socket, and another."""
+    guard, reading = closed(0, 1)
+    owner = {"opens": guard.judge, "put": guard.trips}.get(place, guard)
+    real = getattr(owner, place)
+
+    def ticks():
+        reading.fast_ma[0] = reading.fast_ma[1] = 8 * RATED_MA
+        guard.step(20, reading)
+        guard.step(20, reading)
+
+    def meanwhile(*arguments):
+        setattr(owner, place, real)
+        if not after:
+            ticks()
+        real(*arguments)
+        if after:
+            ticks()
+
+    setattr(owner, place, meanwhile)
+    guard.lock(1, causes.METER_STALE)
+    return guard
+
+
+def test_a_tick_in_the_middle_of_a_lock_loses_no_event():
+    """Wherever it may come: at the jumps of `lock` and of what that calls."""
+    of_the_lock = (1, causes.METER_STALE, 0)
+    of_the_tick = [(i, causes.OVERCURRENT_INSTANT, 8 * RATED_MA) for i in (0, 1)]
+    for place in ("_changed", "opens", "put"):
+        for after in (True, False):
+            guard = locked_with_a_tick(place, after)
+            events = [guard.trips.take()[:3] for _ in range(3)]
+            assert guard.trips.take() is None and events.count(of_the_lock) == 1, (place, after)
+            events.remove(of_the_lock)
+            assert events == of_the_tick, (place, after)
+            assert guard.word == guard.wanted == 0 and guard.changes == 3
+            assert guard.latched[1] == causes.METER_STALE | causes.OVERCURRENT_INSTANT
+
+
 def test_a_lock_opens_its_socket_at_once():
     guard, reading = closed(0, 1)
     guard.lock(1, causes.METER_STALE)
