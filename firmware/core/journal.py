@@ -9,7 +9,9 @@ A ring of flash blocks (form: core/frames) after a few blocks of checkpoints (co
   the next block. A program that does not read back closes its block, and the record is written again in the next.
 - The block after the newest is erased ahead. A ring that is full loses its oldest block; what the collector had not
   confirmed of it is counted in `lost_unstored`.
-- Erases that lead to nothing, for a block is bad, come further and further apart: each stops both CPUs.
+- What no checkpoint knows yet is never erased, for lockouts and endings are in it: records wait in RAM instead.
+- Erases that lead to nothing, for a block is bad, come further and further apart: each stops both CPUs. After
+  _MOST_VAIN of them what the collector has not confirmed is spared, too, and the blocks that they emptied tried again.
 - A seq that the collector says it holds is not given out again.
 
 Finding and reading records, and what recovery does, is in core/ring.
@@ -25,6 +27,8 @@ from .ring import NONE, Ring
 MAX_PENDING = const(64)
 # The collector may hold records that rotted here, but only so many: beyond, its word is not believed.
 _MAX_JUMP = const(1000)
+# A dead 64 KB of the flash, which is sixteen blocks, is stepped over.
+_MOST_VAIN = const(20)
 
 
 class JournalFull(RuntimeError):
@@ -35,8 +39,9 @@ class Journal(Ring):
     """Over a store of at least 6 blocks; new_epoch() gives 16 random hex characters. Call `recover` first.
 
     `last_seq` is the last durable record, `next_seq` the seq of the next `append`, `first_seq` the oldest record kept.
-    `checkpoint` is the payload found by `recover` or None, `checkpoint_seq` the last record it knew. `stored_seq`
-    is what the collector confirmed. `damaged` counts blocks in which a record was found unreadable, each once a boot.
+    `checkpoint` is the payload found by `recover` or None, `checkpoint_seq` the last record that the newest one knows.
+    `stored_seq` is what the collector confirmed. `damaged` counts blocks in which a record was found unreadable, each
+    once a boot.
     """
 
     def __init__(self, store, new_epoch):
@@ -120,24 +125,35 @@ class Journal(Ring):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
         if self.erase_next == NONE:
             return
-        if self.ahead == NONE and not self._pause:
-            self._pause = min(self._vain, MAX_PAUSE)
-            self._vain += 1
-            self._erase()
-        else:
+        if self.ahead != NONE or self._pause or not self._erase():
             self._pause = max(0, self._pause - 1)
             self.checkpoints.prepare()
         self._flush()
 
     def _erase(self):
+        """The next block that may go, where that is not the one after the newest again; False: none may."""
         ring = self.erase_next
-        if ring == self.head:  # every other block is bad: go round once more
-            ring = (ring + 1) % self.count
+        if not self._may_go(ring):
+            ring = (self.head + 1) % self.count
+            if not self._may_go(ring):
+                return False
+        self._pause = min(self._vain, MAX_PAUSE)
+        self._vain += 1
         self.forget_block(ring)
         if self.window.erase(self.block(ring)):
             self.ahead = ring
         else:
             self.erase_next = (ring + 1) % self.count
+        return True
+
+    def _may_go(self, ring):
+        """True of a block that holds nothing, or nothing that is still needed. Those are the first after the newest."""
+        if not self.firsts[ring]:
+            return True
+        needed = self.checkpoint_seq
+        if self._vain >= _MOST_VAIN:
+            needed = min(needed, self.stored_seq)
+        return ring != self.head and self.oldest(ring) <= needed + 1
 
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
 
@@ -148,7 +164,10 @@ class Journal(Ring):
         """
         if self._waiting or self.erase_next == NONE:
             return False
-        return self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
+        kept = self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
+        if kept:
+            self.checkpoint_seq = self.last_seq
+        return kept
 
     def confirm(self, epoch, seq):
         """The collector holds every record up to seq. Returns False for another epoch or a seq that cannot be."""

@@ -26,6 +26,8 @@ def recover(ring, new_epoch):
         _find_end(ring, problems)
     _take_checkpoint(ring, problems, found)
     _look_ahead(ring)
+    if found.epoch == ring.raw_epoch and ring.first_seq > ring.checkpoint_seq + 1:
+        _report_damage(ring, problems, "records up to {} are gone".format(ring.first_seq - 1))
     ring.erase_next = (ring.head + 1) % ring.count
     return problems
 
@@ -120,13 +122,13 @@ def _report_damage(ring, problems, text):
 
 
 def _look_ahead(ring):
-    """Is the next block erased? One that was half erased, the oldest, is given up."""
+    """Is the next block erased? One that was half erased, the oldest, is given up; what no checkpoint knows was not."""
     n = (ring.head + 1) % ring.count
     if ring.window.is_erased(ring.block(n)):
         ring.ahead = n
         return
     first, following = ring.firsts[n], ring.firsts[(n + 1) % ring.count]
-    if first and following:
+    if first and 0 < following <= ring.checkpoint_seq + 1:
         _, expected, missing = _scan(ring, n, first)
         if missing or expected != following:
             ring.forget_block(n)

@@ -36,6 +36,8 @@ def run(quick: bool) -> Iterator[str]:
     at = 0
     while journal.first_seq == 1:  # until the ring has gone round once
         at = _session(journal, at)
+        while not journal.write_checkpoint(b""):
+            journal.prepare()
     kept = journal.last_seq - journal.first_seq + 1
     blocks = max(2, BLOCKS // 16)
     before, wrote = list(flash.most_erases), journal.last_seq

@@ -20,6 +20,7 @@ def add(journal, n):
     for _ in range(n):
         while not journal.ready(1):
             journal.prepare()
+            journal.write_checkpoint(b"")
         journal.append({"kind": "command", "boot": 1, "id": "c-1", "op": "ping"})
 
 
