@@ -52,7 +52,7 @@ class Point:
         self._clock_lost = True
         self.forgetful = False  # recovery failed: a checkpoint would forget what was locked
         self._checkpoint_ms = 0
-        self._unkept = 0  # tries since the last checkpoint that was kept
+        self.unkept = 0  # tries since the last checkpoint that was kept
         self._dirty = False
         self._patient = []  # records that wait for a quiet moment
         self._unwritten = 0  # bit per socket: its relay waits for the record of its closing
@@ -133,6 +133,7 @@ class Point:
         for session in self.sessions:
             if session.outage_open:
                 session.outage(outage_ms)
+                self.checkpoint_soon()  # what was decided outlives the next cut
 
     def take_trips(self, uptime_ms, unix):
         """Journal the trips that the tick left, and end the sessions that they hit."""
@@ -307,8 +308,10 @@ class Point:
         now_s = uptime_ms // 1000 if unix is None else unix
         half_hour = (unix is None, now_s // HALF_HOUR_S)
         was = self._half_hour
+        if was and (was == half_hour or self.journal.pending):
+            return  # while records wait for room these would fill it: they come, with the energy so far, after them
         self._half_hour = half_hour
-        if was is None or was == half_hour:
+        if not was:
             return
         for i, session in enumerate(self.sessions):
             if session.is_open:
@@ -321,20 +324,20 @@ class Point:
 
     def _checkpoint(self, uptime_ms, unix):
         """Every minute while a session is open, and once after the last change."""
-        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS or self._patient or self.forgetful:
+        if uptime_ms - self._checkpoint_ms < CHECKPOINT_MS or self.forgetful:
             return
         if not self.is_charging and not self._dirty:
             return
         self.take_trips(uptime_ms, unix)
-        self._unkept += 1
-        if self._unkept == MOST_TRIES:
+        self.unkept += 1
+        if self.unkept == MOST_TRIES:
             self.alarm("journal_damaged", uptime_ms, unix, "no checkpoint could be written for some minutes")
         if unix is None and self._clock_offset_s is not None:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
         elif unix is None and self.outage_from is not None:
             unix = self.outage_from + uptime_ms // 1000  # it is no earlier
-        if self.journal.write_checkpoint(snapshot.pack(self, unix)):
-            self._unkept = 0
+        if not self._patient and self.journal.write_checkpoint(snapshot.pack(self, unix)):
+            self.unkept = 0
             self._checkpoint_ms = uptime_ms
             self._dirty = False
             for i, session in enumerate(self.sessions):

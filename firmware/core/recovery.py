@@ -7,7 +7,7 @@ a recovered session is suspended until the length of the outage is known.
 
 import json
 
-from . import causes
+from . import causes, snapshot
 from .obeyed import KEPT_IDS
 from .protection import WHOLE
 
@@ -30,6 +30,9 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     point.boot = 1 + max([known["boot"] for known in (state, last) if known], default=0)
     point.outage_from = found.alive
     point.clock_known(uptime_ms, unix)
+    kept = list(point.protection.latched)
+    found.apply()
+    _make_room(point)
     point.record(
         "boot",
         uptime_ms,
@@ -39,8 +42,6 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
         board=point.board_name,
         outage_s=None if unix is None or found.alive is None else max(0, unix - found.alive),
     )
-    kept = list(point.protection.latched)
-    found.apply()
     for i in range(WHOLE, len(point.sessions)):
         bits, _ = found.locks.get(i, (0, None))
         point.record_trip(i, kept[i] & ~bits, uptime_ms, unix)  # one that never reached the flash
@@ -48,6 +49,15 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
     ids, maintenance = _remember(journal)
     point.maintenance = maintenance and reset_cause == "software"
     return ids
+
+
+def _make_room(point):
+    """Where no checkpoint knows a ring that is full it takes no record, and no checkpoint is written while one waits."""
+    journal = point.journal
+    if not journal.ready(1):
+        journal.prepare()
+    if not journal.ready(1):
+        journal.write_checkpoint(snapshot.pack(point, point.outage_from))
 
 
 def _unpack(payload):

@@ -3,6 +3,7 @@
 from wire.version import VERSION
 
 from . import causes
+from .point import MOST_TRIES
 from .protection import WHOLE
 
 
@@ -20,7 +21,7 @@ def status(point, unix):
         "board": point.board_name,
         "sockets": point.protection.sockets,
         "state": state,
-        "problems": problems,
+        "problems": problems + _flash(point),
         "time": unix,
     }
 
@@ -39,3 +40,14 @@ def _condition(point):
     for i in range(protection.sockets):
         held &= protection.against(i)[0]
     return "ready", ["every relay is open: {}".format(causes.name(held))] if held else point.problems
+
+
+def _flash(point):
+    """What it no longer keeps, in a list; the alarm that says so may be among the records that wait."""
+    if point.unkept < MOST_TRIES:
+        return []
+    if point.journal.pending:
+        problem = "the journal takes no records: {} wait, a power cut loses them and what was charged since, and no session starts"
+    else:
+        problem = "the journal takes no checkpoints: a power cut loses what was charged since the last half hour"
+    return [problem.format(point.journal.pending) + "; pull it, then have the board replaced"]
