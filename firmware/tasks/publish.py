@@ -147,23 +147,22 @@ class Publisher:
         self._outbox.restart()
         # Records wait one step: the collector's retained `stored` comes first, and spares what it holds already.
         self._may_send = False
-        status = self._send_status()
-        feed = asyncio.create_task(self._feed(status["last_seq"], status["state"]))
+        feed = asyncio.create_task(self._feed(self._send_status()))
         try:
             await mqtt.run()
         finally:
             feed.cancel()
 
-    async def _feed(self, last_seq, state):
+    async def _feed(self, said):
         """What is due by the clock, until the connection ends; the window of records is refilled by PUBACKs too."""
         try:
-            await self._feed_for_ever(last_seq, state)
+            await self._feed_for_ever(said)
         except Exception as e:  # noqa: BLE001 - our own fault: seen, and survived by connecting anew
             if not isinstance(e, OSError):
                 sys.print_exception(e)
             self._mqtt.close(str(e) or repr(e))
 
-    async def _feed_for_ever(self, last_seq, state):
+    async def _feed_for_ever(self, said):
         telemetry_ms = -_TELEMETRY_MS
         status_ms = time_ms = 0
         before = time.ticks_ms()
@@ -176,7 +175,7 @@ class Publisher:
                 self._send_telemetry()
             if status_ms >= _STATUS_MS:
                 status_ms = 0
-                last_seq, state = self._refresh_status(last_seq, state)
+                said = self._refresh_status(said)
             if time_ms >= _TIME_RETRY_MS:
                 time_ms = 0
                 self._timekeeper = asyncio.create_task(self._set_clock())
@@ -190,23 +189,23 @@ class Publisher:
             time_ms += passed_ms
 
     def _send_status(self):
+        """Returns what of it somebody acts on."""
         status = self._point.status()
         status["ip"] = self._wifi.ip
         status["rssi_dbm"] = self._wifi.rssi_dbm
         self._mqtt.publish(self._topics["status"], messages.dump(status), 1, True)
-        return status
+        return _urgent(status)
 
-    def _refresh_status(self, last_seq, state):
+    def _refresh_status(self, said):
         """Status again, if something in it changed that somebody acts on; returns what it now says."""
         if not self._wifi.connected:
             raise MqttError("Wi-Fi lost")
-        status = self._point.status()
-        if (status["last_seq"], status["state"]) != (last_seq, state):
+        if _urgent(self._point.status()) != said:
             try:
-                status = self._send_status()
+                return self._send_status()
             except MqttFull:  # the next round sends it: the old values are still the ones compared with
-                return last_seq, state
-        return status["last_seq"], status["state"]
+                pass
+        return said
 
     def _send_telemetry(self):
         if self._mqtt.room < _RECORD_ROOM:
@@ -264,6 +263,10 @@ class Publisher:
         print("zhuque: uplink: message on {} ignored: {}".format(name, detail))
         if name == self._topics["command"]:
             self.reply(messages.reply(None, "too_large", detail))
+
+
+def _urgent(status):
+    return status["last_seq"], status["state"], status["problems"]
 
 
 def _random(below_ms):

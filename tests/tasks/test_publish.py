@@ -66,6 +66,7 @@ def test_status_telemetry_and_every_record_once_in_order(mpy: Path, broker: Brok
             "online": True,
             "last_seq": 40,
             "state": "ready",
+            "problems": [],
             "ip": "192.0.2.7",
             "rssi_dbm": -61,
         }

@@ -37,7 +37,7 @@ class Point:
         self._outbox = outbox
 
     def status(self):
-        return {"online": True, "last_seq": self._outbox.last_seq, "state": "ready"}
+        return {"online": True, "last_seq": self._outbox.last_seq, "state": "ready", "problems": []}
 
     def telemetry(self):
         return {"uptime_ms": 1, "sockets": []}
