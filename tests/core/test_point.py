@@ -2,7 +2,7 @@
 
 from fakes.wall import NOON, Wall
 
-from core import causes, rare_commands, status, view
+from core import causes, protection, rare_commands, status, view
 
 
 def charging(socket=3, watts=150, seconds=90, **more):
@@ -221,6 +221,30 @@ def test_telemetry_shows_null_for_a_silent_meter():
 def said(wall):
     message = status.status(wall.point, wall.clock)
     return message["state"], "; ".join(message["problems"])
+
+
+def test_status_says_what_the_flash_no_longer_keeps():
+    wall = charging()
+    wall.journal.write_checkpoint = lambda payload: False
+    wall.point.checkpoint_soon()
+    wall.live(299.5, dt_ms=500)
+    assert said(wall) == ("ready", "")
+    wall.live(0.5, dt_ms=500)
+    tail = "; pull it, then have the board replaced"
+    kept = "the journal takes no checkpoints: a power cut loses what was charged since the last half hour"
+    assert said(wall) == ("ready", kept + tail)
+    wall.journal._waiting = [b"a record", b"another"]
+    waits = "the journal takes no records: 2 wait, a power cut loses them and what was charged since,"
+    assert said(wall) == ("ready", waits + " and no session starts" + tail)
+    wall.protection.lock(protection.WHOLE, causes.SMOKE)
+    locked = "locked for smoke: remove the cause, then reset the point"
+    assert said(wall) == ("locked", locked + "; " + waits + " and no session starts" + tail)
+    wall.journal._waiting = []
+    wall.point.state, wall.point.problems = "safe_mode", ["it crashed"]
+    assert said(wall) == ("safe_mode", "it crashed; " + kept + tail) and wall.point.problems == ["it crashed"]
+    del wall.journal.write_checkpoint
+    wall.live(1)
+    assert said(wall) == ("safe_mode", "it crashed")
 
 
 def test_status_says_what_keeps_every_relay_open():

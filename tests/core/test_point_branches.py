@@ -3,7 +3,7 @@
 from both import raises
 from fakes.wall import NOON, Wall
 
-from core import causes, commands, rare_commands, recovery
+from core import causes, commands, rare_commands, recovery, status
 from core.supply import UNKNOWN_DC
 from core.trips import Trips
 
@@ -64,6 +64,109 @@ def test_a_stop_opens_the_relay_though_its_record_must_wait():
     assert wall.command(id="s4", op="stop", socket=3)["error"] == "no_session"
     assert len(wall.records("command")) == 2, "what was not obeyed is no record"
     assert wall.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def fill(wall):
+    """Records that only the ring has, until one waits."""
+    while not wall.journal.pending:
+        wall.point.alarm("internal", wall.uptime_ms, wall.clock, "x" * 60)
+        wall.journal.prepare()
+
+
+def test_a_ring_that_takes_no_program_forgets_no_lockout_and_no_ending():
+    """What came after the last checkpoint is on the flash alone, and the erases that look for a good block are many."""
+    wall = charging()
+    for _ in range(100):
+        wall.point.alarm("internal", wall.uptime_ms, wall.clock, "x" * 60)
+        wall.journal.prepare()
+    wall.live(61)
+    assert wall.journal.checkpoint_seq == wall.journal.last_seq
+    assert wall.command(id="s1", op="stop", socket=3, actor="operator:li")["ok"]
+    wall.live(2)
+    wall.protection.lock(1, causes.OVERCURRENT)
+    wall.live(1)
+    last = wall.journal.last_seq
+    wall.flash.bad_blocks = range(2, 12)
+    wall.journal.offset, wall.journal.ahead = wall.journal.size, -1
+    wall.point.alarm("internal", wall.uptime_ms, wall.clock, "waits")
+    erases = wall.flash.erases
+    wall.live(600)
+    assert wall.journal.pending and wall.flash.erases > erases + 15 and wall.journal.last_seq == last
+    after = wall.restart(outage_s=20, clock_survives=True)
+    assert after.problems == [] and after.protection.latched[1] == causes.OVERCURRENT
+    assert after.state(3) == "idle" and after.records("session_end")[0]["reason"] == "stopped_remote"
+
+
+def test_where_no_checkpoint_can_be_kept_a_full_ring_takes_no_more_and_a_restart_heals_it():
+    wall = Wall()
+    wall.protection.lock(1, causes.OVERCURRENT)
+    wall.live(1)
+    wall.flash.bad_blocks = (0, 1)
+    fill(wall)
+    wall.live(400)
+    assert wall.start(1)["error"] == "journal" and wall.journal.first_seq == 1
+    assert status.status(wall.point, NOON)["problems"]
+    after = wall.restart()
+    after.live(10)
+    assert not after.journal.ready(1) and after.protection.latched[1] == causes.OVERCURRENT
+    wall.flash.bad_blocks = ()
+    well = after.restart()
+    assert well.journal.checkpoint_seq == well.journal.last_seq
+    well.live(10)
+    assert well.journal.pending == 0 and well.protection.latched[1] == causes.OVERCURRENT
+    assert well.records("boot")[-1]["boot"] == 3 and well.start(1)["ok"]
+    third = well.restart()
+    assert third.protection.latched[1] == causes.OVERCURRENT and third.problems == []
+
+
+def test_a_start_makes_room_before_its_first_record():
+    wall = Wall(awake=False)
+    while wall.journal.ready(1):
+        wall.point.alarm("internal", wall.uptime_ms, wall.clock, "x" * 60)
+    wall.flash.data[3][:] = bytes(4096)
+    erases, written = wall.flash.erases, wall.journal.checkpoint_seq
+    after = wall.restart()
+    assert after.journal.pending == 0 and after.journal.ready(2) and wall.flash.erases == erases + 1
+    assert after.journal.checkpoint_seq == written, "a ring that can be erased needs no checkpoint for it"
+
+
+def test_half_hourly_totals_wait_until_the_ring_takes_records_again():
+    """They would fill what waits, and what does not fit there is a fault that opens every relay."""
+    wall = charging()
+    wall.welded[7] = 30
+    wall.live(10)
+    assert wall.point.stray_mwh[7]
+    wall.flash.bad_blocks = range(2, 12)
+    wall.journal.offset, wall.journal.ahead = wall.journal.size, -1
+    wall.point.alarm("internal", wall.uptime_ms, wall.clock, "waits")
+    pending = wall.journal.pending
+    wall.live(2 * 3600, dt_ms=500)
+    assert wall.journal.pending <= pending + 5 and wall.word == 4
+    assert not [mark for mark in wall.records("session_checkpoint") if mark["socket"] == 8]
+    stray_mwh, energy_mwh = wall.point.stray_mwh[7], wall.point.sessions[2].energy_mwh
+    wall.flash.bad_blocks = ()
+    wall.live(90)
+    assert wall.journal.pending == 0
+    totals = {mark["socket"]: mark["energy_mwh"] for mark in wall.records("session_checkpoint")}
+    assert totals[3] >= energy_mwh and totals[8] >= stray_mwh > 10_000
+    wall.live(300)
+    assert len(wall.records("session_checkpoint")) == 2, "once"
+
+
+def test_what_was_decided_of_an_outage_outlives_the_next_cut():
+    wall = charging()
+    began = wall.restart()
+    began.live(5)
+    began.clock = wall.clock + 3600
+    began.live(0.5)
+    assert began.point.sessions[2].reason == "power_loss" and not began.records("session_end")
+    again = began.restart()
+    again.watts[2] = 150
+    again.live(5)
+    again.clock = began.clock + 15
+    again.live(100)
+    assert again.records("session_end")[0]["reason"] == "power_loss" and again.word == 0
+    assert not [mark for mark in again.records("session_checkpoint") if mark["resumed"]]
 
 
 def test_a_stop_of_what_ends_by_itself_is_kept():
