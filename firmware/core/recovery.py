@@ -52,7 +52,7 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
 
 
 def _make_room(point):
-    """Where no checkpoint knows a ring that is full it takes no record, and no checkpoint is written while one waits."""
+    """A full ring that no checkpoint knows takes no record, and while one waits no checkpoint is written: so now."""
     journal = point.journal
     if not journal.ready(1):
         journal.prepare()

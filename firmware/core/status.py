@@ -46,8 +46,11 @@ def _flash(point):
     """What it no longer keeps, in a list; the alarm that says so may be among the records that wait."""
     if point.unkept < MOST_TRIES:
         return []
-    if point.journal.pending:
-        problem = "the journal takes no records: {} wait, a power cut loses them and what was charged since, and no session starts"
+    waiting = point.journal.pending
+    if waiting:
+        what = "records: {} wait, no session starts, and a power cut loses what was charged since".format(
+            waiting
+        )
     else:
-        problem = "the journal takes no checkpoints: a power cut loses what was charged since the last half hour"
-    return [problem.format(point.journal.pending) + "; pull it, then have the board replaced"]
+        what = "checkpoints: a power cut loses what was charged since the last half hour"
+    return ["the journal takes no {}; pull it, then have the board replaced".format(what)]

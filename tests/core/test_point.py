@@ -234,11 +234,11 @@ def test_status_says_what_the_flash_no_longer_keeps():
     kept = "the journal takes no checkpoints: a power cut loses what was charged since the last half hour"
     assert said(wall) == ("ready", kept + tail)
     wall.journal._waiting = [b"a record", b"another"]
-    waits = "the journal takes no records: 2 wait, a power cut loses them and what was charged since,"
-    assert said(wall) == ("ready", waits + " and no session starts" + tail)
+    waits = "the journal takes no records: 2 wait, no session starts, and a power cut loses what was charged since"
+    assert said(wall) == ("ready", waits + tail)
     wall.protection.lock(protection.WHOLE, causes.SMOKE)
     locked = "locked for smoke: remove the cause, then reset the point"
-    assert said(wall) == ("locked", locked + "; " + waits + " and no session starts" + tail)
+    assert said(wall) == ("locked", locked + "; " + waits + tail)
     wall.journal._waiting = []
     wall.point.state, wall.point.problems = "safe_mode", ["it crashed"]
     assert said(wall) == ("safe_mode", "it crashed; " + kept + tail) and wall.point.problems == ["it crashed"]

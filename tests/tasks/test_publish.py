@@ -8,10 +8,14 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import paho.mqtt.client as mqtt
 import pytest
 
+from drivers.mqtt import MqttFull
+from tasks.publish import Publisher
 from tests.drivers.board import BoardScript
 from tests.drivers.test_clock import answer
 from tests.drivers.udp import udp_server
@@ -142,3 +146,36 @@ def test_without_certificates_a_board_that_must_use_tls_never_connects(micropyth
                 listener.accept()
             with pytest.raises(AssertionError, match="has no certificates"):
                 script.wait("wifi", 0.1)
+
+
+def test_status_goes_again_when_a_seq_a_state_or_a_problem_changed() -> None:
+    says: dict[str, Any] = {"last_seq": 7, "state": "ready", "problems": [], "time": 1}
+    sent: list[dict[str, Any]] = []
+    publisher = Publisher.__new__(Publisher)
+    publisher._point = SimpleNamespace(status=lambda: dict(says))
+    publisher._wifi = SimpleNamespace(connected=True, ip="192.0.2.7", rssi_dbm=-61)
+    publisher._topics = {"status": "s"}
+    publisher._mqtt = SimpleNamespace(publish=lambda topic, message, *_: sent.append(json.loads(message)))
+    said = publisher._send_status()
+    held = ["every relay is open: undervoltage"]
+    for change, due in (
+        ({}, False),
+        ({"problems": held}, True),
+        ({"time": 2}, False),
+        ({"problems": []}, True),
+        ({"last_seq": 8}, True),
+        ({"state": "meter_fault"}, True),
+    ):
+        says.update(change)
+        before = len(sent)
+        said = publisher._refresh_status(said)
+        assert len(sent) == before + due, change
+        assert publisher._refresh_status(said) == said and len(sent) == before + due, "once"
+        assert {**sent[-1], "time": 0} == {**says, "time": 0, "ip": "192.0.2.7", "rssi_dbm": -61}
+    says["problems"] = held
+
+    def full(*_: object) -> None:
+        raise MqttFull("no room")
+
+    publisher._mqtt.publish = full
+    assert publisher._refresh_status(said) == said, "the next round sends it"
