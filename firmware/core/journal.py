@@ -131,29 +131,21 @@ class Journal(Ring):
         self._flush()
 
     def _erase(self):
-        """The next block that may go, where that is not the one after the newest again; False: none may."""
-        ring = self.erase_next
-        if not self._may_go(ring):
-            ring = (self.head + 1) % self.count
-            if not self._may_go(ring):
-                return False
-        self._pause = min(self._vain, MAX_PAUSE)
-        self._vain += 1
-        self.forget_block(ring)
-        if self.window.erase(self.block(ring)):
-            self.ahead = ring
-        else:
-            self.erase_next = (ring + 1) % self.count
-        return True
-
-    def _may_go(self, ring):
-        """True of a block that holds nothing, or nothing that is still needed. Those are the first after the newest."""
-        if not self.firsts[ring]:
-            return True
+        """The next block, or the one after the newest again, where what it holds is no longer needed; False: none."""
         needed = self.checkpoint_seq
         if self._vain >= _MOST_VAIN:
             needed = min(needed, self.stored_seq)
-        return ring != self.head and self.oldest(ring) <= needed + 1
+        for ring in (self.erase_next, (self.head + 1) % self.count):
+            if not self.firsts[ring] or (ring != self.head and self.oldest(ring) <= needed + 1):
+                self._pause = min(self._vain, MAX_PAUSE)
+                self._vain += 1
+                self.forget_block(ring)
+                if self.window.erase(self.block(ring)):
+                    self.ahead = ring
+                else:
+                    self.erase_next = (ring + 1) % self.count
+                return True
+        return False
 
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
 
@@ -164,10 +156,10 @@ class Journal(Ring):
         """
         if self._waiting or self.erase_next == NONE:
             return False
-        kept = self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq)
-        if kept:
-            self.checkpoint_seq = self.last_seq
-        return kept
+        if not self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq):
+            return False
+        self.checkpoint_seq = self.last_seq
+        return True
 
     def confirm(self, epoch, seq):
         """The collector holds every record up to seq. Returns False for another epoch or a seq that cannot be."""

@@ -308,7 +308,7 @@ class Point:
         now_s = uptime_ms // 1000 if unix is None else unix
         half_hour = (unix is None, now_s // HALF_HOUR_S)
         was = self._half_hour
-        if was and (was == half_hour or self.journal.pending):
+        if was == half_hour or self.journal.pending:
             return  # while records wait for room these would fill it: they come, with the energy so far, after them
         self._half_hour = half_hour
         if not was:

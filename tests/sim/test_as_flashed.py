@@ -17,7 +17,7 @@ from zhuque.sim.broker import Broker
 # of each are the loops that halved the time of a tick, 100 what keeps a journal that could not be recovered, and a
 # lockout's record from coming late. What starts a session is no longer among it: its room went to relays that wait for
 # their record, to bad blocks of checkpoints, and to a tick that is a tenth quicker.
-RESIDENT = {"zq10": 45_550, "kc868-a8-pzem": 45_750, "devkit-hlw8032": 44_000}
+RESIDENT = {"zq10": 45_600, "kc868-a8-pzem": 45_800, "devkit-hlw8032": 44_050}
 HEAP = {"zq10": 91_000, "kc868-a8-pzem": 88_400, "devkit-hlw8032": 81_400}
 
 
