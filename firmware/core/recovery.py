@@ -55,7 +55,7 @@ def _make_room(point):
     """A full ring that no checkpoint knows takes no record, and while one waits no checkpoint is written: so now."""
     journal = point.journal
     if not journal.ready(1):
-        journal.prepare()
+        journal.prepare()  # no relay is closed yet
     if not journal.ready(1):
         journal.write_checkpoint(snapshot.pack(point, point.outage_from))
 
