@@ -128,6 +128,13 @@ def test_a_start_makes_room_before_its_first_record():
     after = wall.restart()
     assert after.journal.pending == 0 and after.journal.ready(2) and wall.flash.erases == erases + 1
     assert after.journal.checkpoint_seq == written, "a ring that can be erased needs no checkpoint for it"
+    wall = Wall(awake=False)
+    while wall.journal.ready(2):
+        wall.point.alarm("internal", wall.uptime_ms, wall.clock, "x" * 60)
+    assert wall.journal.ready(1)
+    wall.flash.data[3][:] = bytes(4096)
+    erases = wall.flash.erases
+    assert wall.restart().journal.pending == 0 and wall.flash.erases == erases, "nothing is erased without need"
 
 
 def test_half_hourly_totals_wait_until_the_ring_takes_records_again():
