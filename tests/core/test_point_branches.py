@@ -134,7 +134,9 @@ def test_a_start_makes_room_before_its_first_record():
     assert wall.journal.ready(1)
     wall.flash.data[3][:] = bytes(4096)
     erases = wall.flash.erases
-    assert wall.restart().journal.pending == 0 and wall.flash.erases == erases, "nothing is erased without need"
+    assert wall.restart().journal.pending == 0 and wall.flash.erases == erases, (
+        "nothing is erased without need"
+    )
 
 
 def test_half_hourly_totals_wait_until_the_ring_takes_records_again():
