@@ -293,8 +293,7 @@ class Protection:
 
     def advance(self, dt_ms):
         """Move the point's own timers on; by itself only where a tick failed before it came to `step`."""
-        lease_ms = self._lease_ms - dt_ms
-        self._lease_ms = lease_ms if lease_ms > 0 else 0
+        self._lease_ms = max(0, self._lease_ms - dt_ms)
         if dt_ms > MAX_GAP_MS:
             dt_ms = MAX_GAP_MS
         if self._since_closing_ms < FOREVER:

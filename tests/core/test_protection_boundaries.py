@@ -752,6 +752,12 @@ def test_nothing_closes_while_somebody_is_about_to_block():
     assert guard.step(20, reading) == 3
 
 
+def test_an_announced_gap_that_ends_within_a_tick_is_over():
+    guard, reading = closed(0)
+    guard._announced_ms = 19
+    assert guard.step(20, reading) == 1 and guard._announced_ms == 0, "below 0 nothing would close any more"
+
+
 def test_what_was_announced_is_over_when_it_is_said():
     guard, reading = closed(0)
     guard.announce_gap()
