@@ -234,8 +234,13 @@ class Board:
         self.protection.still = False
 
     def lacks_memory(self):
-        """What the network lacks a restart gives back: when no session is open, and ten minutes after the last one."""
-        if not self.point.is_charging and self.clock.uptime_ms() >= 1000 * SAFE_MODE_SPAN_S:
+        """What the network lacks a restart gives back: when no session is open, and ten minutes after the last one.
+
+        Safe mode is ended by people alone.
+        """
+        if self.point.is_charging or self.protect.safe_mode:
+            return
+        if self.clock.uptime_ms() >= 1000 * SAFE_MODE_SPAN_S:
             self.point.restart_asked = True
 
     async def forget_crashes(self):

@@ -18,5 +18,8 @@ def figures():
 
 
 def outside():
-    """Bytes that ESP-IDF has free, in however many pieces; None on a port without it."""
-    return None if idf_heap_info is None else sum([area[1] for area in idf_heap_info(HEAP_DATA)])
+    """(bytes that ESP-IDF has free, those of its largest piece); None on a port without it."""
+    if idf_heap_info is None:
+        return None
+    areas = idf_heap_info(HEAP_DATA)
+    return sum([area[1] for area in areas]), max([area[2] for area in areas])

@@ -38,7 +38,9 @@ async def connect(login, host, port, tls, name, gate, timeout_ms):
         elif isinstance(
             e, ValueError
         ):  # how MicroPython says that a certificate failed its check, or had no room
-            e = MqttError("the broker's certificate is not accepted: {}".format(e or "no reason is given"))
+            e = MqttError(
+                "the broker's certificate is not accepted: {}".format(str(e) or "no reason is given")
+            )
         elif isinstance(e, OSError) and not isinstance(e, MqttError):
             e = MqttError("no connection to {} port {}: {}".format(host, port, e))
         raise e

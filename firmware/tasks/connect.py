@@ -19,6 +19,7 @@ _TIME_AGAIN_MS = const(6 * 3600_000)
 _TIME_RETRY_MS = const(60_000)
 # Bytes of ESP-IDF's memory, seen on the stock image: a connection holds 30,000, and 39,000 are free when one has ended.
 _TLS_TAKES = const(32_000)
+_TLS_PIECE = const(17_000)  # of these in one piece: what it receives into
 
 
 async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
@@ -42,13 +43,14 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
     tls = tls if config["broker.tls"] else None
     try:
         await mqtt.connect(address, port, tls, host, gate)
-    except OSError as e:
+    except (OSError, MemoryError) as e:
         left = memory.outside()
-        if tls is None or left is None or left >= _TLS_TAKES:
+        if tls is None or left is None or (left[0] >= _TLS_TAKES and left[1] >= _TLS_PIECE):
             raise
         gate.lacks_memory()
-        why = "{}; TLS takes {} bytes outside of the heap, {} are left: the board restarts when no session is open"
-        raise MqttError(why.format(e, _TLS_TAKES, left))
+        why = "{}; outside of the heap TLS takes {} bytes, {} in one piece: {} are left, {} in one. {}"
+        then = "The board restarts when no session is open"
+        raise MqttError(why.format(e, _TLS_TAKES, _TLS_PIECE, left[0], left[1], then))
     print(
         "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
     )

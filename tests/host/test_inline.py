@@ -120,8 +120,10 @@ class Meter:
         self.seen.append(i)
         return self.seen
     def _first(self, i):
-        for k in range(2):
+        k = 0
+        while k < 2:
             self._inner(i, k)
+            k += 1
         self.seen.append(k)
     def _inner(self, k, i):
         i += k
@@ -131,7 +133,47 @@ class Meter:
         self.seen.append(i)
 """)
     assert _functions(small) == {"poll"}
-    assert scope["Meter"]().poll(1) == [1, 2, 3, 1, 9, 1]
+    assert scope["Meter"]().poll(1) == [1, 2, 3, 2, 9, 1]
+
+
+def test_what_each_of_a_chain_calls_by_one_name_is_its_own() -> None:
+    small, scope = _made("""
+said = []
+def run(x):
+    _a(x + 1)
+    said.append(x)
+def _a(n):
+    _b(n + 1)
+    said.append(n)
+def _b(n):
+    _c(n + 1)
+    said.append(n)
+def _c(n):
+    n += 1
+    said.append(n)
+""")
+    assert _functions(small) == {"run"}
+    scope["run"](1)
+    assert scope["said"] == [5, 3, 2, 1]
+
+
+def test_an_argument_that_others_may_change_is_taken_as_it_is_at_the_call() -> None:
+    small, scope = _made("""
+said = []
+n = 1
+def change():
+    global n
+    n = 5
+def run():
+    global n
+    n = 2
+    _say(n)
+def _say(word):
+    change()
+    said.append(word)
+""")
+    scope["run"]()
+    assert _functions(small) == {"change", "run"} and scope["said"] == [2]
 
 
 def test_coroutines_are_awaited_in_place() -> None:
@@ -172,6 +214,17 @@ STAY = {
     "of another object": "class A:\n    def f(self, b):\n        b._g()\n    def _g(self):\n        print(self)\n",
     "overridden": "class A:\n    def f(self):\n        self._g()\n    def _g(self):\n        print(1)\n"
     "class B(A):\n    def _g(self):\n        print(2)\n",
+    "in a text": "class A:\n    def f(self):\n        self._g()\n        return getattr(self, '_g')\n"
+    "    def _g(self):\n        print(1)\n",
+    "of an object": "def f(x):\n    x._g()\ndef _g():\n    print(1)\n",
+    "changes an argument before it": "def f(a):\n    _g(a, (a := 5))\ndef _g(x, y):\n    print(x, y)\n",
+    "assigns self": "class A:\n    def f(self):\n        self._g()\n    def _g(self):\n        self = 1\n",
+    "what never runs": "def f():\n    _g()\ndef _g():\n    return\n    print(1)\n",
+    "a global of its caller": "def f():\n    global x\n    _g()\ndef _g():\n    print(x)\nx = 1\n",
+    "bound in a branch": "def f():\n    _g()\ndef _g():\n    if y:\n        x = 1\n    print(x)\n",
+    "bound in a loop": "def f():\n    _g()\ndef _g():\n    for x in y:\n        z = x\n    print(z)\n",
+    "bound in a try": "def f():\n    _g()\ndef _g():\n    try:\n        x = h()\n    finally:\n        print(x)\n",
+    "bound by its own sum": "def f():\n    _g()\ndef _g():\n    x += 1\n    print(x)\n",
     "calls itself": "def _g():\n    _g()\n",
     "at the head of the file": "def _g():\n    print(1)\n_g()\n",
     "decorated": "import x\ndef f():\n    _g()\n@x.native\ndef _g():\n    pass\n",

@@ -17,7 +17,7 @@ MIN = 60_000
 
 
 def _connect(
-    monkeypatch: pytest.MonkeyPatch, tls: bool, left: int | None, error: OSError | None
+    monkeypatch: pytest.MonkeyPatch, tls: bool, left: tuple[int, int] | None, error: Exception | None
 ) -> tuple[Any, int]:
     """(what it raised or None, how often memory was said to lack)."""
     lacking: list[bool] = []
@@ -52,40 +52,72 @@ def _connect(
 
 def test_a_handshake_without_room_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = connecting.MqttError("the broker's certificate is not accepted: no reason is given")
-    raised, lacking = _connect(monkeypatch, True, 31_999, refused)
+    raised, lacking = _connect(monkeypatch, True, (31_999, 31_000), refused)
     assert lacking == 1 and isinstance(raised, connecting.MqttError)
     assert str(raised) == (
-        f"{refused}; TLS takes 32000 bytes outside of the heap, 31999 are left: the board restarts when no "
-        "session is open"
+        f"{refused}; outside of the heap TLS takes 32000 bytes, 17000 in one piece: 31999 are left, 31000 in one. "
+        "The board restarts when no session is open"
     )
 
 
 @pytest.mark.parametrize(
-    ("tls", "left"), [(True, 32_000), (True, None), (False, 100)], ids=["room", "no ESP32", "no TLS"]
+    "error", [OSError(12, "ENOMEM"), MemoryError("no room")], ids=["OSError", "MemoryError"]
+)
+def test_room_in_small_pieces_is_none(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    raised, lacking = _connect(monkeypatch, True, (40_000, 16_999), error)
+    assert lacking == 1 and str(raised).startswith(f"{error}; outside of the heap TLS takes 32000 bytes")
+
+
+@pytest.mark.parametrize(
+    ("tls", "left"),
+    [(True, (32_000, 17_000)), (True, None), (False, (100, 100))],
+    ids=["room", "no ESP32", "no TLS"],
 )
 def test_what_has_another_reason_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, tls: bool, left: int | None
+    monkeypatch: pytest.MonkeyPatch, tls: bool, left: tuple[int, int] | None
 ) -> None:
     gone = OSError(104, "gone")
     assert _connect(monkeypatch, tls, left, gone) == (gone, 0)
 
 
+def test_a_handshake_that_gives_no_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As MicroPython's does where it had no room to check the certificate."""
+    made = board_code.load("drivers.mqtt_connect")
+
+    async def no_room(*_: object) -> None:
+        raise ValueError("")
+
+    monkeypatch.setattr(made, "_open", no_room)
+    monkeypatch.setattr(
+        made, "asyncio", SimpleNamespace(wait_for_ms=lambda task, _: task, TimeoutError=TimeoutError)
+    )
+    login = "p01", "p01", "secret", 60, ("status", b"{}")
+    with pytest.raises(OSError, match=r"certificate is not accepted: no reason is given$"):
+        asyncio.run(made.connect(login, "127.0.0.1", 1, object(), "host", None, 1000))
+
+
 def test_a_connection_that_came_about_needs_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _connect(monkeypatch, True, 100, None) == (None, 0)
+    assert _connect(monkeypatch, True, (100, 100), None) == (None, 0)
 
 
 @pytest.mark.parametrize(
-    ("charging", "uptime_ms", "asked"),
-    [(False, 10 * MIN, True), (False, 10 * MIN - 1, False), (True, 60 * MIN, False)],
-    ids=["idle", "just started", "charging"],
+    ("charging", "uptime_ms", "safe_mode", "asked"),
+    [
+        (False, 10 * MIN, False, True),
+        (False, 10 * MIN - 1, False, False),
+        (True, 60 * MIN, False, False),
+        (False, 60 * MIN, True, False),
+    ],
+    ids=["idle", "just started", "charging", "safe mode"],
 )
 def test_a_restart_waits_for_sessions_and_comes_once_in_ten_minutes(
-    monkeypatch: pytest.MonkeyPatch, charging: bool, uptime_ms: int, asked: bool
+    monkeypatch: pytest.MonkeyPatch, charging: bool, uptime_ms: int, safe_mode: bool, asked: bool
 ) -> None:
     monkeypatch.setitem(sys.modules, "machine", ModuleType("machine"))
     board = importlib.import_module("main").Board()
     board.point = SimpleNamespace(is_charging=charging, restart_asked=False)
     board.clock = SimpleNamespace(uptime_ms=lambda: uptime_ms)
+    board.protect = SimpleNamespace(safe_mode=safe_mode)
     board.lacks_memory()
     assert board.point.restart_asked is asked
 
@@ -95,4 +127,4 @@ def test_what_is_left_outside_of_the_heap(monkeypatch: pytest.MonkeyPatch) -> No
     assert memory.outside() is None, "no ESP32"
     areas = [(7288, 4, 0, 4), (113840, 39084, 22528, 8596)]
     monkeypatch.setattr(memory, "idf_heap_info", lambda kind: areas)
-    assert memory.outside() == 39088
+    assert memory.outside() == (39088, 22528)

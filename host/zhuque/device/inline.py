@@ -8,7 +8,7 @@ Only what stays the same by this is done: the function's name is private and sta
 the call alone (or its `await`); it gives nothing back, and its parameters are plain. Its locals get other names where
 the caller has those; an argument that is more than a name is worked out before, once, as by the call. A `return` in the
 middle becomes an `else`. What is in the way of that, a loop around the `return`, a function within, a name that means
-something else there, leaves it as it is. Tracebacks show the caller.
+something else there, a local that may be read before it is bound, leaves it as it is. Tracebacks show the caller.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ from zhuque.device.syntax import Rename, all_arguments, identifiers
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Holder = ast.Module | ast.ClassDef
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-# Scopes of their own, and what ends or suspends a function: nothing that holds one of these is moved.
-_UNMOVED = (
+_SCOPES = (
     *_FUNCTIONS,
     ast.Lambda,
     ast.ClassDef,
@@ -33,6 +32,11 @@ _UNMOVED = (
     ast.SetComp,
     ast.DictComp,
     ast.GeneratorExp,
+)
+_PARTS = ("body", "orelse", "finalbody", "handlers")
+# Nothing that holds one of these is moved.
+_UNMOVED = (
+    *_SCOPES,
     ast.Yield,
     ast.YieldFrom,
     ast.Global,
@@ -68,7 +72,7 @@ class _Inliner:
         """Innermost first, until nothing is left to move."""
         while candidates := self._candidates():
             moved = [
-                name for name, place in candidates.items() if not _names(place[1].body) & candidates.keys()
+                name for name, place in candidates.items() if not _names(place[2].body) & candidates.keys()
             ]
             for name in moved or candidates:
                 try:
@@ -80,12 +84,20 @@ class _Inliner:
         counted = Counter(
             found for tree in self._trees for node in ast.walk(tree) for found, _ in identifiers(node)
         )
+        texts = {
+            node.value
+            for tree in self._trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
         return {
             function.name: (tree, holder, function)
             for tree in self._trees
             for holder, function in _functions(tree)
             # Its definition and its call.
-            if is_private(function.name) and counted[function.name] == 2 and function.name not in self._stay
+            if is_private(function.name)
+            and counted[function.name] == 2
+            and function.name not in self._stay | texts
         }
 
     def _move(self, tree: ast.Module, holder: _Holder, function: _Function) -> None:
@@ -114,7 +126,7 @@ def _functions(tree: ast.Module) -> Iterator[tuple[_Holder, _Function]]:
 
 def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """Every list of statements in a function, but for those of functions within."""
-    for field in ("body", "orelse", "finalbody", "handlers"):
+    for field in _PARTS:
         body = getattr(node, field, None)
         if not isinstance(body, list):
             continue
@@ -150,6 +162,10 @@ def _parameters(caller: _Function, function: _Function, call: ast.Call, is_metho
         if not (isinstance(of, ast.Name) and [of.id] == own == names[:1] == ["self"]):
             raise _Stays
         names = names[1:]
+    elif not isinstance(call.func, ast.Name):
+        raise _Stays  # of some object that has one of the same name
+    if any(isinstance(node, ast.NamedExpr) for argument in call.args for node in ast.walk(argument)):
+        raise _Stays  # changes what another argument has given
     if len(names) != len(call.args) or call.keywords or any(isinstance(a, ast.Starred) for a in call.args):
         raise _Stays
     return names
@@ -161,7 +177,10 @@ def _in_place(
     """What stands in place of the call; `lent` gets the names that it brings. Raises _Stays."""
     if any(isinstance(node, _UNMOVED) for statement in function.body for node in ast.walk(statement)):
         raise _Stays
-    own, theirs = _bound(function) - {"self"}, _bound(caller)
+    own, theirs, steady = _bound(function) - {"self"}, _bound(caller), _steady(caller)
+    if _is_assigned("self", function):
+        raise _Stays
+    _check_bound(function.body, set(parameters), own)
     if (_words(function.body) - own - {"self"}) & theirs:
         raise _Stays  # what it means by a name is hidden there
     body = _without_return(_without_text(copy.deepcopy(function.body)))
@@ -169,7 +188,7 @@ def _in_place(
     table: dict[str, str] = {}
     before: list[ast.stmt] = []
     for parameter, argument in zip(parameters, arguments, strict=True):
-        if isinstance(argument, ast.Name) and argument.id in theirs and not _is_assigned(parameter, function):
+        if isinstance(argument, ast.Name) and argument.id in steady and not _is_assigned(parameter, function):
             table[parameter] = argument.id
         else:
             table[parameter] = _fresh(parameter, taken | set(table.values()))
@@ -194,7 +213,9 @@ def _without_return(body: list[ast.stmt]) -> list[ast.stmt]:
     result: list[ast.stmt] = []
     for at, statement in enumerate(body):
         if isinstance(statement, ast.Return):
-            if statement.value is not None:
+            if (
+                statement.value is not None or body[at + 1 :]
+            ):  # what never runs counts as a call, and binds names
                 raise _Stays
             return result
         if not _returns(statement):
@@ -250,7 +271,74 @@ def _bound(function: _Function) -> set[str]:
         for found, binds in identifiers(node)
         if binds and not isinstance(node, ast.Attribute | ast.ClassDef) and node is not function
     }
-    return names | {node.asname or node.name for node in nodes if isinstance(node, ast.alias)}
+    names |= {name for node in nodes if isinstance(node, ast.Global | ast.Nonlocal) for name in node.names}
+    return names | {
+        node.asname or node.name.partition(".")[0] for node in nodes if isinstance(node, ast.alias)
+    }
+
+
+def _steady(caller: _Function) -> set[str]:
+    """Its own locals that nothing but its own statements can change."""
+    shared = {
+        name
+        for node in ast.walk(caller)
+        if isinstance(node, ast.Global | ast.Nonlocal)
+        for name in node.names
+    }
+    names = {arg.arg for arg in all_arguments(caller.args)}
+    nodes: list[ast.AST] = list(caller.body)
+    while nodes:
+        node = nodes.pop()
+        if isinstance(node, ast.Name | ast.ExceptHandler):
+            names.update(found for found, binds in identifiers(node) if binds)
+        if not isinstance(node, _SCOPES):
+            nodes.extend(ast.iter_child_nodes(node))
+    return names - shared
+
+
+def _check_bound(body: list[ast.stmt], known: set[str], own: set[str]) -> set[str]:
+    """Which of a function's `own` names are bound for sure after these statements, where `known` are before.
+
+    Raises _Stays where one is read that may not be: an error there, and in a part of another the value of last time.
+    """
+    for statement in body:
+        words = [word for word in _own_words(statement) if word.id in own]
+        read = {
+            word.id
+            for word in words
+            if isinstance(word.ctx, ast.Load) or isinstance(statement, ast.AugAssign)
+        }
+        if not read <= known:
+            raise _Stays
+        within = known | {word.id for word in words if isinstance(word.ctx, ast.Store)}
+        ends = [(part, _check_bound(part, within | caught, own)) for part, caught in _parts(statement)]
+        if isinstance(statement, ast.If):
+            known = set.intersection(*[end for part, end in ends if not _always(part)] or [within])
+        elif isinstance(statement, ast.With | ast.AsyncWith):
+            known = ends[0][1]
+        elif not ends:
+            known = within
+        # What a loop or a `try` binds is not sure.
+    return known
+
+
+def _own_words(statement: ast.stmt) -> Iterator[ast.Name]:
+    """The names in a statement, but for those in statements of its own."""
+    for field, value in ast.iter_fields(statement):
+        if field not in _PARTS:
+            for part in value if isinstance(value, list) else [value]:
+                if isinstance(part, ast.AST):
+                    yield from (node for node in ast.walk(part) if isinstance(node, ast.Name))
+
+
+def _parts(statement: ast.stmt) -> Iterator[tuple[list[ast.stmt], set[str]]]:
+    """The lists of statements in one, an empty `else` too, and what is bound as each begins."""
+    for field in _PARTS:
+        part = getattr(statement, field, None)
+        if field == "handlers":
+            yield from ((handler.body, {handler.name or "_"}) for handler in part or [])
+        elif part is not None:
+            yield part, set()
 
 
 def _is_assigned(name: str, function: _Function) -> bool:
