@@ -48,9 +48,8 @@ def _flash(point):
         return []
     waiting = point.journal.pending
     if waiting:
-        what = "records: {} wait, no session starts, and a power cut loses what was charged since".format(
-            waiting
-        )
+        what = "records: {} wait, no session starts, and a power cut loses what was charged since"
+        what = what.format(waiting)
     else:
         what = "checkpoints: a power cut loses what was charged since the last half hour"
     return ["the journal takes no {}; pull it, then have the board replaced".format(what)]

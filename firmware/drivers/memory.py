@@ -12,8 +12,9 @@ except ImportError:  # a port without ESP-IDF
 def figures():
     """`heap_free`, and on an ESP32 `idf_largest`, the largest free block of ESP-IDF, both in bytes."""
     found = {"heap_free": gc.mem_free()}
-    if idf_heap_info is not None:
-        found["idf_largest"] = max([area[2] for area in idf_heap_info(HEAP_DATA)])
+    left = outside()
+    if left is not None:
+        found["idf_largest"] = left[1]
     return found
 
 

@@ -35,12 +35,10 @@ async def connect(login, host, port, tls, name, gate, timeout_ms):
         sock.close()
         if isinstance(e, asyncio.TimeoutError):
             e = MqttError("{} port {} did not accept us within {} ms".format(host, port, timeout_ms))
-        elif isinstance(
-            e, ValueError
-        ):  # how MicroPython says that a certificate failed its check, or had no room
-            e = MqttError(
-                "the broker's certificate is not accepted: {}".format(str(e) or "no reason is given")
-            )
+        elif isinstance(e, ValueError):
+            # How MicroPython says that a certificate failed its check, or had no room to be checked in.
+            why = str(e) or "no reason is given"
+            e = MqttError("the broker's certificate is not accepted: {}".format(why))
         elif isinstance(e, OSError) and not isinstance(e, MqttError):
             e = MqttError("no connection to {} port {}: {}".format(host, port, e))
         raise e

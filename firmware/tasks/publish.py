@@ -147,7 +147,7 @@ class Publisher:
         self._outbox.restart()
         # Records wait one step: the collector's retained `stored` comes first, and spares what it holds already.
         self._may_send = False
-        feed = asyncio.create_task(self._feed(self._send_status()))
+        feed = asyncio.create_task(self._feed(self._send_status(self._point.status())))
         try:
             await mqtt.run()
         finally:
@@ -188,9 +188,8 @@ class Publisher:
             status_ms += passed_ms
             time_ms += passed_ms
 
-    def _send_status(self):
+    def _send_status(self, status):
         """Returns what of it somebody acts on."""
-        status = self._point.status()
         status["ip"] = self._wifi.ip
         status["rssi_dbm"] = self._wifi.rssi_dbm
         self._mqtt.publish(self._topics["status"], messages.dump(status), 1, True)
@@ -200,9 +199,10 @@ class Publisher:
         """Status again, if something in it changed that somebody acts on; returns what it now says."""
         if not self._wifi.connected:
             raise MqttError("Wi-Fi lost")
-        if _urgent(self._point.status()) != said:
+        status = self._point.status()
+        if _urgent(status) != said:
             try:
-                return self._send_status()
+                return self._send_status(status)
             except MqttFull:  # the next round sends it: the old values are still the ones compared with
                 pass
         return said

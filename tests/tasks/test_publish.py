@@ -156,7 +156,7 @@ def test_status_goes_again_when_a_seq_a_state_or_a_problem_changed() -> None:
     publisher._wifi = SimpleNamespace(connected=True, ip="192.0.2.7", rssi_dbm=-61)
     publisher._topics = {"status": "s"}
     publisher._mqtt = SimpleNamespace(publish=lambda topic, message, *_: sent.append(json.loads(message)))
-    said = publisher._send_status()
+    said = publisher._send_status(publisher._point.status())
     held = ["every relay is open: undervoltage"]
     for change, due in (
         ({}, False),

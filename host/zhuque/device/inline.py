@@ -1,8 +1,8 @@
 """Private functions that are called from one place become part of it, as a compiler does with what is `static`.
 
 On a board each function costs some 45 bytes of heap beside its code: its object, its name in a class, what a call and
-a return take; and a call costs the tick 3 us. A source is to be read, and has telling names for a few
-lines each; the board gets them in one piece.
+a return take; and a call costs the tick 3 us. A source is to be read, and has telling names for a few lines each; the
+board gets them in one piece.
 
 Only what stays the same by this is done: the function's name is private and stands in one place, a statement that is
 the call alone (or its `await`); it gives nothing back, and its parameters are plain. Its locals get other names where
@@ -69,16 +69,17 @@ class _Inliner:
         self._lent: dict[_Function, set[str]] = {}
 
     def run(self) -> None:
-        """Innermost first, until nothing is left to move."""
-        while candidates := self._candidates():
-            moved = [
-                name for name, place in candidates.items() if not _names(place[2].body) & candidates.keys()
-            ]
-            for name in moved or candidates:
+        """Innermost first, until nothing is left to move but what calls itself."""
+        while True:
+            found = self._candidates()
+            innermost = [place for place in found.values() if not _names(place[2].body) & found.keys()]
+            if not innermost:
+                return
+            for tree, holder, function in innermost:
                 try:
-                    self._move(*candidates[name])
+                    self._move(tree, holder, function)
                 except _Stays:
-                    self._stay.add(name)
+                    self._stay.add(function.name)
 
     def _candidates(self) -> dict[str, tuple[ast.Module, _Holder, _Function]]:
         counted = Counter(
@@ -126,14 +127,10 @@ def _functions(tree: ast.Module) -> Iterator[tuple[_Holder, _Function]]:
 
 def _bodies(node: ast.AST) -> Iterator[list[ast.stmt]]:
     """Every list of statements in a function, but for those of functions within."""
-    for field in _PARTS:
-        body = getattr(node, field, None)
-        if not isinstance(body, list):
-            continue
-        if field != "handlers":
-            yield body
+    for body, _ in _parts(node):
+        yield body
         for child in body:
-            if not isinstance(child, (*_FUNCTIONS, ast.ClassDef)):
+            if not isinstance(child, _SCOPES):
                 yield from _bodies(child)
 
 
@@ -213,9 +210,9 @@ def _without_return(body: list[ast.stmt]) -> list[ast.stmt]:
     result: list[ast.stmt] = []
     for at, statement in enumerate(body):
         if isinstance(statement, ast.Return):
-            if (
-                statement.value is not None or body[at + 1 :]
-            ):  # what never runs counts as a call, and binds names
+            if statement.value is not None:
+                raise _Stays
+            if body[at + 1 :]:  # what never runs counts as a call, and binds names
                 raise _Stays
             return result
         if not _returns(statement):
@@ -331,10 +328,10 @@ def _own_words(statement: ast.stmt) -> Iterator[ast.Name]:
                     yield from (node for node in ast.walk(part) if isinstance(node, ast.Name))
 
 
-def _parts(statement: ast.stmt) -> Iterator[tuple[list[ast.stmt], set[str]]]:
-    """The lists of statements in one, an empty `else` too, and what is bound as each begins."""
+def _parts(node: ast.AST) -> Iterator[tuple[list[ast.stmt], set[str]]]:
+    """The lists of statements in a statement, an empty `else` too, and what is bound as each begins."""
     for field in _PARTS:
-        part = getattr(statement, field, None)
+        part = getattr(node, field, None)
         if field == "handlers":
             yield from ((handler.body, {handler.name or "_"}) for handler in part or [])
         elif part is not None:

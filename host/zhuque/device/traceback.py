@@ -40,7 +40,6 @@ def versions(text: str) -> list[str]:
 def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[tuple[str, str], list[str]]:
     """By the module and the function that a traceback names: where they are in the sources, and what they are there."""
     small = application.made_small(board, firmware)
-    sources = application.sources(board, firmware)
     result: dict[tuple[str, str], list[str]] = {}
     joined = set(small.origins[ROOT])
     for file, source in small.sources.items():
@@ -50,7 +49,7 @@ def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[t
         original = [
             (origin, name)
             for origin in small.origins[file]
-            for name, _ in _defined(ast.parse(sources[origin]))
+            for name, _ in _defined(ast.parse(small.inlined[origin]))
         ]
         for (origin, name), (_, renamed) in zip(original, _defined(ast.parse(source)), strict=True):
             result.setdefault((module, renamed), []).append(f'File "{origin}", in {name}')
