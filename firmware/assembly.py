@@ -3,10 +3,12 @@
 What cannot be built is a problem that `status` and the console tell, never an exception.
 """
 
+import sys
+
 import esp32
 import machine
 
-from core import causes, trip_memo
+from core import calibration, causes, trip_memo
 from core.energy import Energy
 from core.journal import Journal
 from core.limits import Limits, intersect
@@ -16,6 +18,7 @@ from core.reading import Reading
 from drivers.chance import epoch, roll
 from drivers.clock import Clock
 from drivers.flash_store import FlashStore
+from tasks.forget import forget
 from tasks.protect import ProtectTask
 from wire.units import const
 from wire.version import RELEASED
@@ -67,8 +70,11 @@ class NoRelays:
 
 def driver(kind, section):
     """The driver that board.json names, built by its `from_board`."""
-    module = __import__("drivers.{}_{}".format(kind, section["driver"]), None, None, ("from_board",))
-    return module.from_board(section, machine)
+    name = "{}_{}".format(kind, section["driver"])
+    built = __import__("drivers." + name, None, None, ("from_board",)).from_board(section, machine)
+    if kind == "meter":  # boot.py has loaded the relays'
+        forget([module for module in sys.modules if name in module and not module.endswith("_setup")])
+    return built
 
 
 def build(kind, section, problems, fallback):
@@ -104,7 +110,7 @@ def assemble(board):
     counts = meter.energy_mws_num, meter.energy_mws_den
     board.energy = energy = Energy(sockets, *counts, step=meter.count_step, round_ms=meter.round_ms)
     if board.calibration and not problems:
-        board.calibrate(board.calibration)
+        calibration.apply(board.calibration, meter, energy)
     board.point = Point(settings, config, board.protection, board.reading, energy, board.journal, meter, roll)
     board.point.problems = problems
     del board.sections, board.settings, board.calibration
@@ -155,4 +161,4 @@ def _start_tick(board):
     protection.has_contactor = board.contactor is not None
     board.store.before_program = protect.blame_append
     board.store.before_erase = protect.blame_erase
-    protect.start(machine.Timer(0))
+    protect.run_by(machine.Timer(0))

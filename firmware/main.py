@@ -12,11 +12,10 @@ import sys
 import machine
 
 from core import view
-from core.obeyed import Obeyed
 from drivers import memory
 from tasks.console import console_loop
 from tasks.forget import forget
-from tasks.record import record_loop
+from tasks.keep import keep
 from wire.units import const
 from wire.version import VERSION
 
@@ -29,7 +28,6 @@ MUTE_LOOKS = const(10)
 NOISY_LOOKS = const(60)
 THERMOMETER_MS = const(2000)
 SAFE_MODE_SPAN_S = const(600)
-AGAIN_S = const(30)
 # Bytes allocated between two collections. Left to itself the heap is collected only when it is full: what stays is
 # then spread all over it, and the heap takes the memory that TLS, Wi-Fi and the UARTs need outside of it.
 COLLECT_AFTER = const(2048)
@@ -45,28 +43,13 @@ def drop_setup():
     forget([name for name in sys.modules if name.endswith("_setup")])
 
 
-async def keep(name, begin):
-    """Runs `begin()` again and again: whatever becomes of it, protection and sessions go on."""
-    while True:
-        try:
-            await begin()
-            return
-        except Exception as e:  # noqa: BLE001 - told, and tried again
-            sys.print_exception(e)
-            say("{} failed; it is begun again in {} s".format(name, AGAIN_S))
-        await asyncio.sleep(AGAIN_S)
+async def together(loops):
+    """Runs them beside the tick, for ever."""
+    await asyncio.gather(*loops)
 
 
 class Board:
     """Everything that was built, by name."""
-
-    def calibrate(self, section):
-        """Give the meter and the energy their corrections; only while every relay is open."""
-        from core import calibration
-
-        table = calibration.table(section, self.meter.channels)
-        self.meter.calibrate(table)
-        self.energy.calibrate([gain for gain, _ in table["power"]])
 
     def configure(self, *order):
         """The op `config`; see tasks/configure.py."""
@@ -129,9 +112,16 @@ class Board:
         await self._set_up_meter()  # the tick that found it opened every relay
         self.protection.trust()
         now = self.clock.uptime_ms(), self.clock.unix()
-        self.point.alarm(
-            "meter_rewritten", now[0], now[1], "registers changed, or a chip was lost: it was set up again"
-        )
+        try:
+            self.point.alarm(
+                "meter_rewritten",
+                now[0],
+                now[1],
+                "registers changed, or a chip was lost: it was set up again",
+            )
+        except Exception as e:  # noqa: BLE001 - as in the session loop: reported, and the board restarts
+            sys.print_exception(e)
+            self.protection.fail()
 
     async def _trust_again(self):
         """What was distrusted for what it said is set up and read back anew, unless others charge by the same chip."""
@@ -163,21 +153,9 @@ class Board:
                         say("ready")
                 return
 
-    async def run(self, obeyed):
-        """Everything that runs beside the tick, for ever."""
-        self.obeyed = Obeyed(obeyed)
-        loops = [
-            record_loop(self.point, self.clock, self.protect, machine.reset),
-            self.meter_loop(),
-            self.forget_crashes(),
-            keep("announcing", self.announce),
-            keep("the console", lambda: console_loop(sys.stdin.buffer, self.take_line)),
-        ]
-        if self.temperature is not None:
-            loops.append(keep("the thermometer", self.temperature_loop))
-        if not self.offline:
-            loops.append(keep("the uplink", self.uplink))
-        await asyncio.gather(*loops)
+    def console(self):
+        """The loop that takes what is typed."""
+        return console_loop(sys.stdin.buffer, self.take_line)
 
     async def uplink(self):
         """Builds and runs the uplink."""
@@ -187,6 +165,7 @@ class Board:
             publisher = uplink.build(self, PointView(self))
         finally:
             forget(uplink.LOADED)
+        del uplink  # this runs for ever, and would keep it
         await publisher.run()
 
     async def take_line(self, line):
@@ -226,6 +205,7 @@ class Board:
             protection.still = False
             return False
         protection.announce_gap()
+        self.protect.blame_handshake()
         return True
 
     def shook_hands(self):
@@ -288,13 +268,13 @@ def main():
     import start
 
     board = Board()
-    obeyed = start.start(board)
+    loops = start.start(board)
     del start
     forget(("start",))
     drop_setup()
     point = board.point
     say("{} {} boot {} epoch {}".format(point.board_name, VERSION, point.boot, point.journal.epoch))
-    asyncio.run(board.run(obeyed))
+    asyncio.run(together(loops))
 
 
 if __name__ == "__main__":

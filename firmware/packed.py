@@ -2,11 +2,12 @@
 
 littlefs looks a name up from the root each time: an import out of its folders costs a thousand reads of the flash and
 more, and a start of the board some ten seconds. Here it costs a few reads; and all of the file is checked before any of
-it runs: what has rotted in the flash raises OSError(EIO), and every relay stays open.
+it runs, and a module again when it is loaded: what has rotted in the flash raises OSError(EIO), and every relay stays
+open. MicroPython itself would wait for ever for the rest of a module that ends too early.
 
 The file: `ZQP1`, the CRC-32 of all that follows in eight hex digits, the length of the index in four, and the index, a
-line a module: NAME OFFSET SIZE, in hex, the offset from the end of the index. There the texts begin that the firmware
-says to people, a byte for the length of each before it. host/zhuque/device/pack.py writes it.
+line a module: NAME OFFSET SIZE CRC-32, in hex, the offset from the end of the index. There the texts begin that the
+firmware says to people, a byte for the length of each before it. host/zhuque/device/pack.py writes it.
 """
 
 import binascii
@@ -30,17 +31,20 @@ class Pack:
     def __init__(self, path):
         self._file = open(path, "rb")
         head = self._file.read(_INDEX_FROM)
-        if head[:4] != _MAGIC or int(head[4:12], 16) != self._crc(head[12:]):
+        if head[:4] != _MAGIC or int(head[4:12], 16) != self._crc(binascii.crc32(head[12:]), -1):
             raise OSError(_EIO, path + " is not what was written: flash the board again")
         self._size = int(head[12:], 16)
         self.index = None
 
-    def _crc(self, head):
-        crc = binascii.crc32(head)
-        part = self._file.read(_CHUNK)
-        while part:
+    def _crc(self, crc, left):
+        """Of what follows in the file: of so many bytes, of all for -1."""
+        while left:
+            part = self._file.read(_CHUNK if left < 0 else min(_CHUNK, left))
+            if not part:
+                break
             crc = binascii.crc32(part, crc)
-            part = self._file.read(_CHUNK)
+            if left > 0:
+                left -= len(part)
         return crc
 
     def mount(self, readonly, mkfs):
@@ -54,9 +58,13 @@ class Pack:
         return _FILE, 0, 0, 0, 0, 0, self._find(path.strip("/"))[1], 0, 0, 0
 
     def open(self, path, mode):
-        """A module to read from; OSError(ENOENT)."""
-        at, size = self._find(path.strip("/"))
-        return _Module(self._file, _INDEX_FROM + self._size + at, size)
+        """A module to read from; OSError(ENOENT), OSError(EIO)."""
+        at, size, crc = self._find(path.strip("/"))
+        at += _INDEX_FROM + self._size
+        self._file.seek(at)
+        if self._crc(0, size) != crc:
+            raise OSError(_EIO, path + " has rotted in the flash: flash the board again")
+        return _Module(self._file, at, size)
 
     def ilistdir(self, path):
         """Nothing: what lies here is the one file, and is listed as that."""
@@ -92,8 +100,9 @@ class _Module(io.IOBase):
         """As of a file."""
         self._file.seek(self._at)
         got = self._file.readinto(memoryview(into)[: self._left])
-        self._at += got
-        self._left -= got
+        if got:  # the tick runs at jumps alone: here it may, between two pieces of a module
+            self._at += got
+            self._left -= got
         return got
 
     def ioctl(self, op, arg):

@@ -6,14 +6,26 @@ parts are there: they need memory of ESP-IDF's, 40 KB and more, that the heap wo
 
 import sys
 
+import machine
+
+from core.obeyed import Obeyed
 from tasks.forget import forget
+from tasks.keep import keep
+from tasks.record import record_loop
 from wire.version import VERSION
 
-_RECOVERY = ("core.ring_recovery", "core.checkpoint_recovery", "core.recovery")
+_RECOVERY = (
+    "core.ring_recovery",
+    "core.checkpoint_recovery",
+    "core.recovery",
+    "core.keeping",
+    "core.snapshot",
+    "wire.records",
+)
 
 
 def start(board):
-    """Parts, tick and journal of the main.Board; returns the ids of the commands that were obeyed."""
+    """Parts, tick and journal of the main.Board; returns what is to run beside the tick."""
     _read_files(board)
     board.tls = None
     if not board.offline:
@@ -21,17 +33,19 @@ def start(board):
         if board.config["broker.tls"]:
             _read_certificates(board)
     _assemble(board)
+    ids = []
     try:
-        return _recover(board)
+        ids = _recover(board)
     except Exception as e:  # noqa: BLE001 - neither a reboot loop nor a closed relay may come of it
         sys.print_exception(e)
         board.point.forgetful = True
         board.problems.append(
             "recovery failed ({}): what was locked is not known, relays stay open".format(repr(e))
         )
-        return []
     finally:
         forget(_RECOVERY)
+    board.obeyed = Obeyed(ids)
+    return _loops(board)
 
 
 def _read_files(board):
@@ -70,7 +84,7 @@ def _assemble(board):
 
 
 def _recover(board):
-    """The journal and what was before; nothing of it closes a relay."""
+    """The journal and what was before; the ids of the commands that were obeyed. Nothing of it closes a relay."""
     found = board.journal.recover()
     forget(_RECOVERY[:2])
     from core import recovery
@@ -83,3 +97,18 @@ def _recover(board):
         print("zhuque: journal:", detail)
         point.alarm(alarm, now[0], now[1], detail)
     return ids
+
+
+def _loops(board):
+    loops = [
+        record_loop(board.point, board.clock, board.protect, machine.reset),
+        board.meter_loop(),
+        board.forget_crashes(),
+        keep("announcing", board.announce),
+        keep("the console", board.console),
+    ]
+    if board.temperature is not None:
+        loops.append(keep("the thermometer", board.temperature_loop))
+    if not board.offline:
+        loops.append(keep("the uplink", board.uplink))
+    return loops

@@ -25,7 +25,7 @@ def build(board, view):
         config,
         wifi,
         board.clock,
-        MqttClient,
+        _client,
         outbox,
         view,
         None,
@@ -35,3 +35,7 @@ def build(board, view):
     )
     publisher.on_command = CommandTask(board, publisher.reply, outbox)
     return publisher
+
+
+def _client(*words):
+    return MqttClient(*words)

@@ -30,13 +30,13 @@ IN_THE_TICK = tuple(name for name in COVERED if name not in ("core/session", "co
 # What it does not run of them.
 NOT_IN_THE_TICK = {
     "core/protection": "against refuses_start is_settled may_stall want renew announce_gap end_gap trust restore lock"
-    " reset _whole_present fail",
+    " unlock _whole_present fail",
     "core/judge": "present",
     "core/load": "room_beside",
-    "core/trips": "take",
+    "core/trips": "take waiting",
     "core/trip_memo": "size unpack",
-    "tasks/protect": "start going_to_restart going_to_write forget_crashes blame_append blame_erase take_blind_ms"
-    " take_tick_us",
+    "tasks/protect": "run_by going_to_restart going_to_write forget_crashes blame_append blame_erase blame_handshake"
+    " take_blind_ms take_tick_us",
 }
 # Of these, too, mutants are made.
 MODULES = (
@@ -46,6 +46,7 @@ MODULES = (
         "core/point",
         "core/recovery",
         "core/snapshot",
+        "core/keeping",
         "core/obeyed",
         "core/commands",
         "core/rare_commands",

@@ -23,6 +23,13 @@ def table(section, channels):
     return full
 
 
+def apply(section, meter, energy):
+    """Give the meter and the energy their corrections; only while every relay is open."""
+    full = table(section, meter.channels)
+    meter.calibrate(full)
+    energy.set_gains([gain for gain, _ in full["power"]])
+
+
 def merge(section, change, channels):
     """The section with the pairs of `change` in it; a null there leaves that channel's pair as it is.
 

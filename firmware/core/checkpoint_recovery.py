@@ -27,7 +27,7 @@ def recover(checkpoints):
         if _recover_from(checkpoints, block, found):
             break
     checkpoints.next = checkpoints.block
-    checkpoints.step()
+    checkpoints.pass_on()
     checkpoints.ahead = window.is_erased(checkpoints.next)
     return found
 

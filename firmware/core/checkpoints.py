@@ -19,7 +19,7 @@ from wire.units import const
 MAX_PAYLOAD = const(3800)  # a block still holds one; core/snapshot leaves out what finds no room
 HEAD = const(36)
 MAGIC = b"ZC\x01\x00"
-# Calls of `prepare`, two a second, that pass at most after an erase that led to nothing.
+# Calls of `erase_ahead`, two a second, that pass at most after an erase that led to nothing.
 MAX_PAUSE = const(120)
 
 
@@ -27,7 +27,8 @@ class Checkpoints:
     """The first `count` blocks, at least 2, as core/checkpoint_recovery finds them.
 
     `block` holds the newest good one (-1 before the first), `offset` is where the next checkpoint goes there (its size
-    when it takes no more), `next` the block that follows, never the same, `ahead` True when that is erased.
+    when it takes no more), `next` the block that follows, never the same, `ahead` True when that is erased,
+    `pause` how many calls of `erase_ahead` pass until the next of them erases.
     """
 
     def __init__(self, window, count):
@@ -39,31 +40,34 @@ class Checkpoints:
         self.serial = 0
         self.ahead = False
         self._vain = 0  # erases since a block was last begun
-        self._pause = 0  # calls of `prepare` until the next of them
+        self.pause = 0
 
-    def prepare(self):
+    def erase_ahead(self):
         """Erase the next block, where that is due; where it does not erase, the one after it is the next."""
         if self.ahead:
             return
-        if self._pause:
-            self._pause -= 1
+        if self.pause:
+            self.pause -= 1
             return
-        self._pause = min(self._vain, MAX_PAUSE)
+        self.pause = min(self._vain, MAX_PAUSE)
         self._vain += 1
-        if self.window.erase(self.next):
+        if self.window.clear_block(self.next):
             self.ahead = True
         else:
-            self.step()
+            self.pass_on()
 
-    def step(self):
+    def pass_on(self):
         """On to the block after the next one, but for the one in use."""
         self.ahead = False
         self.next = (self.next + 1) % self.count
         if self.next == self.block:
             self.next = (self.next + 1) % self.count
 
-    def write(self, payload, epoch, last_seq, stored_seq):
-        """True when it is on flash; False when it must be tried again after `prepare`. ValueError above MAX_PAYLOAD."""
+    def write_down(self, payload, epoch, last_seq, stored_seq):
+        """True when it is on flash; False when it must be tried again, after `erase_ahead`.
+
+        ValueError above MAX_PAYLOAD.
+        """
         if len(payload) > MAX_PAYLOAD:
             raise ValueError("checkpoint of {} bytes, at most {}".format(len(payload), MAX_PAYLOAD))
         size = (HEAD + len(payload) + 3) & ~3
@@ -77,11 +81,11 @@ class Checkpoints:
         numbers = struct.pack("<IIIHH", self.serial, last_seq, stored_seq, len(payload), 0)
         head = MAGIC + epoch + numbers + struct.pack("<I", crc32(payload))
         raw = head + struct.pack("<I", crc32(head)) + payload
-        kept = self.window.program(block, self.offset, raw)
+        kept = self.window.put_checked(block, self.offset, raw)
         self.offset = self.offset + size if kept else self.window.size
         if block == self.next:
             if kept:
-                self._vain = self._pause = 0
+                self._vain = self.pause = 0
                 self.block = block
-            self.step()
+            self.pass_on()
         return kept

@@ -41,7 +41,7 @@ class Commands:
             command["line"] = line
         except WireError as e:
             return reply(e.id, e.code, e.detail)
-        known = self._obeyed.answer(command["id"])
+        known = self._obeyed.answer_to(command["id"])
         if known:
             return known
         answer = self._obey(command, uptime_ms, unix)
@@ -162,7 +162,7 @@ def start(point, i, account, source, max_duration_s, max_energy_mwh, uptime_ms, 
         max_duration_s=longest_s,
         max_energy_mwh=max_energy_mwh,
     )
-    session.start(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
+    session.arm(id, account, source, unix, 1000 * longest_s, max_energy_mwh)
     point.energy.drop_rest(i)
     point.close(i)
     return None

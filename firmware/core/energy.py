@@ -4,13 +4,15 @@ The chip integrates power itself, so a tick that comes late loses nothing. A cou
 chip, unless it was near its end: that is never energy.
 """
 
-from wire.units import MWS_PER_MWH
+from array import array
 
-_COUNTER = 1 << 24
+from wire.units import MWS_PER_MWH, const
+
+_COUNTER = const(1 << 24)
 # A counter this near its end, and then this near zero, has wrapped. Ten sockets at 16 A make fewer counts a minute.
-_WRAP_MARGIN = 1 << 16
-_ONE_PPM = 1_000_000
-FROZEN_COUNTS = 8
+_WRAP_MARGIN = const(1 << 16)
+_ONE_PPM = const(1_000_000)
+FROZEN_COUNTS = const(8)
 
 
 class Energy:
@@ -22,10 +24,10 @@ class Energy:
 
     def __init__(self, sockets, num, den, gains_ppm=None, step=1, round_ms=0):
         self._num = num
-        self.calibrate(gains_ppm or [_ONE_PPM] * sockets)
+        self.set_gains(gains_ppm or [_ONE_PPM] * sockets)
         self._unit = den * MWS_PER_MWH * _ONE_PPM
         self._last = [None] * sockets
-        self._rest = [0] * sockets
+        self._rest = array("q", [0] * sockets)
         # Microwatt-seconds that the power says came since the counter last moved; None: it has just moved. What came in
         # the last two turns may not be in a counter that was read since: it counts when it is older.
         self._unmoved_uws = [0] * sockets
@@ -37,9 +39,9 @@ class Energy:
         self._longest_turn_ms = 2 * round_ms  # one reading may have gone wrong
         self.resets = 0  # counters that fell
 
-    def calibrate(self, gains_ppm):
+    def set_gains(self, gains_ppm):
         """From now on each socket's energy has this gain."""
-        self._nums = [self._num * gain for gain in gains_ppm]
+        self._gains = array("i", gains_ppm)
 
     def take(self, socket, count):
         """Milliwatt-hours since the last call for this socket; 0 at the first call and after a chip reset."""
@@ -56,7 +58,9 @@ class Energy:
             else:
                 self.resets += 1
                 return 0
-        mwh, self._rest[socket] = divmod(delta * self._nums[socket] + self._rest[socket], self._unit)
+        mwh, self._rest[socket] = divmod(
+            delta * self._num * self._gains[socket] + self._rest[socket], self._unit
+        )
         return mwh
 
     def frozen(self, socket, power_mw, dt_ms):

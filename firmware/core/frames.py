@@ -9,8 +9,8 @@ lost. The CRC of a frame covers epoch, seq and length too: remains of an older b
 frame tells its own seq, so those after a rotten one keep theirs. A reader that meets no good frame looks again four
 bytes on: where lengths have rotted that is the only way forward, and it is what steps over a torn frame.
 
-All reading goes through one window of 1.5 KiB: a whole block is three reads of the flash, and a record read in turn
-is at most one.
+All reading goes through one window of 768 bytes: a whole block is six reads of the flash, and a record read in turn is
+at most one.
 """
 
 import struct
@@ -26,7 +26,7 @@ _MARK = const(0x5A)
 MAGIC = b"ZR\x01\x00"
 # How far ahead of the expected seq a frame may be: more than fit in a block, whatever has rotted between.
 _AHEAD = const(512)
-_WINDOW = const(1536)
+_WINDOW = const(768)
 
 _ERASED = b"\xff" * 64
 
@@ -134,7 +134,7 @@ class Window:
         """The offset after the good frame at `offset`."""
         return offset + frame_size(self.data[self.at(block, offset, FRAME_MAX)])
 
-    def program(self, block, offset, raw):
+    def put_checked(self, block, offset, raw):
         """Program, then read back: True when the flash holds it."""
         self.forget(block)
         try:
@@ -151,7 +151,7 @@ class Window:
             done += n
         return True
 
-    def erase(self, block):
+    def clear_block(self, block):
         """Erase, then read back: True when every byte reads FF."""
         self.forget(block)
         try:

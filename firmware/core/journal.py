@@ -2,7 +2,7 @@
 
 A ring of flash blocks (form: core/frames) after a few blocks of checkpoints (core/checkpoints). The rules:
 
-- A record gets its seq at once and is durable when `append` returns with `pending` 0: it was programmed once and read
+- A record gets its seq at once and is durable when `enter` returns with `pending` 0: it was programmed once and read
   back. Nothing but `prepare` erases, and it erases one block a call. While no erased room is left, records wait in RAM;
   they are in no `last_seq` and nobody is given them, because a power cut would give their seq to others.
 - What a torn program may have touched is never programmed again: the next record goes a full frame further on, or into
@@ -17,11 +17,10 @@ A ring of flash blocks (form: core/frames) after a few blocks of checkpoints (co
 Finding and reading records, and what recovery does, is in core/ring.
 """
 
-from wire.records import encode
 from wire.units import const
 
 from .checkpoints import MAX_PAUSE
-from .frames import FRAME_MAX, HEADER, frame, header
+from .frames import FRAME_MAX, HEADER, frame, frame_size, header
 from .ring import NONE, Ring
 
 MAX_PENDING = const(64)
@@ -38,7 +37,7 @@ class JournalFull(RuntimeError):
 class Journal(Ring):
     """Over a store of at least 6 blocks; new_epoch() gives 16 random hex characters. Call `recover` first.
 
-    `last_seq` is the last durable record, `next_seq` the seq of the next `append`, `first_seq` the oldest record kept.
+    `last_seq` is the last durable record, `next_seq` the seq of the next `enter`, `first_seq` the oldest record kept.
     `checkpoint` is the payload found by `recover` or None, `checkpoint_seq` the last record that the newest one knows.
     `stored_seq` is what the collector confirmed. `damaged` counts blocks in which a record was found unreadable, each
     once a boot.
@@ -62,12 +61,14 @@ class Journal(Ring):
         """The seq that the next record gets."""
         return self.last_seq + 1 + len(self._waiting)
 
-    def append(self, record):
+    def enter(self, record):
         """Take a record (without epoch and seq) and return its seq; ValueError, JournalFull: it was not taken."""
         if len(self._waiting) >= MAX_PENDING:
             raise JournalFull(
                 "{} records wait for room; prepare() must erase a block first".format(MAX_PENDING)
             )
+        from wire.records import encode  # some KB, for a moment
+
         payload = encode(record, self.epoch)
         seq = self.next_seq
         self._waiting.append(payload)
@@ -92,7 +93,7 @@ class Journal(Ring):
             return False  # not recovered
         raw = frame(self.raw_epoch, self.last_seq + 1, payload)
         if self.offset + len(raw) <= self.size:
-            if self.window.program(self.block(self.head), self.offset, raw):
+            if self.window.put_checked(self.block(self.head), self.offset, raw):
                 self.offset += len(raw)
                 return True
             self.offset = self.size
@@ -105,12 +106,12 @@ class Journal(Ring):
         self.erase_next = (ring + 1) % self.count
         self.serial += 1
         raw = header(self.raw_epoch, self.serial, self.last_seq + 1) + raw
-        if not self.window.program(self.block(ring), 0, raw):
+        if not self.window.put_checked(self.block(ring), 0, raw):
             return False  # a bad block: it is stepped over
         self._vain = self._pause = 0
         self.head = ring
         self.firsts[ring] = self.last_seq + 1
-        self.seen_damage[ring] = 0
+        self.seen_damage[ring >> 3] &= ~(1 << (ring & 7))
         self.offset = len(raw)
         return True
 
@@ -121,13 +122,29 @@ class Journal(Ring):
         """True while `prepare` has something to erase."""
         return self.ahead == NONE or not self.checkpoints.ahead
 
+    def has_work(self):
+        """False where `prepare` would only count a pause down: then that is done, and nothing loaded for it."""
+        if self.erase_next == NONE:
+            return False
+        if self._waiting and (
+            self.ahead != NONE or self.offset + frame_size(len(self._waiting[0])) <= self.size
+        ):
+            return True
+        checkpoints = self.checkpoints
+        if (self.ahead == NONE and not self._pause) or not (checkpoints.ahead or checkpoints.pause):
+            return True
+        self._pause = max(0, self._pause - 1)
+        if not checkpoints.ahead:
+            checkpoints.pause -= 1
+        return False
+
     def prepare(self):
         """At most one erase, the ring's before the checkpoints'; then the records that waited are written."""
         if self.erase_next == NONE:
             return
         if self.ahead != NONE or self._pause or not self._erase():
             self._pause = max(0, self._pause - 1)
-            self.checkpoints.prepare()
+            self.checkpoints.erase_ahead()
         self._flush()
 
     def _erase(self):
@@ -140,7 +157,7 @@ class Journal(Ring):
                 self._pause = min(self._vain, MAX_PAUSE)
                 self._vain += 1
                 self.forget_block(ring)
-                if self.window.erase(self.block(ring)):
+                if self.window.clear_block(self.block(ring)):
                     self.ahead = ring
                 else:
                     self.erase_next = (ring + 1) % self.count
@@ -149,6 +166,13 @@ class Journal(Ring):
 
     # Checkpoints and the collector's word ----------------------------------------------------------------------------
 
+    @property
+    def takes_checkpoint(self):
+        """False where `write_checkpoint` would refuse whatever it is given."""
+        if self._waiting or self.erase_next == NONE:
+            return False
+        return self.checkpoints.ahead or self.checkpoints.offset < self.size
+
     def write_checkpoint(self, payload):
         """Keep a payload of at most 3800 bytes; False when it could not be kept now: call again after `prepare`.
 
@@ -156,7 +180,7 @@ class Journal(Ring):
         """
         if self._waiting or self.erase_next == NONE:
             return False
-        if not self.checkpoints.write(payload, self.raw_epoch, self.last_seq, self.stored_seq):
+        if not self.checkpoints.write_down(payload, self.raw_epoch, self.last_seq, self.stored_seq):
             return False
         self.checkpoint_seq = self.last_seq
         return True

@@ -23,7 +23,7 @@ class Obeyed:
         for id in ids:
             self.remember(reply(id))
 
-    def answer(self, id):
+    def answer_to(self, id):
         """What the command of that id was answered, None if it is not known."""
         for refusal in self._refused:
             if refusal["id"] == id:

@@ -7,7 +7,7 @@ before its effect, a start before the relay is asked for, a command before it is
 
 from wire.units import const
 
-from . import causes, snapshot
+from . import causes
 from .protection import WHOLE
 from .session import ARMED, CHARGING, ENDED, IDLE, LOCKED, UNAVAILABLE, Session
 
@@ -20,6 +20,15 @@ PATIENCE_MS = const(10_000)
 _PATIENT = ("session_checkpoint",)
 # A clock that moved by more than this against the uptime has been set.
 _CLOCK_STEP_S = const(2)
+
+
+def _keeping():
+    """core/keeping for what can wait; None while it cannot be loaded, and then it waits."""
+    try:
+        from . import keeping
+    except (MemoryError, OSError, ImportError):
+        keeping = None
+    return keeping
 
 
 class Point:
@@ -94,7 +103,7 @@ class Point:
         if fields.get("resumed") is None and kind in _PATIENT and not self.protection.may_stall():
             self._patient.append(fields)
         else:
-            self.journal.append(fields)
+            self._enter(fields)
 
     def _write_patient(self, uptime_ms):
         """What waited, in its order, once nothing is hot or it has waited long enough."""
@@ -103,7 +112,13 @@ class Point:
             or uptime_ms - self._patient[0]["uptime_ms"] >= PATIENCE_MS
             or self.protection.may_stall()
         ):
-            self.journal.append(self._patient.pop(0))
+            self._enter(self._patient[0])
+            self._patient.pop(0)
+
+    def _enter(self, record):
+        from . import keeping
+
+        keeping.take_record(self.journal, record)
 
     def _watch_clock(self, uptime_ms, unix):
         """A `clock` record whenever the clock was set: the host dates back by it what had no time."""
@@ -137,14 +152,16 @@ class Point:
 
     def take_trips(self, uptime_ms, unix):
         """Journal the trips that the tick left, and end the sessions that they hit."""
-        event = self.protection.trips.take()
-        while event:
-            i, bits, current_ma, power_mw, voltage_mv = event
+        trips = self.protection.trips
+        while trips.waiting:
+            from . import keeping
+
+            keeping.load()  # first: what cannot be loaded now is told by the next call
+            i, bits, current_ma, power_mw, voltage_mv = trips.take()
             for n in range(self.protection.sockets):
                 if i in (n, WHOLE):
                     self.sessions[n].stop(causes.name(bits))
             self.record_trip(i, bits, uptime_ms, unix, current_ma, power_mw, voltage_mv)
-            event = self.protection.trips.take()
 
     def record_trip(self, i, bits, uptime_ms, unix, current_ma=None, power_mw=None, voltage_mv=None):
         """Journal a trip, of a socket or of the WHOLE point, a record for each cause in `bits`."""
@@ -336,7 +353,10 @@ class Point:
             unix = self._clock_offset_s + uptime_ms // 1000  # the clock is lost, the uptime still tells
         elif unix is None and self.outage_from is not None:
             unix = self.outage_from + uptime_ms // 1000  # it is no earlier
-        if not self._patient and self.journal.write_checkpoint(snapshot.pack(self, unix)):
+        if self._patient or not self.journal.takes_checkpoint:
+            return
+        keeping = _keeping()
+        if keeping and keeping.checkpoint(self, unix):
             self.unkept = 0
             self._checkpoint_ms = uptime_ms
             self._dirty = False
@@ -358,8 +378,10 @@ class Point:
             # Before the question: a tick between it and the erase might close a relay.
             protection.still = True
             try:
-                if protection.may_stall():
-                    journal.prepare()
+                if protection.may_stall() and journal.has_work():
+                    keeping = _keeping()
+                    if keeping:
+                        keeping.do_work(journal)
             finally:
                 protection.still = False
         lost = journal.lost_unstored - self._lost_unstored

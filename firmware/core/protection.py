@@ -223,7 +223,7 @@ class Protection:
         """Latch a cause that the session logic found, with an event like that of any trip."""
         self._latch(socket, bits, 0, 0, 0)
 
-    def reset(self, socket, local, reading):
+    def unlock(self, socket, local, reading):
         """Clear the lockouts of a socket or of the WHOLE point; None, or why not (wire.codes.REPLY_ERRORS)."""
         bits = self.latched[socket]
         if not bits:

@@ -41,7 +41,7 @@ def reset(point, i, local, actor, source, uptime_ms, unix):
     point.take_trips(uptime_ms, unix)  # a trip is journalled before its reset, and its session ends with it
     bits = point.protection.latched[i]
     socket = None if i == WHOLE else i + 1
-    error = point.protection.reset(i, local, point.reading)
+    error = point.protection.unlock(i, local, point.reading)
     if error:
         return error, causes.name(bits) or "nothing is locked there"
     cause = causes.name(bits)

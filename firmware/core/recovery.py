@@ -7,12 +7,14 @@ a recovered session is suspended until the length of the outage is known.
 
 import json
 
-from . import causes, snapshot
+from . import causes, keeping
 from .obeyed import KEPT_IDS
 from .protection import WHOLE
 
 # How far back the journal is searched for commands already obeyed.
 _SEARCH = 300
+# A program that fails takes the block's rest with it: the next try erases another.
+_ROOM_TRIES = 3
 
 
 def recover(point, reset_cause, firmware, uptime_ms, unix):
@@ -54,10 +56,11 @@ def recover(point, reset_cause, firmware, uptime_ms, unix):
 def _make_room(point):
     """A full ring that no checkpoint knows takes no record, and while one waits no checkpoint is written: so now."""
     journal = point.journal
-    if not journal.ready(1):
-        journal.prepare()  # no relay is closed yet
-    if not journal.ready(1):
-        journal.write_checkpoint(snapshot.pack(point, point.outage_from))
+    for _ in range(_ROOM_TRIES):
+        if not journal.ready(1):
+            keeping.do_work(journal)  # no relay is closed yet
+        if not journal.ready(1):
+            keeping.checkpoint(point, point.outage_from)
 
 
 def _unpack(payload):
@@ -163,7 +166,7 @@ class _Found:
                 point.locked_since[i] = since
         for i, row in self.sessions.items():
             if i < len(point.sessions):
-                point.sessions[i].recover(row)
+                point.sessions[i].revive(row)
                 if i in self.reasons:
                     point.sessions[i].stop(self.reasons[i])
 

@@ -5,7 +5,6 @@ In RAM there are four bytes a block, its first seq, and a cursor: records read i
 
 from array import array
 
-from wire.records import decode
 from wire.units import const
 
 from .checkpoints import Checkpoints
@@ -20,7 +19,7 @@ class Ring:
     For core/ring_recovery and the journal: `head` is the newest block (NONE before the first record), `offset` where
     its next frame goes, `ahead` the erased block that follows, `erase_next` the one to erase when there is none
     (NONE until `recover` came through: what nobody has read is neither written over nor erased, locks are in it),
-    `firsts` the first seq of each block (0: not a block of this journal), `seen_damage` a 1 where damage was told.
+    `firsts` the first seq of each block (0: not a block of this journal), `seen_damage` a bit each: damage was told.
     """
 
     def __init__(self, store, new_epoch):
@@ -33,7 +32,7 @@ class Ring:
         self.checkpoints = Checkpoints(self.window, self._base)
         self.size = store.block_size
         self.firsts = array("I", [0] * self.count)
-        self.seen_damage = bytearray(self.count)
+        self.seen_damage = bytearray((self.count + 7) // 8)
         self.epoch = None
         self.raw_epoch = b""
         self.serial = 0
@@ -98,7 +97,7 @@ class Ring:
     def read_from(self, seq):
         """(its seq, the first readable record from seq on); (a later seq to ask from, None) where none is near.
 
-        The later seq is above last_seq when there is nothing more. At most seven reads of the flash.
+        The later seq is above last_seq when there is nothing more. At most 14 reads of the flash.
         """
         seq = max(seq, self.first_seq)
         if seq > self.last_seq:
@@ -164,6 +163,8 @@ class Ring:
         ring, offset, _ = self._at
         payload = self.window.payload(self.block(ring), offset)
         self._at = (ring, self.window.after(self.block(ring), offset), seq + 1)
+        from wire.records import decode  # some KB, for a moment
+
         try:
             return decode(payload, self.epoch, seq)
         except ValueError:
@@ -179,6 +180,6 @@ class Ring:
         return self.last_seq + 1
 
     def _saw_damage(self, ring):
-        if not self.seen_damage[ring]:
-            self.seen_damage[ring] = 1
+        if not self.seen_damage[ring >> 3] >> (ring & 7) & 1:
+            self.seen_damage[ring >> 3] |= 1 << (ring & 7)
             self.damaged += 1

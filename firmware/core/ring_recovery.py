@@ -117,7 +117,7 @@ def _take_checkpoint(ring, problems, found):
 
 
 def _report_damage(ring, problems, text):
-    ring.seen_damage[ring.head] = 1
+    ring.seen_damage[ring.head >> 3] |= 1 << (ring.head & 7)
     problems.append(("journal_damaged", text + ": they are lost here if they were not sent"))
 
 

@@ -138,7 +138,7 @@ class Session:
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
-    def start(self, id, account, source, started, max_duration_ms, max_energy_mwh):
+    def arm(self, id, account, source, started, max_duration_ms, max_energy_mwh):
         """Arm a new session; IllegalEvent where one is open or the socket is locked."""
         self.event("start")
         self._clear()
@@ -320,7 +320,7 @@ class Session:
         cause = self.cause if self.reason else None  # what it is suspended for after a restart is the restart
         return [getattr(self, name) for name in _SAVED] + [proven, self.reason, cause]
 
-    def recover(self, snapshot):
+    def revive(self, snapshot):
         """Take up a session found after a restart: suspended until `outage` says how long the board was off."""
         self.event("recover")
         self._clear()

@@ -5,8 +5,10 @@
 The places are the sockets, and last the whole point. RTC memory outlives a reset of the CPU and nothing else.
 """
 
-_MAGIC = 0x5A
-_HEAD = 3
+from wire.units import const
+
+_MAGIC = const(0x5A)
+_HEAD = const(3)
 
 
 def size(places):

@@ -36,6 +36,11 @@ class Trips:
         self._mv[at] = voltage_mv
         self._put = self._put + 1 & _COUNTER
 
+    @property
+    def waiting(self):
+        """True while there is an event to take."""
+        return self._taken != self._put
+
     def take(self):
         """The next event as (socket, bits, current_ma, power_mw, voltage_mv), or None. Allocates."""
         if self._taken == self._put:

@@ -4,9 +4,11 @@ Over `esp32.Partition` (or anything with its three methods). An offset given to 
 without erasing: so it is always given, 0 too.
 """
 
-_IOCTL_BLOCK_COUNT = 4
-_IOCTL_BLOCK_SIZE = 5
-_IOCTL_BLOCK_ERASE = 6
+from wire.units import const
+
+_IOCTL_BLOCK_COUNT = const(4)
+_IOCTL_BLOCK_SIZE = const(5)
+_IOCTL_BLOCK_ERASE = const(6)
 
 
 class FlashStore:

@@ -1,10 +1,10 @@
 """BL0910: ten currents against one voltage, on SPI or on a UART. What its registers say.
 
-The bus is the board's: bl0910_spi.py reads every fast current in every poll, bl0910_uart.py one register a poll. Both
-read in turn the slow set of one channel (RMS, power, energy counter), the voltage, and one configuration register,
-which must still hold what was written: so a setting that is lost, as when the chip resets, is noticed, and `wrong`
-counts it. bl0910_setup.py knows the registers that are written once, and the sources; it is loaded to build and to set
-up.
+The bus is the board's: meter_bl0910_spi.py reads every fast current in every poll, meter_bl0910_uart.py one register a
+poll. Both read in turn the slow set of one channel (RMS, power, energy counter), the voltage, and one configuration
+register, which must still hold what was written: so a setting that is lost, as when the chip resets, is noticed, and
+`wrong` counts it. bl0910_setup.py knows the registers that are written once, and the sources; it is loaded to build and
+to set up.
 
 Rules: a value without a right checksum is marked, never guessed. Nothing in `poll` allocates: no number reaches 2**30,
 no buffer is sliced. `configure` and `verify` belong to the same thread of control as the tick's timer, which may run
@@ -21,7 +21,7 @@ from array import array
 
 from wire.units import const, scale, scale_factor
 
-from .meter_calibration import NEUTRAL, Calibrated
+from .meter_calibration import Calibrated
 
 SATURATED = const(1 << 29)  # reported where the input is over range: above every threshold
 
@@ -79,14 +79,6 @@ class BL0910(Calibrated):
         self._limit = int(full_scale_ma / fast)
         if self._limit >= 1 << 24:
             raise ValueError("meter: full scale does not fit the registers: raise shunt_uohm or current_gain")
-
-    def calibrate(self, table):
-        """As Calibrated; the gain of a fast current is part of its scale, which costs the tick nothing."""
-        Calibrated.calibrate(self, table)
-        gains = [gain for gain, _ in table.get("current", NEUTRAL * self.channels)]
-        factors = [scale_factor(self._fast_ratio * gain / 1_000_000) for gain in gains]
-        self._fast_k = array("i", [k for k, _ in factors])
-        self._fast_shift = bytes([shift for _, shift in factors])
 
     def configure(self):
         """Resets, unlocks, writes, reads back and locks the configuration registers; about 0.1 s.
@@ -217,8 +209,5 @@ class BL0910(Calibrated):
 
 def from_board(section, machine):
     """The driver on the bus of board.json's `meter`; the chip is not touched yet. Raises KeyError, ValueError."""
-    if "spi" in section:
-        from .bl0910_spi import from_board as build
-    else:
-        from .bl0910_uart import from_board as build
-    return build(section, machine)
+    name = "drivers.meter_bl0910_{}".format("spi" if "spi" in section else "uart")
+    return __import__(name, None, None, ("from_board",)).from_board(section, machine)

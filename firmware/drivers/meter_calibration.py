@@ -6,9 +6,9 @@ Where the pairs come from is in core/calibration.py. A value over range stays ov
 
 from array import array
 
-from wire.units import correct, gain_delta
+from wire.units import correct, gain_delta, scale_factor
 
-NEUTRAL = ((1_000_000, 0),)
+_NEUTRAL = ((1_000_000, 0),)
 
 
 class Correction:
@@ -31,13 +31,19 @@ class Calibrated:
     """A driver's base: `current`, `power` and `voltage` corrections of `channels` channels."""
 
     count_step = 1  # by so many counts a counter of energy may move at once
+    _fast_ratio = 0  # milliamperes of a raw fast current, where a driver scales it with its gain in one step
 
     def calibrate(self, table):
         """The (gain_ppm, offset) of each channel for `current`, `power`, `voltage`; {} for none.
 
         A tick between two of its steps reads with the old and the new ones mixed: so only while every relay is open.
         """
-        neutral = NEUTRAL * self.channels
-        self._current = Correction(table.get("current", neutral))
+        neutral = _NEUTRAL * self.channels
+        currents = table.get("current", neutral)
+        if self._fast_ratio:
+            factors = [scale_factor(self._fast_ratio * gain / 1_000_000) for gain, _ in currents]
+            self._fast_k = array("i", [k for k, _ in factors])
+            self._fast_shift = bytes([shift for _, shift in factors])
+        self._current = Correction(currents)
         self._power = Correction(table.get("power", neutral))
         self._voltage = Correction(table.get("voltage", neutral))

@@ -84,7 +84,7 @@ class MqttClient:
         """Bytes free in the transmit buffer, headers included."""
         return len(self._out) - (self._out_end - self._out_start)
 
-    async def connect(self, host, port, tls=None, name=None, gate=None, timeout_ms=CONNECT_TIMEOUT_MS):
+    async def dial(self, host, port, tls=None, name=None, gate=None, timeout_ms=CONNECT_TIMEOUT_MS):
         """Connects to a numeric address, with `tls`, an SSLContext, to the server that its certificate calls `name`.
 
         `gate.may_shake_hands()` is asked until it is True right before the handshake, which blocks everything but the
@@ -122,7 +122,7 @@ class MqttClient:
 
     # Sending ---------------------------------------------------------------------------------------------------------
 
-    def subscribe(self, topics):
+    def subscribe_to(self, topics):
         """Asks for [(topic, qos)...]; a refusal ends the connection. Once a connection, all topics together."""
         pid = self._next_pid()
         self._send(packet.subscribe(pid, topics))

@@ -11,7 +11,6 @@ import asyncio
 
 from wire.units import const
 
-PERIOD_MS = const(2000)
 FAILURES = const(3)
 LOWEST_DC = const(-400)
 HIGHEST_DC = const(1250)
@@ -25,12 +24,6 @@ class Temperature:
         self._failures = 0
         self.temperature_dc = None
         self.reads = 0
-
-    async def run(self):
-        """Reads for ever."""
-        while True:
-            await self.read_once()
-            await _sleep_ms(PERIOD_MS)
 
     async def read_once(self):
         """One reading; `temperature_dc` is what is known afterwards."""

@@ -32,7 +32,7 @@ class Wifi:
         """Signal strength, None while not connected."""
         return self._wlan.status("rssi") if self.connected else None
 
-    async def connect(self, timeout_ms=20_000):
+    async def associate(self, timeout_ms=20_000):
         """Returns once connected; WifiError with the reason when it is not in time."""
         if not self.connected:
             from .wifi_connect import connect

@@ -17,7 +17,7 @@ FILE = "config.json"
 def obey(board, commands, command, uptime_ms, unix):
     """(error, detail), or the keys that the reply has: {"config": {"calibration": ...}}, what is in force now.
 
-    An empty change only asks. `board` gives point, meter, protect and `calibrate(section)`.
+    An empty change only asks. `board` is main.Board.
     """
     wanted = command["config"]
     with open(FILE) as file:
@@ -31,7 +31,7 @@ def obey(board, commands, command, uptime_ms, unix):
             return refused
         board.point.record("config", uptime_ms, unix, digest=digest(config["calibration"]))
         _write(board.protect, config)
-        board.calibrate(config["calibration"])
+        calibration.apply(config["calibration"], board.meter, board.energy)
     return {"config": {"calibration": config.get("calibration", {})}}
 
 

@@ -2,6 +2,7 @@
 
 from drivers import memory
 from drivers.mqtt import MqttError
+from wire.topics import topic
 from wire.units import const
 
 from .forget import forget
@@ -23,7 +24,7 @@ _TLS_PIECE = const(17_000)  # of these in one piece: what it receives into
 
 
 async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
-    """Until the broker has accepted us; OSError with the reason.
+    """Until the broker has accepted us, and is asked for what it has for us; OSError with the reason.
 
     `set_clock()` asks for the time when it is due, `hold_back()` waits once after a power cut. `gate` is told when
     memory is what lacks: what Python's heap once took it does not give back.
@@ -32,7 +33,7 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
     if config["broker.tls"] and tls is None:
         raise MqttError("broker.tls is set, but this board has no certificates: provision it again")
     # What a step loaded goes before the next one loads: on a board there is not room for all of it at once.
-    await wifi.connect()
+    await wifi.associate()
     forget(("drivers.wifi_connect",))
     await set_clock()
     await hold_back()
@@ -42,7 +43,7 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
     forget(("drivers.resolver",))
     tls = tls if config["broker.tls"] else None
     try:
-        await mqtt.connect(address, port, tls, host, gate)
+        await mqtt.dial(address, port, tls, host, gate)
     except (OSError, MemoryError) as e:
         left = memory.outside()
         if tls is None or left is None or (left[0] >= _TLS_TAKES and left[1] >= _TLS_PIECE):
@@ -51,9 +52,9 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
         why = "{}; outside of the heap TLS takes {} bytes, {} in one piece: {} are left, {} in one. {}"
         then = "The board restarts when no session is open"
         raise MqttError(why.format(e, _TLS_TAKES, _TLS_PIECE, left[0], left[1], then))
-    print(
-        "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
-    )
+    site, point = config["site"], config["point"]
+    mqtt.subscribe_to([(topic(site, point, channel), 1) for channel in ("command", "stored")])
+    print("zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, site, point))
 
 
 async def ask_time(config, wifi, clock):

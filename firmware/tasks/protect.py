@@ -13,7 +13,7 @@ from core import trip_memo
 from core.protection import FAULT_RELAYS, FAULT_TICK, MIN_TICK_MS
 from wire.units import const
 
-PERIOD_MS = 20
+PERIOD_MS = const(20)
 BAD_READBACKS = const(5)
 SAFE_MODE_CRASHES = const(3)
 
@@ -58,7 +58,7 @@ class ProtectTask:
         self._last = time.ticks_ms()
         micropython.alloc_emergency_exception_buf(100)
 
-    def start(self, timer):
+    def run_by(self, timer):
         """Run from `timer`, a machine.Timer."""
         self._keep_memo()  # a crash that comes before the first tick counts, too
         self._last = time.ticks_ms()
@@ -182,6 +182,10 @@ class ProtectTask:
     def blame_erase(self):
         """A block of the flash is about to be erased."""
         self._during = ERASE
+
+    def blame_handshake(self):
+        """A TLS handshake is about to begin; what is still announced at a tick is one, too."""
+        self._during = HANDSHAKE
 
     def take_blind_ms(self):
         """The longest time between two ticks since the last call, by stretch: a dict of the names in STRETCHES."""

@@ -142,14 +142,12 @@ class Publisher:
     # Serving ---------------------------------------------------------------------------------------------------------
 
     async def _serve(self):
-        mqtt = self._mqtt
-        mqtt.subscribe([(self._topics["command"], 1), (self._topics["stored"], 1)])
         self._outbox.restart()
         # Records wait one step: the collector's retained `stored` comes first, and spares what it holds already.
         self._may_send = False
         feed = asyncio.create_task(self._feed(self._send_status(self._point.status())))
         try:
-            await mqtt.run()
+            await self._mqtt.run()
         finally:
             feed.cancel()
 

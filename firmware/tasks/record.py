@@ -6,11 +6,17 @@ It renews the lease by way of `point.update`: when this loop dies, or update rai
 import asyncio
 import sys
 
-PERIOD_MS = 500
+from wire.units import const
+
+from .forget import forget
+
+# What writing and reading records took.
+_LOADED = ("core.keeping", "core.snapshot", "wire.records")
+PERIOD_MS = const(500)
 # A lockout is journalled within this time: the supply may go with what tripped, when a breaker upstream opens too.
-_LOOK_MS = 100
+_LOOK_MS = const(100)
 # Before a restart: time to journal the trip and end the sessions, or for the reply to leave.
-_RESTART_AFTER_MS = 2000
+_RESTART_AFTER_MS = const(2000)
 
 
 async def record_loop(point, clock, protect, restart):
@@ -27,7 +33,10 @@ async def record_loop(point, clock, protect, restart):
                 from .fault import report
 
                 report(point, protect, now)
-            point.update(*now)
+            try:
+                point.update(*now)
+            finally:
+                forget(_LOADED)
         except Exception as e:  # noqa: BLE001 - reported, and the board restarts
             if not fault_ms:
                 sys.print_exception(e)

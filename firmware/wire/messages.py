@@ -6,14 +6,16 @@ so that a newer peer of the same major version is understood. Commands are in wi
 
 import json
 
-MAX_MESSAGE = 4096
+from .units import const
+
+MAX_MESSAGE = const(4096)
 
 # Largest integer accepted in a message: milliwatt-hours, Unix seconds and uptimes all stay far below.
-_INT_MAX = (1 << 53) - 1
+_INT_MAX = const((1 << 53) - 1)
 
-MAX_ID = 36
-MAX_ACTOR = 40
-MAX_ACCOUNT = 32
+MAX_ID = const(36)
+MAX_ACTOR = const(40)
+MAX_ACCOUNT = const(32)
 
 _MAX_LENGTH = {"id": MAX_ID, "actor": MAX_ACTOR, "account": MAX_ACCOUNT, "epoch": 16, "source": 8}
 

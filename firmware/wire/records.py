@@ -14,8 +14,9 @@ A reader meets fields in this order and stops at the end of the bytes: a field a
 """
 
 from . import codes
+from .units import const
 
-MAX_ENCODED = 120
+MAX_ENCODED = const(120)
 
 # Every record: on the wire after epoch and seq.
 HEAD = (("boot", "u"), ("uptime_ms", "u"), ("time", "u"))

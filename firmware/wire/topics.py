@@ -1,12 +1,13 @@
 """Topic names: `zq/MAJOR/SITE/POINT/CHANNEL`."""
 
+from .units import const
 from .version import WIRE
 
 ROOT = "zq"
 CHANNELS = ("status", "telemetry", "record", "command", "stored", "reply")
 
 _NAME_CHARS = "abcdefghijklmnopqrstuvwxyz0123456789-"
-_NAME_MAX = 32
+_NAME_MAX = const(32)
 
 
 def is_name(text: object) -> bool:

@@ -6,7 +6,7 @@ may not touch it: so a product is scaled before it is formed.
 """
 
 try:
-    from micropython import const
+    from micropython import const as const
 except ImportError:  # CPython: the host, and the tests that run on both
 
     def const(value: int) -> int:
@@ -14,14 +14,14 @@ except ImportError:  # CPython: the host, and the tests that run on both
         return value
 
 
-SMALL_INT_MAX = (1 << 30) - 1
+SMALL_INT_MAX = const((1 << 30) - 1)
 
 # Seconds from 1970-01-01 to 2000-01-01, both UTC: the ESP32 port of MicroPython counts from the latter.
-EPOCH_2000_S = 946684800
+EPOCH_2000_S = const(946684800)
 
-MWH_PER_WH = 1000
+MWH_PER_WH = const(1000)
 # 1 mWh = 3.6 J = 3600 mW s
-MWS_PER_MWH = 3600
+MWS_PER_MWH = const(3600)
 
 
 def scale_factor(ratio: float) -> "tuple[int, int]":

@@ -1,7 +1,9 @@
 """Versions. `WIRE` changes only when an old reader would misread a new message; `VERSION` at every release."""
 
-WIRE = 1
+from .units import const
+
+WIRE = const(1)
 VERSION = "0.1.0"
 
 # When this version was made, Unix seconds: a clock that shows less is not set.
-RELEASED = 1_795_392_000
+RELEASED = const(1_795_392_000)

@@ -337,7 +337,7 @@ def _bl0910_value(frame: bytes) -> bytes | None:
 
 def _bl0910_driver(scale: Scale) -> Any:
     """The driver on no bus, with the scale of a board, or with counts of a register per volt and per ampere."""
-    chip = load("drivers.bl0910_spi").BL0910Spi
+    chip = load("drivers.meter_bl0910_spi").BL0910Spi
     if scale.board is not None:
         return chip(_Replay({}), lambda level: None, scale.board)
     if scale.voltage is None or scale.current is None:

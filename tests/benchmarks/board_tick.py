@@ -16,9 +16,9 @@ from core.limits import Limits
 from core.protection import Protection
 from core.reading import Reading
 from drivers.bl0910_setup import rounds, settings
-from drivers.bl0910_spi import BL0910Spi
 from drivers.inputs import Inputs, Loop
 from drivers.meter_bl0910 import RMS_VOLTAGE
+from drivers.meter_bl0910_spi import BL0910Spi
 from drivers.relay_gpio import RelayGPIO
 from drivers.relay_hc595 import RelayHC595
 from tasks import protect

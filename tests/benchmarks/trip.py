@@ -76,7 +76,7 @@ async def trip(point, n):
         count += 1
         print(json.dumps({"trip": opened[0] - began}))
         world.do({"do": "overload", "socket": n + 1, "watts": 0.0})
-        while guard.reset(n, True, point.reading) == "cause_present":
+        while guard.unlock(n, True, point.reading) == "cause_present":
             await asyncio.sleep_ms(20)
 _loop = tasks.record.record_loop
 async def both(point, *others):

@@ -64,5 +64,5 @@ def _session(journal: object, at: int) -> int:
     for record in _records(at):
         while not journal.ready(1):  # type: ignore[attr-defined]
             journal.prepare()  # type: ignore[attr-defined]
-        journal.append(record)  # type: ignore[attr-defined]
+        journal.enter(record)  # type: ignore[attr-defined]
     return at + 1

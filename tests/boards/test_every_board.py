@@ -27,11 +27,11 @@ from core.causes import bit
 from core.limits import Limits, intersect
 from drivers import (
     bl0910_setup,
-    bl0910_spi,
-    bl0910_uart,
     bl0942_frame,
     hlw8032_frame,
     inputs,
+    meter_bl0910_spi,
+    meter_bl0910_uart,
     meter_bl0942,
     meter_hlw8032,
     meter_pzem004t,
@@ -48,7 +48,7 @@ from zhuque.wire.config import board as board_settings
 
 FIRMWARE = Path(__file__).resolve().parents[2] / "firmware"
 METERS = {
-    "bl0910": (bl0910_spi, "BL0910Spi"),
+    "bl0910": (meter_bl0910_spi, "BL0910Spi"),
     "bl0942": (meter_bl0942, "BL0942"),
     "hlw8032": (meter_hlw8032, "HLW8032"),
     "pzem004t": (meter_pzem004t, "PZEM004T"),
@@ -194,7 +194,7 @@ def meter_of(board: boards.Board) -> Any:
     if "spi" in meter:
         load = Load()
         chip = BL0910Chip(load, meter)
-        driver = bl0910_spi.BL0910Spi(Bus(chip), chip.select, meter)
+        driver = meter_bl0910_spi.BL0910Spi(Bus(chip), chip.select, meter)
         driver.configure()
         return driver, load, None
     bench = getattr(serial_bench, meter["driver"])(**meter)
@@ -228,7 +228,7 @@ def test_the_host_says_of_the_meter_what_the_firmware_says(board: boards.Board) 
     module, name = METERS[meter["driver"]]
     bus: tuple[Any, ...] = (Bus(None), Pin()) if "spi" in meter else (serial_bench.Player(),)
     if meter["driver"] == "bl0910" and "uart" in meter:
-        module, name = bl0910_uart, "BL0910Uart"
+        module, name = meter_bl0910_uart, "BL0910Uart"
     driver = getattr(module, name)(*bus, meter)
     assert driver.full_scale_ma == traits.full_scale_ma(meter)
     assert driver.channels == traits.channels(meter) == board.data["sockets"]

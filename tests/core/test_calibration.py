@@ -39,7 +39,7 @@ def test_energy_follows_the_gain_of_the_power_and_loses_nothing():
         for socket in (0, 1):
             total[socket] += energy.take(socket, count)
     assert total == [1100, 1000]
-    energy.calibrate([1_000_000, 1_100_000])
+    energy.set_gains([1_000_000, 1_100_000])
     assert sum([energy.take(0, count) for count in range(1001, 2001)]) == 1000
 
 

@@ -68,25 +68,27 @@ def test_the_last_sixty_four_that_were_obeyed_and_the_last_eight_that_were_refus
     obeyed = Obeyed(["before", "the restart"])
     for n in range(KEPT_IDS - 1):
         obeyed.remember({"id": str(n), "ok": True, "config": "large"})
-    assert obeyed.answer("before") is None and obeyed.answer("the restart") == {
+    assert obeyed.answer_to("before") is None and obeyed.answer_to("the restart") == {
         "id": "the restart",
         "ok": True,
     }
-    assert obeyed.answer("0") == {"id": "0", "ok": True}, "that it was obeyed, and not all that was told then"
+    assert obeyed.answer_to("0") == {"id": "0", "ok": True}, (
+        "that it was obeyed, and not all that was told then"
+    )
     refusals = [{"id": "no" + str(n), "ok": False, "error": "gone", "detail": None} for n in range(9)]
     for refusal in refusals:
         obeyed.remember(refusal)
-    assert [obeyed.answer(refusal["id"]) for refusal in refusals] == [None] + refusals[1:]
-    assert obeyed.answer("the restart"), "who is refused pushes out nothing that was obeyed"
+    assert [obeyed.answer_to(refusal["id"]) for refusal in refusals] == [None] + refusals[1:]
+    assert obeyed.answer_to("the restart"), "who is refused pushes out nothing that was obeyed"
     obeyed.remember({"id": "x", "ok": True})
-    assert obeyed.answer("the restart") is None and obeyed.answer("x") == {"id": "x", "ok": True}
+    assert obeyed.answer_to("the restart") is None and obeyed.answer_to("x") == {"id": "x", "ok": True}
 
 
 def test_what_changes_nothing_is_kept_by_no_id():
     wall = Wall()
     for op, more in (("ping", {}), ("resend", {"epoch": wall.journal.epoch, "from": 1, "to": 1})):
         wall.command(id="x", op=op, **more)
-    assert wall.obeyed.answer("x") is None and not wall.records("command")
+    assert wall.obeyed.answer_to("x") is None and not wall.records("command")
     wall.commands.configure = lambda *order: {"config": {"calibration": {}}}
     assert wall.command(id="x", op="config", config={}) == {
         "id": "x",

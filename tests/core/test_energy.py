@@ -19,7 +19,7 @@ def test_a_counter_that_falls_is_a_reset_and_one_that_wraps_is_energy():
 
 def test_a_new_one_owes_nothing_and_a_count_that_stays_is_no_reset():
     energy = Energy(2, 36_000, 1)
-    assert energy._rest == energy._unmoved_uws == energy._before_mw == [0, 0]
+    assert list(energy._rest) == energy._unmoved_uws == energy._before_mw == [0, 0]
     assert [energy.take(0, count) for count in (5, 5, 5)] == [0, 0, 0] and energy.resets == 0
     assert energy.take(0, 4) == 0 and energy.resets == 1, "one less is a reset"
 
@@ -40,7 +40,7 @@ def test_gains_are_in_parts_of_a_million():
     energy = Energy(2, 3600, 1, [1_500_000, 1_000_000])
     assert [energy.take(i, 0) for i in (0, 1)] == [0, 0]
     assert [energy.take(i, 10) for i in (0, 1)] == [15, 10]
-    energy.calibrate([1_000_000, 999_999])
+    energy.set_gains([1_000_000, 999_999])
     assert [energy.take(i, 1_000_010) for i in (0, 1)] == [1_000_000, 999_999]
 
 

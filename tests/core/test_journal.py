@@ -4,7 +4,7 @@ Power cuts are in test_journal_power.py.
 """
 
 from both import raises
-from fakes.flash import Flash
+from fakes.flash import Dice, Flash
 
 from core.journal import MAX_PENDING, Journal, JournalFull
 from core.outbox import Outbox
@@ -57,7 +57,7 @@ def take(journal, record):
         journal.prepare()
         if journal.window.store.erases == erases:
             journal.write_checkpoint(b"")
-    return journal.append(record)
+    return journal.enter(record)
 
 
 def seqs(journal):
@@ -92,7 +92,7 @@ def test_an_append_is_one_program_and_never_an_erase():
     erases = flash.erases
     for i in range(2, 150):  # over two openings of a block
         programs, reads = flash.programs, flash.reads
-        journal.append(end_record(i))
+        journal.enter(end_record(i))
         assert flash.programs == programs + 1 and flash.reads - reads <= 8
         assert flash.erases == erases
         if journal.wants_erase:
@@ -107,10 +107,10 @@ def test_without_erased_room_records_wait_and_nobody_sees_them():
     assert [alarm for alarm, _ in problems] == ["journal_unreadable"]
     assert not journal.ready(1) and journal.wants_erase
     for i in range(MAX_PENDING):
-        assert journal.append(end_record(i + 1)) == i + 1
+        assert journal.enter(end_record(i + 1)) == i + 1
     assert (journal.pending, journal.last_seq, journal.next_seq) == (MAX_PENDING, 0, MAX_PENDING + 1)
     assert journal.read(1) is None and seqs(journal) == [] and Outbox(journal).take() is None
-    assert "prepare()" in str(raises(JournalFull, journal.append, end_record(65)))
+    assert "prepare()" in str(raises(JournalFull, journal.enter, end_record(65)))
     assert not journal.write_checkpoint(b"state")
     assert flash.programs == 0 and flash.erases == 0
     journal.prepare()
@@ -121,14 +121,14 @@ def test_without_erased_room_records_wait_and_nobody_sees_them():
     for _ in range(20):
         journal.prepare()
     assert (journal.pending, journal.last_seq) == (0, MAX_PENDING)
-    assert journal.append(end_record(65)) == 65
+    assert journal.enter(end_record(65)) == 65
 
 
 def test_a_record_that_cannot_be_written_takes_no_seq():
     journal = filled(Flash(), 3)
-    raises(ValueError, journal.append, dict(end_record(1), account="x" * 110))
-    raises(ValueError, journal.append, {"kind": "no such kind"})
-    assert journal.append(end_record(4)) == 4
+    raises(ValueError, journal.enter, dict(end_record(1), account="x" * 110))
+    raises(ValueError, journal.enter, {"kind": "no such kind"})
+    assert journal.enter(end_record(4)) == 4
     assert journal.read(4)["seq"] == 4
 
 
@@ -138,7 +138,7 @@ def test_the_largest_records():
     record = {"kind": "alarm", "boot": 1, "alarm": "internal", "state": "raised", "detail": ""}
     while True:
         try:
-            journal.append(dict(record, detail=record["detail"] + "d"))
+            journal.enter(dict(record, detail=record["detail"] + "d"))
         except ValueError:
             break
         record["detail"] += "d"
@@ -194,7 +194,7 @@ def test_a_seq_that_the_collector_holds_is_not_given_again():
     journal = filled(flash, 10)
     assert journal.confirm(EPOCH, 13)
     journal.prepare()
-    assert journal.append(end_record(14)) == 14
+    assert journal.enter(end_record(14)) == 14
     assert journal.read(14)["seq"] == 14 and journal.read(12) is None and journal.read(10)["seq"] == 10
     again, problems = opened(flash)
     assert problems == [] and again.last_seq == 14
@@ -213,8 +213,8 @@ def test_checkpoints():
             journal.prepare()
             erases = flash.erases
         assert flash.erases == erases
-    journal.append(end_record(6))
-    journal.append(end_record(7))
+    journal.enter(end_record(6))
+    journal.enter(end_record(7))
     again, _ = opened(flash)
     assert again.checkpoint == payload and again.checkpoint_seq == 5
     assert seqs(again) == [6, 7]
@@ -231,7 +231,7 @@ def test_nothing_is_written_before_the_journal_is_recovered():
     journal = Journal(flash, lambda: OTHER)
     assert not journal.ready(1)
     for i in range(MAX_PENDING):
-        journal.append(end_record(i))
+        journal.enter(end_record(i))
         journal.prepare()
     assert not journal.write_checkpoint(b"nothing is locked") and journal.pending == MAX_PENDING
     assert not Journal(flash, lambda: OTHER).write_checkpoint(b"nothing is locked")
@@ -252,7 +252,7 @@ def test_a_rotten_checkpoint_gives_way_to_the_one_before():
     flash = Flash()
     journal = filled(flash, 5)
     assert journal.write_checkpoint(b"first")
-    journal.append(end_record(6))
+    journal.enter(end_record(6))
     assert journal.write_checkpoint(b"second")
     flash.rot(0, flash.data[0].find(b"second"))
     again, _ = opened(flash)
@@ -283,7 +283,7 @@ def test_rot_in_the_middle_costs_one_record():
     gone = sorted(set(range(1, 61)) - set(seqs(again)))
     assert len(gone) == 1 and again.last_seq == 60
     assert again.read(gone[0]) is None and again.read(gone[0] + 1) == journal.read(gone[0] + 1)
-    assert again.append(end_record(61)) == 61
+    assert again.enter(end_record(61)) == 61
 
 
 def test_rotten_lengths_do_not_hide_what_follows():
@@ -324,7 +324,7 @@ def test_a_rotten_header_of_the_newest_block_loses_no_seq():
     assert again.last_seq == 170 and seqs(again) == list(range(1, 171))
     while not again.ready(1):
         again.prepare()
-    assert again.append(end_record(171)) == 171
+    assert again.enter(end_record(171)) == 171
     third, _ = opened(flash)
     assert third.last_seq == 171 and seqs(third) == list(range(1, 172))
 
@@ -338,7 +338,7 @@ def test_a_rotten_tail_below_a_checkpoint_gives_no_seq_twice():
     again, problems = opened(flash)
     assert [alarm for alarm, _ in problems] == ["journal_damaged"]
     assert again.last_seq == 50 and again.read(50) is None
-    assert again.append(end_record(51)) == 51
+    assert again.enter(end_record(51)) == 51
     third, problems = opened(flash)
     assert third.last_seq == 51 and seqs(third) == [51] and problems == []
 
@@ -356,7 +356,7 @@ def test_a_ring_that_cannot_be_read_begins_anew_and_says_so():
     assert (again.checkpoint, again.checkpoint_seq, again.stored_seq) == (b"sessions", 0, 0)
     while not again.ready(1):
         again.prepare()
-    again.append(end_record(1))
+    again.enter(end_record(1))
     third, problems = opened(flash)
     assert problems == [] and (third.epoch, third.last_seq) == (OTHER, 1)
 
@@ -387,10 +387,10 @@ def test_a_program_that_does_not_take_is_repeated_in_the_next_block():
         journal = filled(flash, 20)
         journal.prepare()
         flash.bad_programs = n
-        assert journal.append(end_record(21)) == 21
+        assert journal.enter(end_record(21)) == 21
         assert journal.pending == n - 1
         journal.prepare()
-        assert journal.pending == 0 and journal.append(end_record(22)) == 22
+        assert journal.pending == 0 and journal.enter(end_record(22)) == 22
         for some in (journal, opened(flash)[0]):
             assert some.last_seq == 22 and seqs(some) == list(range(1, 23)) and some.damaged == 0
 
@@ -401,13 +401,13 @@ def test_a_torn_opening_whose_record_happens_to_be_whole_is_dropped():
     while journal.head == 0:
         if journal.wants_erase:
             journal.prepare()
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
     last = journal.last_seq
     flash.rot(3, 5)
     again, problems = opened(flash)
     assert problems == [] and again.last_seq == last - 1
     again.prepare()
-    assert again.append(end_record(last)) == last and again.pending == 0
+    assert again.enter(end_record(last)) == last and again.pending == 0
     third, problems = opened(flash)
     assert problems == [] and seqs(third) == list(range(1, last + 1))
 
@@ -417,7 +417,7 @@ def test_a_checkpoint_is_refused_while_records_wait():
     journal = filled(flash, 8)
     while not journal.pending:
         assert journal.write_checkpoint(b"before") or True
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
     seen = journal.last_seq
     flash.programs = 0
     assert not journal.write_checkpoint(b"tells of records that are not on flash")
@@ -489,7 +489,7 @@ def test_erases_that_lead_to_nothing_come_further_and_further_apart():
             journal.ahead = -1
             setattr(flash, kind, tuple(bad))
             while of_ring and not journal.pending:
-                journal.append(end_record(2))
+                journal.enter(end_record(2))
             vain, at = 0, []
             for i in range(10_000):
                 journal.write_checkpoint(bytes(900))
@@ -507,6 +507,63 @@ def test_erases_that_lead_to_nothing_come_further_and_further_apart():
             assert not journal.pending and not journal.wants_erase, "and with the first good one it goes on"
 
 
+def test_has_work_is_when_a_call_of_prepare_would_do_more_than_count():
+    """A journal of which `prepare` is called only then does the same, call by call, on flash that fails in all ways."""
+    dice = Dice(5)
+    idle = 0
+    for seed in range(40):
+        flashes = [Flash(24, 1024), Flash(24, 1024)]
+        journals = [filled(flash, 3) for flash in flashes]
+        for n in range(300):
+            kind = ("stuck_blocks", "unerasable", "bad_blocks")[dice.roll(3)] if not dice.roll(40) else None
+            bad = tuple([block for block in range(24) if dice.roll(3)]) if dice.roll(2) else ()
+            enters, commits, confirms = not dice.roll(3), not dice.roll(6), not dice.roll(9)
+            for i in (0, 1):
+                if kind:
+                    setattr(flashes[i], kind, bad)
+                if enters and journals[i].pending < MAX_PENDING:
+                    journals[i].enter(end_record(n + 1))
+                if commits:
+                    took = journals[i].takes_checkpoint
+                    assert journals[i].write_checkpoint(bytes(500)) <= took
+                if confirms:
+                    journals[i].confirm(EPOCH, journals[i].last_seq)
+            journals[0].prepare()
+            if journals[1].has_work():
+                journals[1].prepare()
+            else:
+                idle += 1
+            seen = [
+                (
+                    (
+                        flash.erases,
+                        flash.programs,
+                        journal.ahead,
+                        journal._pause,
+                        journal._vain,
+                        journal.last_seq,
+                    ),
+                    (
+                        journal.checkpoints.ahead,
+                        journal.checkpoints.pause,
+                        journal.checkpoints._vain,
+                        journal.pending,
+                    ),
+                )
+                for flash, journal in zip(flashes, journals)
+            ]
+            assert seen[0] == seen[1], (seed, n, seen)
+    assert idle > 4000
+
+
+def test_nothing_is_to_be_done_before_what_was_there_is_known():
+    journal = Journal(Flash(24, 1024), lambda: EPOCH)
+    assert not journal.has_work() and not journal.takes_checkpoint
+    journal.recover()
+    journal.ahead = -1
+    assert journal.has_work()
+
+
 def test_what_is_good_again_is_erased_at_once():
     """The pause is over with the first block that takes what is written."""
     flash = Flash(48, 1024)
@@ -515,13 +572,14 @@ def test_what_is_good_again_is_erased_at_once():
     while journal.wants_erase:
         journal.prepare()
     for area in (journal, journal.checkpoints):
-        area._vain, area._pause = 13, 0
+        area._vain = 13
+    journal._pause = journal.checkpoints.pause = 0
     erases = flash.erases
     while journal._vain:
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
     while not journal.write_checkpoint(bytes(900)) or journal.checkpoints._vain:
         journal.prepare()
-    assert (journal._pause, journal.checkpoints._pause) == (0, 0)
+    assert (journal._pause, journal.checkpoints.pause) == (0, 0)
     while journal.wants_erase:
         journal.prepare()
     assert flash.erases <= erases + 4 and journal.ready(1)
@@ -560,7 +618,7 @@ def test_what_no_checkpoint_knows_is_never_erased():
         assert journal.checkpoint_seq == known == 100 and journal.confirm(EPOCH, stored)
         flash.bad_blocks = range(2, 24)
         while not journal.pending:
-            journal.append(end_record(151))
+            journal.enter(end_record(151))
         last = journal.last_seq
         for _ in range(3000):
             journal.prepare()
@@ -579,7 +637,7 @@ def test_a_ring_full_of_what_no_checkpoint_knows_waits_for_one():
     flash = Flash(10, 512)
     journal = filled(flash, 1)
     while not journal.pending:
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
         journal.prepare()
     erases = sum(flash.most_erases[2:])
     for _ in range(50):
@@ -615,7 +673,7 @@ def test_in_vain_only_so_much_is_emptied_that_nobody_else_has():
     keep(flash, journal, 1)
     flash.bad_blocks = range(4, 72)
     while not journal.pending:
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
     for _ in range(5000):
         journal.prepare()
     first = journal.first_seq
@@ -659,7 +717,7 @@ def test_a_rotten_oldest_block_is_given_up_only_where_a_checkpoint_knows_it():
         flash = Flash(10, 512)
         journal = filled(flash, 1)
         while not journal.pending:
-            journal.append(end_record(journal.next_seq))
+            journal.enter(end_record(journal.next_seq))
             journal.prepare()
         again, _ = opened(flash)
         if known:
@@ -685,7 +743,7 @@ def test_seqs_beyond_sixteen_bits():
     journal, _ = opened(flash)
     journal.last_seq = 0x1FFF0
     for _ in range(40):
-        journal.append(end_record(journal.next_seq))
+        journal.enter(end_record(journal.next_seq))
     again, problems = opened(flash)
     assert problems == [] and again.last_seq == 0x1FFF0 + 40 and again.first_seq == 0x1FFF1
     assert seqs(again) == list(range(0x1FFF1, 0x1FFF1 + 40))
@@ -717,7 +775,7 @@ def test_what_it_costs_on_the_boards_partition():
         if i % 1000 == 0:
             journal.write_checkpoint(b"")
         reads = flash.reads
-        journal.append(end_record(i + 1))
+        journal.enter(end_record(i + 1))
         assert flash.reads - reads <= 8
     assert 30000 - journal.first_seq >= 20000
     flash.reads = 0
@@ -741,7 +799,7 @@ def _check_costs_of_a_full_ring(flash, journal):
     ring_erases = sum(flash.most_erases[24:])
     calls = {
         "prepare": lambda i: journal.prepare() if journal.wants_erase else None,
-        "append": lambda i: journal.append(end_record(i)),
+        "append": lambda i: journal.enter(end_record(i)),
         "checkpoint": lambda i: journal.write_checkpoint(bytes(1000)) if i % 20 == 0 else None,
         "confirm": lambda i: journal.confirm(journal.epoch, i - 40),
         "read in turn": lambda i: journal.read_from(i - 30),

@@ -61,7 +61,7 @@ class Diary:
         record = a_record(journal.epoch, i)
         seq = journal.next_seq
         self.given[seq] = record
-        assert journal.append(record) == seq
+        assert journal.enter(record) == seq
         if not journal.pending:
             self.promised = seq
 

@@ -21,7 +21,7 @@ def add(journal, n):
         while not journal.ready(1):
             journal.prepare()
             journal.write_checkpoint(b"")
-        journal.append({"kind": "command", "boot": 1, "id": "c-1", "op": "ping"})
+        journal.enter({"kind": "command", "boot": 1, "id": "c-1", "op": "ping"})
 
 
 def send(outbox, most=1000, pid=1):

@@ -33,7 +33,7 @@ class Kept:
 
     def __init__(self, point):
         self.records = []
-        point.journal.append = self.records.append
+        point.journal.enter = self.records.append
 
     def take(self):
         taken, self.records[:] = list(self.records), []
@@ -477,7 +477,11 @@ def test_the_records_of_a_session():
     point._end(1, session, 10, NOON + 5)
     told = {"reason": "full", "account": "r-1", "source": "card", "started": NOON}
     assert kept.take() == [totals | {"kind": "session_end", "uptime_ms": 10, "time": NOON + 5} | told]
-    assert session.state == "ended" and point.energy._rest == [0, 0, 0] and point.protection.latched[1] == 0
+    assert (
+        session.state == "ended"
+        and list(point.energy._rest) == [0, 0, 0]
+        and point.protection.latched[1] == 0
+    )
     point.protection.latched[1] = causes.OVERPOWER
     session.state = "armed"
     point._end(1, session, 10, NOON + 5)

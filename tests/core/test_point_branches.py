@@ -1,9 +1,12 @@
 """The rarer ways through a point, its commands and its recovery. Runs on both runtimes."""
 
+import sys
+
 from both import raises
 from fakes.wall import NOON, Wall
 
 from core import causes, commands, rare_commands, recovery, status
+from core import point as point_module
 from core.supply import UNKNOWN_DC
 from core.trips import Trips
 
@@ -111,7 +114,7 @@ def test_where_no_checkpoint_can_be_kept_a_full_ring_takes_no_more_and_a_restart
     assert not after.journal.ready(1) and after.protection.latched[1] == causes.OVERCURRENT
     wall.flash.bad_blocks = ()
     well = after.restart()
-    assert well.journal.checkpoint_seq == well.journal.last_seq
+    assert well.journal.checkpoint_seq == after.journal.last_seq
     well.live(10)
     assert well.journal.pending == 0 and well.protection.latched[1] == causes.OVERCURRENT
     assert well.records("boot")[-1]["boot"] == 3 and well.start(1)["ok"]
@@ -523,6 +526,7 @@ def test_no_relay_closes_between_the_question_and_the_erase():
             seen.append(wall.tick(100))
 
     wall.journal.prepare = prepare
+    wall.journal.checkpoints.ahead = False  # there is something to erase
     wall.point._care_for_journal(wall.uptime_ms, wall.clock)
     assert not seen[-1] & 2 and not wall.protection.still
     assert wall.tick(100) & 2
@@ -532,6 +536,7 @@ def test_no_relay_closes_between_the_question_and_the_erase():
 
     wall.live(2)
     wall.journal.prepare = fails
+    wall.journal.checkpoints.ahead = False
     raises(MemoryError, wall.point._care_for_journal, wall.uptime_ms, wall.clock)
     assert not wall.protection.still, "in safe mode nothing else would ever end it"
     wall.journal.prepare = prepare
@@ -590,14 +595,14 @@ def test_no_relay_closes_while_the_record_of_its_closing_is_in_ram():
     assert wall.state(3) == "suspended"
     wall.mv = 230_000
     session = wall.point.sessions[2]
-    append = wall.journal.append
+    append = wall.journal.enter
 
     def fail_at_the_reclose(record):
         if record.get("resumed"):
             failing(wall)
         return append(record)
 
-    wall.journal.append = fail_at_the_reclose
+    wall.journal.enter = fail_at_the_reclose
     for _ in range(1000):
         wall.live(0.1)
         if session.recloses:
@@ -677,3 +682,98 @@ def test_what_trips_while_the_session_is_looked_at_suspends_nothing():
     wall.live(3)
     assert not wall.records("session_checkpoint")
     assert [record["reason"] for record in wall.records("session_end")] == ["overpower"]
+
+
+def fails(*_):
+    raise MemoryError
+
+
+def test_a_trip_is_told_when_its_record_can_be():
+    """What a record takes is loaded before the trip is given up for it."""
+    from core import keeping  # the one that the point will import
+
+    wall = charging()
+    wall.watts[2] = 5000
+    load = keeping.load
+    keeping.load = fails
+    try:
+        raises(MemoryError, wall.live, 3)
+        assert wall.protection.latched[2] and not wall.records("trip")
+    finally:
+        keeping.load = load
+    wall.live(3)
+    assert [record["cause"] for record in wall.records("trip")] == ["overcurrent_instant"]
+    assert wall.records("session_end")[0]["reason"] == "overcurrent_instant"
+
+
+def test_what_waited_for_a_quiet_moment_is_there_until_it_is_written():
+    wall = charging()
+    point, enter = wall.point, wall.journal.enter
+    wall.protection.may_stall = lambda: False
+    point.record("session_checkpoint", wall.uptime_ms, wall.clock, socket=5, energy_mwh=777)
+    wall.protection.may_stall = lambda: True
+    wall.journal.enter = fails
+    raises(MemoryError, wall.live, 1)
+    wall.journal.enter = enter
+    wall.live(1)
+    assert [record["energy_mwh"] for record in wall.records("session_checkpoint")] == [777]
+
+
+def test_what_cannot_be_loaded_is_none():
+    import core
+    from core import keeping
+
+    assert point_module._keeping() is keeping
+    delattr(core, "keeping")
+    sys.modules["core.keeping"] = None
+    try:
+        assert point_module._keeping() is None
+    finally:
+        sys.modules["core.keeping"] = core.keeping = keeping
+
+
+def test_care_for_the_journal_waits_where_nothing_can_be_loaded_for_it():
+    wall = charging(seconds=30)
+    loads = point_module._keeping
+    asked = []
+    point_module._keeping = lambda: asked.append(1)
+    try:
+        wall.journal.checkpoints.ahead = False
+        checkpoint = wall.journal.checkpoint_seq
+        wall.live(90)
+    finally:
+        point_module._keeping = loads
+    assert asked and not wall.journal.checkpoints.ahead and wall.word == 4 and not wall.protection.fault
+    assert wall.journal.checkpoint_seq == checkpoint and wall.point.unkept > 10
+    wall.live(2)
+    assert (
+        wall.journal.checkpoints.ahead and wall.journal.checkpoint_seq > checkpoint and not wall.point.unkept
+    )
+
+
+def test_a_program_that_fails_as_recovery_makes_room_leaves_no_point_without_it():
+    wall = Wall()
+    wall.live(70)
+    n = 0
+    while not wall.journal.pending:  # a full ring that no checkpoint knows
+        n += 1
+        wall.point.record("command", n, wall.clock, id="c", op="ping")
+        wall.journal.prepare()
+    for programs in (1, 2):
+        flash = wall.flash.copy()
+        flash.bad_programs = programs
+        after = Wall(flash, wall.clock, "software")
+        assert not after.journal.pending and after.start(1)["ok"], programs
+
+
+def test_nothing_is_loaded_for_a_journal_that_has_nothing_to_do_or_would_refuse():
+    wall = charging()
+    calls = []
+    wall.journal.prepare = lambda: calls.append("prepare")
+    wall.live(100)
+    assert calls == []
+    wall.journal.write_checkpoint = lambda payload: calls.append("checkpoint")
+    wall.journal.checkpoints.ahead, wall.journal.checkpoints.offset = False, wall.journal.size
+    wall.journal.checkpoints.pause = 1 << 20
+    wall.live(100)
+    assert calls == [] and wall.point.unkept > 10

@@ -329,8 +329,8 @@ def test_changes_counts_every_change_of_a_lockout_and_stays_small():
     assert guard.changes == 2 and guard.latched[0] == causes.OVERPOWER | causes.SMOKE
     guard.lock(1, causes.OVERPOWER)
     assert guard.changes == 3 and guard.trips.take() == (1, causes.OVERPOWER, 0, 0, 0)
-    assert guard.reset(1, False, reading) is None and guard.changes == 4
-    assert guard.reset(1, False, reading) == "not_locked" and guard.changes == 4
+    assert guard.unlock(1, False, reading) is None and guard.changes == 4
+    assert guard.unlock(1, False, reading) == "not_locked" and guard.changes == 4
     guard.changes = 0xFFFFF
     guard.lock(1, causes.OVERPOWER)
     assert guard.changes == 0
@@ -415,7 +415,7 @@ def test_resets():
         (causes.OVERPOWER, False, None),
     ):
         guard.latched[1] = bits
-        assert guard.reset(1, local, reading) == answer, bits
+        assert guard.unlock(1, local, reading) == answer, bits
         assert guard.latched[1] == (0 if answer is None else bits)
 
 
@@ -434,20 +434,20 @@ def test_resets_of_the_whole_point():
         reading.active, reading.temperature_dc = active, dc
         guard.step(20, reading)
         guard.latched[WHOLE] = bits
-        assert guard.reset(WHOLE, True, reading) == answer, (bits, active, dc)
+        assert guard.unlock(WHOLE, True, reading) == answer, (bits, active, dc)
 
 
 def test_an_input_that_was_not_read_yet_may_be_active():
     guard, reading = bare()
     guard._unread = causes.INPUTS
     guard.restore(WHOLE, causes.SMOKE)
-    assert guard.reset(WHOLE, True, reading) == "cause_present", "before the first tick nothing is known"
+    assert guard.unlock(WHOLE, True, reading) == "cause_present", "before the first tick nothing is known"
     reading.unread = causes.SMOKE | causes.EMERGENCY_STOP
     guard.step(20, reading)
-    assert guard.reset(WHOLE, True, reading) == "cause_present"
+    assert guard.unlock(WHOLE, True, reading) == "cause_present"
     reading.unread = causes.EMERGENCY_STOP
     guard.step(20, reading)
-    assert guard.reset(WHOLE, True, reading) is None
+    assert guard.unlock(WHOLE, True, reading) is None
 
 
 def test_the_whole_point_latches_each_cause_once():
@@ -904,10 +904,10 @@ def test_a_reset_is_refused_while_what_locked_it_is_held():
             guard.supply.held = bits
         else:
             guard.load.held = True
-        assert guard.reset(1, True, reading) == "cause_present" and guard.latched[1] == bits
+        assert guard.unlock(1, True, reading) == "cause_present" and guard.latched[1] == bits
         guard.judge.stale[1] = guard.distrusted = guard.supply.held = 0
         guard.load.held = False
-        assert guard.reset(1, True, reading) is None
+        assert guard.unlock(1, True, reading) is None
 
 
 def test_a_contactor_that_is_open_for_it_does_not_keep_a_welded_relay_locked():
@@ -917,7 +917,7 @@ def test_a_contactor_that_is_open_for_it_does_not_keep_a_welded_relay_locked():
     guard.has_contactor = True
     assert guard.against(0)[0] == guard.against(1)[0] == causes.RELAY_WELDED
     guard.judge._open_ms[1] = 300
-    assert guard.reset(1, True, reading) is None and guard.against(0) == guard.against(1) == (0, 0)
+    assert guard.unlock(1, True, reading) is None and guard.against(0) == guard.against(1) == (0, 0)
 
 
 def test_refuses_start_names_the_cause():

@@ -176,7 +176,7 @@ def test_the_longest_checkpoint_finds_room():
     point.sessions = []
     for _ in range(16):
         session = Session(50, 900_000)
-        session.start("0123456789abcdef-{}".format(1 << 31), "a" * 32, "local", NOON, 86_400_000, 20_000_000)
+        session.arm("0123456789abcdef-{}".format(1 << 31), "a" * 32, "local", NOON, 86_400_000, 20_000_000)
         session.event("load")
         session.energy_mwh, session.charge_ms, session.suspended_ms = 19_999_999, 86_399_999, 86_399_999
         session.peak_ma, session.peak_mw, session.plateau_mw, session.recloses = (
@@ -213,7 +213,7 @@ def test_a_checkpoint_always_finds_room():
     wall = Wall()
     point = wall.point
     for i, session in enumerate(point.sessions):
-        session.start("9f3ac2d15b7e0c44-%d" % (10**9), '"' * 32, "remote", NOON, 10**9, (1 << 53) - 1)
+        session.arm("9f3ac2d15b7e0c44-%d" % (10**9), '"' * 32, "remote", NOON, 10**9, (1 << 53) - 1)
         point.protection.restore(i, causes.OVERPOWER)
         point.locked_since[i] = NOON
     point.sessions = point.sessions * 2  # more than any board has
@@ -230,7 +230,7 @@ def test_a_checkpoint_always_finds_room():
 def test_no_account_is_left_out_that_finds_room():
     for excess, account in ((0, "r-1"), (1, None)):
         point = Wall().point
-        point.sessions[0].start("", "r-1", "remote", NOON, 100, None)
+        point.sessions[0].arm("", "r-1", "remote", NOON, 100, None)
         point.stray_mwh = []
         point.sessions[0].id = "e" * (MAX_PAYLOAD + excess - len(snapshot.pack(point, NOON)))
         point.stray_mwh = [10]
@@ -279,7 +279,7 @@ def test_a_session_of_which_only_the_beginning_is_known():
     for longest_s in (600, None):
         session = Session(20, 900_000)
         longest_ms = None if longest_s is None else 1000 * longest_s
-        session.start("e-1", "r-1", "remote", NOON, longest_ms, 77)
+        session.arm("e-1", "r-1", "remote", NOON, longest_ms, 77)
         known = found()
         known.take(begins(3, longest_s=longest_s))
         assert known.sessions == {2: session.snapshot(False)}

@@ -11,7 +11,7 @@ OUTAGE_MS = 900_000
 
 def begun(max_duration_ms=43_200_000, max_energy_mwh=None):
     session = Session(floor_ma=20, resume_after_outage_ms=OUTAGE_MS)
-    session.start("e-1", "r-1", "remote", 1_764_000_000, max_duration_ms, max_energy_mwh)
+    session.arm("e-1", "r-1", "remote", 1_764_000_000, max_duration_ms, max_energy_mwh)
     return session
 
 
@@ -54,7 +54,7 @@ def test_every_transition_of_the_table_and_no_other():
 
 def test_a_second_start_is_illegal():
     session = begun()
-    raises(IllegalEvent, session.start, "e-2", None, "remote", None, None, None)
+    raises(IllegalEvent, session.arm, "e-2", None, "remote", None, None, None)
 
 
 def test_no_load_after_two_minutes():
@@ -217,7 +217,7 @@ def recovered(proven=1):
     feed(session, 150, 600, mwh=20)
     row = session.snapshot(settled=proven)
     after = Session(20, OUTAGE_MS)
-    after.recover(row)
+    after.revive(row)
     assert after.id == "e-1" and after.account == "r-1" and after.energy_mwh == session.energy_mwh
     assert after.plateau_mw == session.plateau_mw and after.state == life.SUSPENDED
     return after

@@ -8,7 +8,7 @@ OUTAGE_MS = 900_000
 
 def begun(max_duration_ms=None, max_energy_mwh=None):
     session = Session(20, OUTAGE_MS)
-    session.start("e-1", "r-1", "card", 1_764_000_000, max_duration_ms, max_energy_mwh)
+    session.arm("e-1", "r-1", "card", 1_764_000_000, max_duration_ms, max_energy_mwh)
     return session
 
 
@@ -108,7 +108,7 @@ def test_a_new_session_knows_nothing():
     session._soft_start, session._resume_in_ms, session._ending_ms = False, 7, 7
     session.stop("stopped_remote")
     session.end()
-    session.start("e-2", "r-2", "remote", None, 5, 6)
+    session.arm("e-2", "r-2", "remote", None, 5, 6)
     assert public(session) == ["e-2", "r-2", "remote", None, 5, 6] + NOTHING[6:]
     assert session.state == "armed" and not session.worn_out and is_clear(session)
 
@@ -245,7 +245,7 @@ def test_the_end_waits_until_the_meter_has_settled():
 def test_a_meter_that_comes_round_seldom_settles_for_longer():
     for round_ms, settles_ms in ((0, 600), (200, 800), (3000, 3600)):
         session = Session(20, OUTAGE_MS, round_ms)
-        session.start("e-1", "r-1", "remote", None, None, None)
+        session.arm("e-1", "r-1", "remote", None, None, None)
         step(session, 500, latched="overpower")
         assert step(session, settles_ms - 1) is None and step(session, 1) == "end", round_ms
 
@@ -380,29 +380,29 @@ def test_a_snapshot_keeps_everything_in_its_order():
     ending = session.snapshot(0)
     assert ending == row[:-1] + [3, 1, "undervoltage", "undervoltage"]
     after = Session(20, OUTAGE_MS)
-    after.recover(ending)
+    after.revive(ending)
     assert after.reason == "undervoltage" and after.state == "suspended" and after.worn_out
     after = Session(20, OUTAGE_MS)
-    after.recover(row + [1, None, "undervoltage"])
+    after.revive(row + [1, None, "undervoltage"])
     assert after.reason is None and after.cause == "power_loss", "it was the power in the end"
     session.reason = None
     assert session.snapshot(0)[-2:] == [None, None]
     for more in ([], ["full"], ["full", None, 7]):  # of other releases
         after = Session(20, OUTAGE_MS)
-        after.recover(row + [1] + more)
+        after.revive(row + [1] + more)
         assert after.reason == (more[0] if more else None)
         assert after.cause == (None if more else "power_loss")
     for proven in (0, 1):
         after = Session(20, OUTAGE_MS)
         after.reason = "full"
-        after.recover(row + [proven])
+        after.revive(row + [proven])
         assert public(after) == row[:12] + [None, 2, "power_loss", None, bool(proven), True]
         assert after.state == "suspended" and after._settled_mw == 150_000
 
 
 def recovered(proven=1):
     session = Session(20, OUTAGE_MS)
-    session.recover(charging().snapshot(proven))
+    session.revive(charging().snapshot(proven))
     return session
 
 

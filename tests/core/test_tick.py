@@ -275,7 +275,7 @@ def test_the_memo_is_written_only_when_something_changed():
     board.guard.lock(0, causes.OVERPOWER)
     board.tick()
     assert board.rtc.calls == calls + 1
-    assert board.guard.reset(0, False, board.bench.reading) is None
+    assert board.guard.unlock(0, False, board.bench.reading) is None
     board.run(100)
     assert board.rtc.calls == calls + 2 and board.memo()[0] == [0] * 5
 
@@ -341,7 +341,7 @@ def test_the_contactor_follows():
     )
     board.bench.welded[1] = 0
     board.run(2000)
-    assert board.guard.reset(1, True, board.bench.reading) is None
+    assert board.guard.unlock(1, True, board.bench.reading) is None
     board.tick()
     assert board.contactor.last == 1
     board.guard.want(0, True)
@@ -391,6 +391,18 @@ def test_blind_time_by_what_lay_between():
     assert board.task.take_blind_ms() == {"quiet": 0, "append": 0, "erase": 0, "handshake": 0}
 
 
+def test_a_handshake_that_is_over_before_the_next_tick_is_none_of_a_quiet_time():
+    board = TickBench()
+    board.run(100)
+    board.task.take_blind_ms()
+    board.guard.announce_gap()
+    board.task.blame_handshake()
+    board.guard.end_gap()
+    board.tick(210)
+    board.tick(22)
+    assert board.task.take_blind_ms() == {"quiet": 22, "append": 0, "erase": 0, "handshake": 210}
+
+
 def test_the_longest_tick_and_three_slow_ones():
     board = TickBench(0)
     board.slow_us = 20_999
@@ -428,7 +440,7 @@ def test_it_starts_with_its_timer():
     timer = Timer()
     board.clock.spend(9_000_000)  # building the rest took so long: no gap
     calls = board.rtc.calls
-    board.task.start(timer)
+    board.task.run_by(timer)
     assert timer.asked[:2] == (20, 1) and board.rtc.calls == calls + 1, "what crashed before is kept at once"
     board.clock.spend(20_000)
     board.task.take_blind_ms()
@@ -573,6 +585,26 @@ def test_who_locks_at_every_call_is_called_ten_times_a_second_and_no_more():
 
     loop.point.update = update
     assert loop.run(1) is None and calls == list(range(5000, 6000, 100))
+
+
+def test_what_a_record_took_is_dropped_after_every_call():
+    loop = Loop()
+    names = ("core.keeping", "core.snapshot", "wire.records")
+    seen = []
+
+    def update(uptime_ms, unix):
+        seen.append([name in sys.modules for name in names])
+        from core import keeping
+
+        keeping.load()
+        assert all(name in sys.modules for name in names)
+        loop.point.protection.renew()
+        if len(seen) == 3:
+            raise ValueError("a bug")
+
+    loop.point.update = update
+    _quietly(loop.run, 2)
+    assert len(seen) >= 4 and not any(any(loaded) for loaded in seen[1:])
 
 
 def test_a_fault_from_before_the_loop_began_restarts_the_board_too():

@@ -9,7 +9,7 @@ from fakes.heap import kept, locked
 from fakes.meter_bench import SECTION
 
 from core.reading import Reading
-from drivers.bl0910_spi import BL0910Spi
+from drivers.meter_bl0910_spi import BL0910Spi
 from drivers.relay_hc595 import RelayHC595
 
 VALUES = (0, 1, 0xFFF, 0x1000, 0x7FFFFF, 0x800000, 0xABCDEF, 0xFFFFFE, 0xFFFFFF)

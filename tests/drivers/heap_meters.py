@@ -7,7 +7,7 @@ from both import raises, vectors
 from fakes.heap import locked
 from fakes.serial_bench import BL0910, BL0942, HLW8032, PZEM004T, Reading, unhex
 
-from drivers.bl0910_uart import BL0910Uart
+from drivers.meter_bl0910_uart import BL0910Uart
 from drivers.meter_bl0942 import BL0942 as DriverBL0942
 from drivers.meter_hlw8032 import HLW8032 as DriverHLW8032
 from drivers.meter_pzem004t import PZEM004T as DriverPZEM004T

@@ -6,8 +6,8 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 from both import raises, vectors
 from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Bus, Load, Machine, Pin, Reading, meter
 
-from drivers.bl0910_spi import BL0910Spi
 from drivers.meter_bl0910 import SATURATED, from_board
+from drivers.meter_bl0910_spi import BL0910Spi
 from drivers.meter_error import MeterError
 from wire.units import scale
 

@@ -6,8 +6,8 @@ Runs on CPython and, by test_on_board_runtime.py, on both MicroPythons.
 from both import raises
 from fakes.serial_bench import BL0910, Bench, Player, Recorder, bl0910
 
-from drivers.bl0910_uart import BL0910Uart
 from drivers.meter_bl0910 import from_board
+from drivers.meter_bl0910_uart import BL0910Uart
 from drivers.meter_error import MeterError
 
 # 5 A: RMS 0729d6, fast RMS 03f09c, 230 V: 12193d (tests/vectors/bl0910.json); sums ~(addr + L + M + H).

@@ -62,7 +62,7 @@ def test_a_journal_on_a_partition(blocks: int) -> None:
     journal.recover()
     while not journal.ready(1):
         journal.prepare()
-    assert journal.append({"kind": "command", "id": "c-1", "op": "ping"}) == 1
+    assert journal.enter({"kind": "command", "id": "c-1", "op": "ping"}) == 1
     again = Journal(FlashStore(partition), lambda: "11" * 8)
     assert again.recover() == []
     record = again.read(1)

@@ -133,4 +133,4 @@ class Bench:
         return causes.name(self.protection.against(i)[0])
 
     def reset(self, i, local=False):
-        return self.protection.reset(i, local, self.reading)
+        return self.protection.unlock(i, local, self.reading)

@@ -3,7 +3,7 @@
 import sys
 
 from core.reading import Reading
-from drivers.bl0910_spi import BL0910Spi
+from drivers.meter_bl0910_spi import BL0910Spi
 
 # The chips are files of the simulator's board, imported as it imports them; nothing else of that folder is wanted here.
 _ROOT = __file__.rsplit("/", 3)[0] if __file__.count("/") > 2 else "."

@@ -4,7 +4,7 @@ import sys
 
 from fakes.meter_bench import SECTION, BL0910Chip, BL0910Outputs, Load
 
-import drivers.bl0910_uart as _bl0910
+import drivers.meter_bl0910_uart as _bl0910
 import drivers.meter_bl0942 as _bl0942
 import drivers.meter_hlw8032 as _hlw8032
 import drivers.meter_pzem004t as _pzem004t

@@ -84,6 +84,8 @@ def test_a_board_gets_the_drivers_that_it_has_and_no_other(name: str) -> None:
     }
     kinds = {driver for driver in found if driver.startswith(("meter_", "relay_"))}
     named = {f"meter_{data['meter']['driver']}", f"relay_{data['relay']['driver']}"}  # type: ignore[index]
+    if data["meter"]["driver"] == "bl0910":  # type: ignore[index]
+        named.add(f"meter_bl0910_{'spi' if 'spi' in data['meter'] else 'uart'}")  # type: ignore[index]
     if "contactor" in data:
         named.add(f"relay_{data['contactor']['driver']}")  # type: ignore[index]
     shared = {"meter_frame", "meter_error", "meter_setup", "meter_calibration"}
@@ -173,6 +175,46 @@ def test_an_application_that_rotted_is_not_run(zq10: Image, mpy: Path, tmp_path:
     )
     with pytest.raises(PackError, match="not as it was written"):
         pack.read(bytes(data))
+
+
+_ROTS = """
+import sys
+sys.path.insert(0, "a")
+import packed
+packed.mount("a/modules")
+for at in {places}:
+    with open("a/modules", "r+b") as file:
+        file.seek(at)
+        was = file.read(1)
+        file.seek(at)
+        file.write(bytes([was[0] ^ 0x80]))
+    try:
+        import {name}
+    except OSError as e:
+        print(e)
+    with open("a/modules", "r+b") as file:
+        file.seek(at)
+        file.write(was)
+import {name}
+print("whole again")
+"""
+
+
+def test_a_module_that_rots_after_the_start_is_not_loaded(zq10: Image, mpy: Path, tmp_path: Path) -> None:
+    """MicroPython's loader would read on for ever beyond the end of one whose lengths are wrong."""
+    for path, data in zq10.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    made = cache.compiled(boards.load("zq10").data)
+    name = next(name for name, source in made.sources.items() if source == "wire/config.py")
+    whole = zq10.files[application.MODULES]
+    begins = whole.index(made.modules[name])
+    places = [begins + i for i in range(0, len(made.modules[name]), 40)]
+    script = _ROTS.format(places=places, name=name.removesuffix(".mpy"))
+    done = subprocess.run([mpy, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    told = f"[Errno 5] EIO: /{name} has rotted in the flash: flash the board again"
+    *rotten, last = done.stdout.splitlines()
+    assert last == "whole again" and len(rotten) == len(places) and set(rotten) == {told}, done
 
 
 @pytest.mark.parametrize("data", [b"", b"ZQP1", b"ZQP1zzzzzzzz0001", b"M\x06\x00\x1f"])

@@ -14,8 +14,8 @@ from zhuque.sim.broker import Broker
 # Bytes of .mpy that stay loaded (firmware/README.md says of what), and of heap that the firmware holds on a 32-bit
 # MicroPython, once it is connected. A change that raises one has to say why it is worth it: what a zq10 without PSRAM
 # has left above this its Wi-Fi needs, and a command while it is connected.
-RESIDENT = {"zq10": 44_700, "kc868-a8-pzem": 44_850, "devkit-hlw8032": 43_000}
-HEAP = {"zq10": 89_000, "kc868-a8-pzem": 85_600, "devkit-hlw8032": 78_000}
+RESIDENT = {"zq10": 31_000, "kc868-a8-pzem": 32_200, "devkit-hlw8032": 30_700}
+HEAP = {"zq10": 69_000, "kc868-a8-pzem": 67_500, "devkit-hlw8032": 61_700}
 
 
 @pytest.mark.parametrize("board", boards.list_boards())

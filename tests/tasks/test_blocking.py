@@ -6,7 +6,7 @@ import ast
 import importlib
 import socket
 import sys
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from fakes.bench import Meter
@@ -23,8 +23,10 @@ BLOCKING = {
     "socket.socket": {"drivers/datagram.py"},  # set not to block
     "wrap_socket": {"drivers/mqtt_connect.py"},  # behind its gate
     "scan": set(),
-    "erase": {"core/journal.py", "core/checkpoints.py", "core/frames.py"},  # in `prepare` alone
-    "prepare": {"core/point.py", "core/journal.py", "core/recovery.py"},  # there no relay is closed yet
+    "erase": {"core/frames.py"},
+    "clear_block": {"core/journal.py", "core/checkpoints.py"},  # in `prepare` alone
+    "prepare": {"core/keeping.py"},
+    "do_work": {"core/point.py", "core/recovery.py"},  # there no relay is closed yet
     "time.sleep": {"drivers/meter_setup.py"},  # every relay is open, and the tick goes on
     "time.sleep_ms": set(),
     "time.sleep_us": set(),
@@ -54,10 +56,12 @@ def test_a_handshake_begins_when_it_may_and_is_announced(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "machine", ModuleType("machine"))
     board = importlib.import_module("main").Board()
     guard = board.protection = Protection(1, Limits(5000, 1_000_000, 5000), Meter())
+    blamed: list[bool] = []
+    board.protect = SimpleNamespace(blame_handshake=lambda: blamed.append(True))
     guard.word, guard.judge.last_ma[0], guard._since_closing_ms = 1, 6001, 1000
     assert board.may_shake_hands() is False and not guard.announced and not guard.still
     guard.judge.last_ma[0] = 6000
-    assert board.may_shake_hands() is True and guard.announced and guard.still
+    assert board.may_shake_hands() is True and guard.announced and guard.still and blamed
     assert board.may_shake_hands() is False, "one at a time"
     board.shook_hands()
     assert not guard.announced and not guard.still

@@ -37,8 +37,9 @@ def _connect(
         "site": "garage",
         "point": "p01",
     }
-    wifi = SimpleNamespace(connect=nothing, dns="192.0.2.1")
-    mqtt, gate = SimpleNamespace(connect=connect), SimpleNamespace(lacks_memory=lambda: lacking.append(True))
+    wifi = SimpleNamespace(associate=nothing, dns="192.0.2.1")
+    mqtt = SimpleNamespace(dial=connect, subscribe_to=lambda topics: None)
+    gate = SimpleNamespace(lacks_memory=lambda: lacking.append(True))
     try:
         asyncio.run(
             connecting.connect(

@@ -167,6 +167,23 @@ def test_registers_that_changed_are_written_within_half_a_second_though_a_socket
     )
 
 
+def test_an_alarm_that_cannot_be_told_is_an_internal_fault(
+    life: Life, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> None:
+        raise MemoryError
+
+    told: list[BaseException] = []
+    monkeypatch.setattr(sys, "print_exception", told.append, raising=False)
+    life.live(1000)
+    life.board.point.alarm = fails
+    life.meter.wrong = 1
+    life.live(1000)
+    assert len(told) == 1 and life.meter.set_ups == 2 and life.board.protection.fault
+    life.live(5000)
+    assert len(told) == 1, "the loop goes on"
+
+
 def test_a_meter_that_falls_silent_is_set_up_within_five_seconds_and_the_point_says_why(life: Life) -> None:
     life.live(6000)
     life.bench.silent[0] = True

@@ -34,8 +34,12 @@ def test_a_file_is_written_only_while_every_relay_is_open_and_its_gap_is_announc
     point = SimpleNamespace(
         problems=[], is_charging=False, protection=bench.guard, record=lambda *row, **fields: None
     )
+    given: dict[str, Any] = {}
     board = SimpleNamespace(
-        point=point, meter=SimpleNamespace(channels=2), protect=bench.task, calibrate=lambda section: None
+        point=point,
+        meter=SimpleNamespace(channels=2, calibrate=given.update),
+        energy=SimpleNamespace(set_gains=lambda gains: given.update(gains=gains)),
+        protect=bench.task,
     )
     bench.guard.word = 1
     assert change(board, tmp_path, monkeypatch)[0] == "socket_busy"
@@ -46,6 +50,7 @@ def test_a_file_is_written_only_while_every_relay_is_open_and_its_gap_is_announc
     assert "config" in change(board, tmp_path, monkeypatch)
     assert bench.guard.announced, "the tick comes late, and that is no silence of the meter"
     assert json.loads(Path("config.json").read_text())["calibration"]["power"][0] == [1_000_100, 0]
+    assert given["gains"] == [1_000_100, 1_000_000] and given["power"] == [(1_000_100, 0), (1_000_000, 0)]
 
 
 def test_a_command_that_raises_is_an_internal_fault(monkeypatch: pytest.MonkeyPatch) -> None:

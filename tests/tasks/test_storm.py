@@ -26,7 +26,7 @@ class ConnectedError(BaseException):
 class Wifi:
     dns = "192.0.2.1"
 
-    async def connect(self) -> None:
+    async def associate(self) -> None:
         """At once."""
 
 
@@ -61,7 +61,7 @@ def back_after_ms(chance: random.Random, outage_ms: int, power_cut: bool, monkey
     monkeypatch.setattr(publish, "os", SimpleNamespace(urandom=chance.randbytes))
     for module in (publish, connecting):
         monkeypatch.setattr(module, "forget", lambda names: None)  # here it would cost a collection each
-    mqtt = SimpleNamespace(connect=connect, close=lambda: None)
+    mqtt = SimpleNamespace(dial=connect, subscribe_to=lambda topics: None, close=lambda: None)
     clock = SimpleNamespace(is_set=True, uptime_ms=lambda: -1)
     words = (Config(site="g", point="p"), Wifi(), clock, lambda *_: mqtt, None, None, None, None)
     spread_ms = uplink_constant("AFTER_POWER_CUT_MS") if power_cut else 0

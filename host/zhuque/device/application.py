@@ -1,6 +1,6 @@
 """The firmware's modules for one board, made small and few, and compiled.
 
-Small they become by inline.py, compact.py, link.py, texts.py, flatten.py and shorten.py, in this order.
+Small they become by inline.py, compact.py, link.py, move.py, texts.py, flatten.py and shorten.py, in this order.
 
 Strategy: everything of wire, core and tasks goes in; of the drivers only what something that goes in imports, and the
 meter and the relays that the board's own file names. So a board holds no driver of a chip that it has not.
@@ -14,18 +14,20 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from zhuque.device import pack, texts
-from zhuque.device.compact import compact
+from zhuque.device.compact import compact, names
 from zhuque.device.flatten import flatten
 from zhuque.device.inline import inline
 from zhuque.device.link import ROOT, link
+from zhuque.device.move import move
 from zhuque.device.shorten import shorten
-from zhuque.device.syntax import module_of
+from zhuque.device.syntax import definitions, module_of
+from zhuque.device.uses import Origins
 from zhuque.errors import ZhuqueError
 
 FIRMWARE = Path(__file__).resolve().parents[1] / "_firmware"
@@ -84,14 +86,14 @@ def compiled(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Applicat
 
 @dataclass(frozen=True)
 class Small:
-    """What mpy-cross gets: `sources` by the module's file on the board; `origins`, the firmware's files that each is
-    made of, in this order. `inlined` are these files, with their own names, as inline.py left them.
+    """What mpy-cross gets: `sources` by the module's file on the board; of each the firmware's files that it is made
+    of, in this order, and what classes and functions it has, in theirs: the file and the name there.
     """
 
     sources: dict[str, str]
     texts: bytes
     origins: dict[str, list[str]]
-    inlined: dict[str, str]
+    defined: dict[str, list[tuple[str, str]]]
 
 
 def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
@@ -101,10 +103,24 @@ def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
     # boot.py loads the relays' alone, before anything else: they stay files.
     stay = [f"drivers/{name}.py" for name in _named_drivers(board, firmware) if not name.startswith("relay_")]
     linked, joined = link(small, stay, [name for name in stay if name.startswith("drivers/meter_")])
+    stays = [name for name in linked if name.startswith("drivers/relay_")]
+    everything = _defined(inlined, joined)
+    origins = Origins([file for file, _ in everything], names(inlined))
+    linked, moved = move(linked, ROOT, ["boot.py", *stays], origins)
     linked[ROOT], said = texts.set_apart(linked[ROOT])
     flat, called = flatten(linked)
-    origins = {new: joined if name == ROOT else [name] for name, new in called.items()}
-    return Small(shorten(flat, ROOT), said, origins, inlined)
+    defined = {}
+    for name, new in called.items():
+        # Of a driver that is joined only its name remains, and what moved there.
+        own = _defined(inlined, [] if name == ROOT or name in joined else [name])
+        defined[new] = [everything[place] for place in moved[name]] + own
+    of = {new: joined if name == ROOT else [name] for name, new in called.items()}
+    return Small(shorten(flat, ROOT), said, of, defined)
+
+
+def _defined(sources: Mapping[str, str], files: Iterable[str]) -> list[tuple[str, str]]:
+    """The classes and functions of these files in their order: the file, and the name there."""
+    return [(file, name) for file in files for name, _ in definitions(ast.parse(sources[file]))]
 
 
 def modules(board: Mapping[str, object], firmware: Path = FIRMWARE) -> list[str]:
@@ -133,7 +149,7 @@ def _named_drivers(board: Mapping[str, object], firmware: Path) -> list[str]:
         table = board.get(section)
         if isinstance(table, Mapping):
             found.append(f"{kind}{table['driver']}")
-            buses = (f"{table['driver']}_{bus}" for bus in _BUSES if bus in table)
+            buses = (f"{kind}{table['driver']}_{bus}" for bus in _BUSES if bus in table)
             found += [name for name in buses if (firmware / f"drivers/{name}.py").is_file()]
     return found + [name for name in ("inputs", "temperature") if name in board]
 

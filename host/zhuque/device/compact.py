@@ -137,7 +137,7 @@ class _Inline(ast.NodeTransformer):
             alias
             for alias in node.names
             if (alias.asname or alias.name) not in self._own
-            and (alias.name, node.module) != ("const", "wire.units")
+            and (alias.name, package) != ("const", "wire/units")
         ]
         if not kept:
             return ast.Pass() if node.names else None

@@ -22,7 +22,7 @@ def build(modules: Mapping[str, bytes], texts: bytes = b"") -> bytes:
     """
     at, lines = len(texts), ["\n"]
     for name, code in modules.items():
-        lines.append(f"{name} {at:x} {len(code):x}\n")
+        lines.append(f"{name} {at:x} {len(code):x} {binascii.crc32(code):x}\n")
         at += len(code)
     index = "".join(lines).encode()
     if len(index) >= 16**_SIZE_DIGITS:
@@ -41,6 +41,6 @@ def read(data: bytes) -> dict[str, bytes]:
     start = _SIZE_DIGITS + int(rest[:_SIZE_DIGITS], 16)
     modules = {}
     for line in rest[_SIZE_DIGITS:start].decode().split("\n")[1:-1]:
-        name, at, size = line.split()
+        name, at, size, _ = line.split()
         modules[name] = rest[start + int(at, 16) :][: int(size, 16)]
     return modules

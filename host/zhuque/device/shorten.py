@@ -26,6 +26,7 @@ _LIBRARY = """
     left next off options pack pack_into partition path poll poller protocol push read rest run sleep sum unpack
     update values verify_mode waiting write
 """
+LIBRARY = frozenset(_LIBRARY.split())
 _ROM = dict.fromkeys(IN_ROM)
 # Before them come the file's own name, `<module>` and `__name__`.
 _CHEAP = 125
@@ -48,7 +49,7 @@ def names(trees: Mapping[str, ast.Module]) -> dict[str, str]:
     """Public names and those they get: the most used first, then by the alphabet."""
     used: Counter[str] = Counter()
     ours: set[str] = set()
-    stay = {*_LIBRARY.split()} | {part for file in trees for part in file.removesuffix(".py").split("/")}
+    stay = {*LIBRARY} | {part for file in trees for part in file.removesuffix(".py").split("/")}
     for file, tree in trees.items():
         for node in ast.walk(tree):
             for found, binds in identifiers(node):

@@ -1,4 +1,4 @@
-"""What compact.py, link.py, texts.py, flatten.py, shorten.py and traceback.py ask of the firmware's sources."""
+"""What the steps that make the firmware small ask of its sources, and traceback.py, which tells them back."""
 
 from __future__ import annotations
 
@@ -47,6 +47,19 @@ def used_names(trees: Iterable[ast.AST]) -> set[str]:
         for key in ("id", "name", "attr", "arg", "asname")
         if isinstance(value := getattr(node, key, None), str)
     }
+
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+
+
+def definitions(node: ast.AST, within: str = "") -> Iterator[tuple[str, Definition]]:
+    """Classes and functions in their order, each with what it is called: with the class around it, as `Meter.poll`."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, Definition):
+            yield within + child.name, child
+            yield from definitions(child, f"{within}{child.name}.")
+        else:
+            yield from definitions(child, within)
 
 
 def module_of(file: str) -> str:

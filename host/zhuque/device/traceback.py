@@ -1,22 +1,21 @@
 """A board's traceback with the names of the sources: what it prints has those that its files were given to be small.
 
-compact.py, link.py, flatten.py and shorten.py rename and join, but leave classes and functions in their order: so each
-of a module's on the board is the one at the same place of the files that it is made of. A private name means something
-else in every class: then all of them are told, and the lines around say which it was. What inline.py made part of
-another function is that function.
+compact.py, link.py, flatten.py and shorten.py rename and join, but leave classes and functions in their order, and
+move.py says which it moved: so each of a module's on the board is the one at the same place of what that is made of. A
+private name means something else in every class: then all of them are told, and the lines around say which it was. What
+inline.py made part of another function is that function.
 """
 
 from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from zhuque.device import application
 from zhuque.device.application import FIRMWARE
-from zhuque.device.link import ROOT
-from zhuque.device.syntax import module_of
+from zhuque.device.syntax import definitions, module_of
 
 # The stubs in on_board/ are sources: their `main.py` and `boot.py` are no module of these, and have their lines.
 _STARTED = re.compile(r"zhuque: \S+ (\S+) boot \d+ epoch ")
@@ -41,27 +40,10 @@ def true_names(board: Mapping[str, object], firmware: Path = FIRMWARE) -> dict[t
     """By the module and the function that a traceback names: where they are in the sources, and what they are there."""
     small = application.made_small(board, firmware)
     result: dict[tuple[str, str], list[str]] = {}
-    joined = set(small.origins[ROOT])
     for file, source in small.sources.items():
-        if file != ROOT and joined.issuperset(small.origins[file]):
-            continue  # of a driver that is in `main`: it only has its name
         module = module_of(file)
-        original = [
-            (origin, name)
-            for origin in small.origins[file]
-            for name, _ in _defined(ast.parse(small.inlined[origin]))
-        ]
-        for (origin, name), (_, renamed) in zip(original, _defined(ast.parse(source)), strict=True):
-            result.setdefault((module, renamed), []).append(f'File "{origin}", in {name}')
+        renamed = definitions(ast.parse(source))
+        for (origin, name), (_, node) in zip(small.defined[file], renamed, strict=True):
+            result.setdefault((module, node.name), []).append(f'File "{origin}", in {name}')
         result[module, "<module>"] = [f'File "{small.origins[file][-1]}", in <module>']
     return result
-
-
-def _defined(node: ast.AST, within: str = "") -> Iterator[tuple[str, str]]:
-    """Classes and functions in their order: with the class around them, such as `Meter.poll`, and alone."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield within + child.name, child.name
-            yield from _defined(child, f"{within}{child.name}.")
-        else:
-            yield from _defined(child, within)

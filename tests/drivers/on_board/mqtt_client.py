@@ -46,11 +46,11 @@ class Board:
 async def listen(board, port):
     """Subscribes, and stays until the connection ends."""
     try:
-        await board.mqtt.connect("127.0.0.1", port, timeout_ms=1000)
+        await board.mqtt.dial("127.0.0.1", port, timeout_ms=1000)
     except MqttError as e:
         tell("refused", str(e))
         return
-    board.mqtt.subscribe([(COMMAND, 1)])
+    board.mqtt.subscribe_to([(COMMAND, 1)])
     tell("ready")
     started = time.ticks_ms()
     await board.serve()
@@ -60,7 +60,7 @@ async def listen(board, port):
 async def records(board, port):
     """Sends 300 records with a window of 16, twice over two connections of one client."""
     for _ in range(2):
-        await board.mqtt.connect("127.0.0.1", port)
+        await board.mqtt.dial("127.0.0.1", port)
         board.mqtt.publish(STATUS, b'{"online":true}', 1, True)
         serving = asyncio.create_task(board.serve())
         del board.acked[:]
@@ -84,7 +84,7 @@ async def records(board, port):
 
 async def full(board, port):
     """Publishes to a peer that takes nothing: every call returns at once, and at last there is no room."""
-    await board.mqtt.connect("127.0.0.1", port)
+    await board.mqtt.dial("127.0.0.1", port)
     serving = asyncio.create_task(board.serve())
     longest_us = count = 0
     payload = bytes(4000)
@@ -104,7 +104,7 @@ async def full(board, port):
 
 async def cancelled(board, port):
     """The task that serves is cancelled from outside: the connection closes, and the cancellation is not swallowed."""
-    await board.mqtt.connect("127.0.0.1", port)
+    await board.mqtt.dial("127.0.0.1", port)
     serving = asyncio.create_task(board.mqtt.run())
     await asyncio.sleep_ms(20)
     serving.cancel()

@@ -64,8 +64,8 @@ class Board:
         """One connection, from its beginning to its end: why it ended."""
         sender = None
         try:
-            await self.mqtt.connect("127.0.0.1", port, timeout_ms=500)
-            self.mqtt.subscribe([(COMMAND, 1)])
+            await self.mqtt.dial("127.0.0.1", port, timeout_ms=500)
+            self.mqtt.subscribe_to([(COMMAND, 1)])
             sender = asyncio.create_task(self.send())
             await self.mqtt.run()
         except MqttError as e:

@@ -40,7 +40,7 @@ async def main(folder, port, name):
     status = "zq/1/g/p/status"
     mqtt = MqttClient("g/p", "g/p", "secret", 30, (status, b"{}"), None, lambda pid: tell("puback", pid))
     try:
-        await mqtt.connect("127.0.0.1", port, made, name, Gate())
+        await mqtt.dial("127.0.0.1", port, made, name, Gate())
     except MqttError as e:
         tell("refused", str(e))
         return

@@ -21,7 +21,7 @@ class Wifi:
     dns = "127.0.0.1"
     rssi_dbm = -61
 
-    async def connect(self):
+    async def associate(self):
         tell("wifi")
 
 

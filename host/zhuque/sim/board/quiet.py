@@ -57,7 +57,7 @@ class Quiet:
 
         `point_class` is core.point.Point, `task_class` tasks.protect.ProtectTask.
         """
-        update, start = point_class.update, task_class.start
+        update, start = point_class.update, task_class.run_by
 
         def observed(point, uptime_ms, unix):
             before = point.protection.wanted
@@ -71,7 +71,7 @@ class Quiet:
             start(task, timer)
 
         point_class.update = observed
-        task_class.start = started
+        task_class.run_by = started
 
     def stir(self):
         """Something happens now: from the next one on, every tick runs."""
