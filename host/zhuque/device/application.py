@@ -114,8 +114,8 @@ def made_small(board: Mapping[str, object], firmware: Path = FIRMWARE) -> Small:
         # Of a driver that is joined only its name remains, and what moved there.
         own = _defined(inlined, [] if name == ROOT or name in joined else [name])
         defined[new] = [everything[place] for place in moved[name]] + own
-    of = {new: joined if name == ROOT else [name] for name, new in called.items()}
-    return Small(shorten(flat, ROOT), said, of, defined)
+    made_of = {new: joined if name == ROOT else [name] for name, new in called.items()}
+    return Small(shorten(flat, ROOT), said, made_of, defined)
 
 
 def _defined(sources: Mapping[str, str], files: Iterable[str]) -> list[tuple[str, str]]:
