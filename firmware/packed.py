@@ -17,6 +17,7 @@ import sys
 _MAGIC = b"ZQP1"
 _INDEX_FROM = 16
 _CHUNK = 512
+_WHOLE = 1 << 29  # longer than any file
 _FILE = 0x8000
 _ENOENT = 2
 _EIO = 5
@@ -31,20 +32,18 @@ class Pack:
     def __init__(self, path):
         self._file = open(path, "rb")
         head = self._file.read(_INDEX_FROM)
-        if head[:4] != _MAGIC or int(head[4:12], 16) != self._crc(binascii.crc32(head[12:]), -1):
+        if head[:4] != _MAGIC or int(head[4:12], 16) != self._crc(binascii.crc32(head[12:]), _WHOLE):
             raise OSError(_EIO, path + " is not what was written: flash the board again")
         self._size = int(head[12:], 16)
         self.index = None
 
     def _crc(self, crc, left):
-        """Of what follows in the file: of so many bytes, of all for -1."""
-        while left:
-            part = self._file.read(_CHUNK if left < 0 else min(_CHUNK, left))
-            if not part:
-                break
+        """With what follows in the file, so many bytes at most."""
+        part = self._file.read(min(_CHUNK, left))
+        while part:
             crc = binascii.crc32(part, crc)
-            if left > 0:
-                left -= len(part)
+            left -= len(part)
+            part = self._file.read(min(_CHUNK, left))
         return crc
 
     def mount(self, readonly, mkfs):

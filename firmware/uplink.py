@@ -38,4 +38,5 @@ def build(board, view):
 
 
 def _client(*words):
+    """Called here, and not by its class in `main`, the constructor is dropped with this module (device/move.py)."""
     return MqttClient(*words)

@@ -2,7 +2,6 @@
 
 from drivers import memory
 from drivers.mqtt import MqttError
-from wire.topics import topic
 from wire.units import const
 
 from .forget import forget
@@ -23,8 +22,8 @@ _TLS_TAKES = const(32_000)
 _TLS_PIECE = const(17_000)  # of these in one piece: what it receives into
 
 
-async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
-    """Until the broker has accepted us, and is asked for what it has for us; OSError with the reason.
+async def connect(config, wifi, clock, set_clock, hold_back, mqtt, topics, tls, gate):
+    """Until the broker has accepted us, and is asked for these `topics`; OSError with the reason.
 
     `set_clock()` asks for the time when it is due, `hold_back()` waits once after a power cut. `gate` is told when
     memory is what lacks: what Python's heap once took it does not give back.
@@ -52,9 +51,10 @@ async def connect(config, wifi, clock, set_clock, hold_back, mqtt, tls, gate):
         why = "{}; outside of the heap TLS takes {} bytes, {} in one piece: {} are left, {} in one. {}"
         then = "The board restarts when no session is open"
         raise MqttError(why.format(e, _TLS_TAKES, _TLS_PIECE, left[0], left[1], then))
-    site, point = config["site"], config["point"]
-    mqtt.subscribe_to([(topic(site, point, channel), 1) for channel in ("command", "stored")])
-    print("zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, site, point))
+    mqtt.subscribe_to([(topic, 1) for topic in topics])
+    print(
+        "zhuque: uplink: connected to {} port {} as {}/{}".format(host, port, config["site"], config["point"])
+    )
 
 
 async def ask_time(config, wifi, clock):

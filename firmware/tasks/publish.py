@@ -115,6 +115,7 @@ class Publisher:
                 self._set_clock,
                 self._hold_back,
                 self._mqtt,
+                (self._topics["command"], self._topics["stored"]),
                 self._tls,
                 self._gate,
             )

@@ -43,7 +43,7 @@ def _connect(
     try:
         asyncio.run(
             connecting.connect(
-                config, wifi, SimpleNamespace(is_set=True), nothing, nothing, mqtt, object(), gate
+                config, wifi, SimpleNamespace(is_set=True), nothing, nothing, mqtt, (), object(), gate
             )
         )
     except OSError as raised:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 from zhuque.device.syntax import (
     all_arguments,
+    bound,
     imported_from,
     is_text,
     module_of,
@@ -113,25 +114,6 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 
 
-def _bound(nodes: Iterable[ast.AST]) -> set[str]:
-    """The names that these statements bind in their own scope, but for imports."""
-    found: set[str] = set()
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-            continue
-        if isinstance(node, (ast.Lambda, *_COMPREHENSIONS)):
-            continue
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-        pending.extend(ast.iter_child_nodes(node))
-    return found
-
-
 def _arguments(args: ast.arguments) -> set[str]:
     return {arg.arg for arg in all_arguments(args)}
 
@@ -153,11 +135,11 @@ def _inner_names(tree: ast.Module) -> set[str]:
         if isinstance(node, _FUNCTIONS):
             found |= _arguments(node.args)
             if not isinstance(node, ast.Lambda):
-                found |= _bound(node.body) | _imported_names(node.body)
+                found |= set(bound(node.body)) | _imported_names(node.body)
         elif isinstance(node, _COMPREHENSIONS):
-            found |= _bound(generator.target for generator in node.generators)
+            found |= set(bound(generator.target for generator in node.generators))
         elif isinstance(node, ast.ClassDef):
-            found |= _bound(node.body)
+            found |= set(bound(node.body))
     return found
 
 
@@ -206,7 +188,7 @@ class _Rename(ast.NodeTransformer):
         node.name = self._named(node.name)
         node.decorator_list = [self.visit(one) for one in node.decorator_list]
         self._defaults(node.args)
-        hidden = (_arguments(node.args) | _bound(node.body) | _imported_names(node.body)) - _globals(
+        hidden = (_arguments(node.args) | set(bound(node.body)) | _imported_names(node.body)) - _globals(
             node.body
         )
         inner = self._within(hidden)
@@ -230,7 +212,7 @@ class _Rename(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.name = self._named(node.name)
         node.bases = [self.visit(one) for one in node.bases]
-        own = self._within(_bound(node.body))
+        own = self._within(set(bound(node.body)))
         body: list[ast.stmt] = []
         for statement in node.body:
             if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -246,7 +228,7 @@ class _Rename(ast.NodeTransformer):
 
     def _comprehension(self, node: ast.AST) -> ast.AST:
         generators: list[ast.comprehension] = node.generators  # type: ignore[attr-defined]
-        inner = self._within(_bound(generator.target for generator in generators))
+        inner = self._within(set(bound(generator.target for generator in generators)))
         return ast.NodeTransformer.generic_visit(inner, node)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
@@ -300,7 +282,7 @@ class _Linker:
         self._taken: set[str] = set()
         for file in self.joined:
             body = self.trees[file].body
-            self.names[file] = {name: self._unique(name) for name in sorted(_bound(body))}
+            self.names[file] = {name: self._unique(name) for name in sorted(set(bound(body)))}
             for node in body:
                 if isinstance(node, ast.Import | ast.ImportFrom):
                     self.names[file].update(self._head(file, node))

@@ -23,7 +23,16 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from zhuque.device.rom_names import IN_ROM
 from zhuque.device.shorten import LIBRARY
-from zhuque.device.syntax import all_arguments, definitions, is_text, module_of, short_names, used_names
+from zhuque.device.syntax import (
+    Definition,
+    all_arguments,
+    definitions,
+    is_from,
+    is_text,
+    module_of,
+    short_names,
+    used_names,
+)
 from zhuque.device.uses import (
     How,
     Origins,
@@ -32,7 +41,6 @@ from zhuque.device.uses import (
     base_built_by,
     bases,
     bound_at_head,
-    is_from,
     units,
     uses,
 )
@@ -40,10 +48,7 @@ from zhuque.device.uses import (
 # on_board/main.py calls it.
 _ENTRY = "main"
 # What outlives the call, or means something else elsewhere.
-_UNMOVED = (
-    *(ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda, ast.GeneratorExp),
-    *(ast.Global, ast.Nonlocal),
-)
+_UNMOVED = Definition | ast.Lambda | ast.GeneratorExp | ast.Global | ast.Nonlocal
 # What MicroPython's own things are asked for, and asks of ours.
 _NOT_OURS = LIBRARY | frozenset(IN_ROM)
 
@@ -71,13 +76,19 @@ class _Mover:
         self._units = list(units(trees[root], origins))
         self._private = origins.private
         self._uses = uses(trees, root, self._units, origins)
-        bound = Counter(bound_at_head(trees[root]))
+        bound = Counter(bound_at_head(trees[root].body))
         self._globals = set(bound)
         changed = {
             name for tree in ast.walk(trees[root]) if isinstance(tree, ast.Global) for name in tree.names
         }
         self._rebound = {name for name, count in bound.items() if count > 1} | changed
         self._used = {file: used_names([tree]) for file, tree in trees.items()}
+        # Of each file what a name must not be that is bound there anew, and what it has of its own.
+        self._foreign = {file: self._used[file] - self._from_root(tree.body) for file, tree in trees.items()}
+        self._own = {
+            file: set(bound_at_head([node for node in tree.body if not is_from(node, root)]))
+            for file, tree in trees.items()
+        }
         self._classes = {node.name: node for node in trees[root].body if isinstance(node, ast.ClassDef)}
         self._constructors = {unit.builds: unit for unit in self._units if unit.builds}
         self._constants = {
@@ -103,7 +114,8 @@ class _Mover:
                 result[self._root].remove(place)
         for file in sorted(self._trees.keys() - {self._root}):
             moving = [unit for unit in self._units if unit.targets and file in unit.targets]
-            self._carry(file, moving)
+            if moving:
+                self._carry(file, moving)
             result[file] = [place for unit in moving for place in unit.places]
         return result
 
@@ -165,9 +177,9 @@ class _Mover:
             and not (use.how in ignored and use.place == self._root)
             and use.place is not unit
         ]
-        definitions_ = sum(use.how == How.DEFINED for use in found)
+        defined = [use for use in found if use.how == How.DEFINED]
         found = [use for use in found if use.how != How.DEFINED]
-        is_one = definitions_ == (0 if isinstance(unit.node, ast.Assign) else 1) and name not in self._rebound
+        is_one = len(defined) == (0 if isinstance(unit.node, ast.Assign) else 1) and name not in self._rebound
         return found if is_one and all(use.how in right for use in found) else None
 
     def _callers(self, unit: Unit) -> list[Use] | None:
@@ -218,13 +230,8 @@ class _Mover:
             return False
         loaded = _loaded(unit)
         named = loaded & self._globals | (set() if unit.is_method else {unit.own_name})
-        tree = self._trees[target]
-        from_root = self._from_root(tree.body)
-        others = [
-            node for node in tree.body if not (isinstance(node, ast.ImportFrom) and is_from(node, self._root))
-        ]
-        own = set(bound_at_head(ast.Module(others, [])))
-        return not (named & (self._rebound | self._used[target] - from_root) or (loaded | named) & own)
+        foreign = self._rebound | self._foreign[target]
+        return not (named & foreign or (loaded | named) & self._own[target])
 
     def _is_immutable(self, value: ast.expr) -> bool:
         for node in ast.walk(value):
@@ -242,7 +249,7 @@ class _Mover:
             alias.name
             for statement in nodes
             for node in ast.walk(statement)
-            if isinstance(node, ast.ImportFrom) and is_from(node, self._root)
+            if is_from(node, self._root)
             for alias in node.names
         }
 
@@ -254,7 +261,7 @@ class _Mover:
             alias.asname or alias.name
             for target in unit.targets or ()
             for node in self._trees[target].body
-            if isinstance(node, ast.ImportFrom) and is_from(node, self._root)
+            if is_from(node, self._root)
             for alias in node.names
             if alias.name == unit.own_name
         }
@@ -263,14 +270,15 @@ class _Mover:
     def _carry(self, file: str, moving: Sequence[Unit]) -> None:
         """Makes them the file's own, and calls them so there."""
         tree = self._trees[file]
-        module = module_of(self._root)
         gone = {unit.own_name for unit in moving if not unit.is_method}
-        tree = _DropImports(module, gone).visit(tree)
+        tree = _DropImports(self._root, gone).visit(tree)
         at = _end_of_imports(tree)
         spoken = {name for unit in moving for name in _loaded(unit) & self._globals}
         head: list[ast.stmt] = []
         if needed := spoken - gone - self._from_root(tree.body[:at]):
-            head.append(ast.ImportFrom(module, [ast.alias(name) for name in sorted(needed)], 0))
+            head.append(
+                ast.ImportFrom(module_of(self._root), [ast.alias(name) for name in sorted(needed)], 0)
+            )
         for statement in tree.body:
             _Calls(moving, self._private.get(file)).visit(statement)
         tree.body[at:at] = [*head, *(_Calls(moving, unit.private).visit(_carried(unit)) for unit in moving)]
@@ -289,12 +297,12 @@ def _carried(unit: Unit) -> ast.stmt:
 class _DropImports(ast.NodeTransformer):
     """Without the imports of what lies here now."""
 
-    def __init__(self, module: str, gone: set[str]) -> None:
-        self._module = module
+    def __init__(self, root: str, gone: set[str]) -> None:
+        self._root = root
         self._gone = gone
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.AST:
-        if node.module != self._module:
+        if not is_from(node, self._root):
             return node
         node.names = [alias for alias in node.names if alias.name not in self._gone]
         return node if node.names else ast.Pass()

@@ -8,6 +8,10 @@ import keyword
 import string
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import PurePosixPath
+from typing import TypeGuard
+
+Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+_WITH_SCOPE = ast.Lambda | ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
 
 def imported_from(name: str, node: ast.ImportFrom) -> str:
@@ -28,7 +32,7 @@ def identifiers(node: ast.AST) -> Iterator[tuple[str, bool]]:
         yield node.id, not isinstance(node.ctx, ast.Load)
     elif isinstance(node, ast.Attribute):
         yield node.attr, isinstance(node.ctx, ast.Store)
-    elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    elif isinstance(node, Definition):
         yield node.name, True
     elif isinstance(node, ast.arg):
         yield node.arg, True
@@ -49,7 +53,28 @@ def used_names(trees: Iterable[ast.AST]) -> set[str]:
     }
 
 
-Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+def is_from(node: ast.AST, file: str) -> TypeGuard[ast.ImportFrom]:
+    """True of an import of names from that file of the first level."""
+    return isinstance(node, ast.ImportFrom) and node.level == 0 and node.module == module_of(file)
+
+
+def bound(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    """The names that these statements bind in their own scope, as often as they do, but for imports."""
+    for node in in_own_scope(nodes):
+        if isinstance(node, ast.Name | ast.ExceptHandler | Definition):
+            yield from (name for name, binds in identifiers(node) if binds)
+
+
+def in_own_scope(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """All that these are made of, but for what functions, classes and comprehensions in them are made of."""
+    pending = list(nodes)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, _WITH_SCOPE):
+            continue
+        yield node
+        if not isinstance(node, Definition):
+            pending.extend(ast.iter_child_nodes(node))
 
 
 def definitions(node: ast.AST, within: str = "") -> Iterator[tuple[str, Definition]]:

@@ -7,12 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from functools import cached_property
 
-from zhuque.device.syntax import definitions, identifiers, module_of
+from zhuque.device.syntax import Definition, bound, definitions, in_own_scope, is_from
 
 CONSTRUCTOR = "__init__"
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_DEFINITIONS = (*_FUNCTIONS, ast.ClassDef)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Unit:
         is_constructor = self.own_name == CONSTRUCTOR
         return self.holder.name if is_constructor and isinstance(self.holder, ast.ClassDef) else ""
 
-    @property
+    @cached_property
     def inside(self) -> list[ast.AST]:
         """All that it is made of, but for what a `def` does where it stands."""
         parts = [self.node] if isinstance(self.node, ast.Assign) else self.node.body
@@ -142,7 +141,7 @@ def uses(
             place = within.get(id(node), file)
             private = of_root.get(id(node)) if file == root else origins.private.get(file)
             for name, how in reader.stands(node):
-                result[name].append(Use(place, how, reader.ends(node, how), private))
+                result[name].append(Use(place, how, reader.is_used_up(node, how), private))
     return result
 
 
@@ -162,28 +161,27 @@ class _Reader:
         self._no_parts = classes | {
             alias.asname or alias.name.partition(".")[0]
             for node in nodes
-            if isinstance(node, ast.Import) or (isinstance(node, ast.ImportFrom) and not is_from(node, root))
+            if isinstance(node, ast.Import | ast.ImportFrom) and not is_from(node, root)
             for alias in node.names
         }
 
-    def ends(self, node: ast.AST, how: How) -> bool:
+    def is_used_up(self, node: ast.AST, how: How) -> bool:
+        """As Use says; an import calls nothing."""
         return how in (How.IMPORTED, How.RENAMED) or id(node) in self._used_up
 
     def stands(self, node: ast.AST) -> Iterator[tuple[str, How]]:
         """The names that a node holds itself."""
         by_parent = self._by_parent.get(id(node), How.NAME)
         if isinstance(node, ast.Attribute):
-            yield (
-                node.attr,
-                How.ASKED if by_parent == How.CALLED and self._is_part(node.value) else How.ATTRIBUTE,
-            )
+            is_asked = by_parent == How.CALLED and self._is_part(node.value)
+            yield node.attr, How.ASKED if is_asked else How.ATTRIBUTE
         elif isinstance(node, ast.Name):
             yield node.id, by_parent
-        elif isinstance(node, _DEFINITIONS):
+        elif isinstance(node, Definition):
             yield node.name, How.DEFINED
             if isinstance(node, ast.ClassDef):
                 yield from ((name, How.ATTRIBUTE) for name in _spoken_in_body(node))
-        elif isinstance(node, ast.ImportFrom) and is_from(node, self._root):
+        elif is_from(node, self._root):
             for alias in node.names:
                 renamed = How.RENAMED if node in self._head else How.NAME
                 yield alias.name, renamed if alias.asname else How.IMPORTED
@@ -194,11 +192,6 @@ class _Reader:
         if isinstance(receiver, ast.Call) and isinstance(receiver.func, ast.Name):
             return receiver.func.id != "super"
         return not (isinstance(receiver, ast.Name) and receiver.id in self._no_parts)
-
-
-def is_from(node: ast.ImportFrom, root: str) -> bool:
-    """True of an import from the root."""
-    return node.level == 0 and node.module == module_of(root)
 
 
 def base_built_by(node: ast.expr) -> str:
@@ -214,19 +207,12 @@ def bases(holder: ast.Module | ast.ClassDef) -> list[str]:
     return [base.id if isinstance(base, ast.Name) else "" for base in found]
 
 
-def bound_at_head(tree: ast.Module) -> Iterator[str]:
-    """The names that a file's own scope has, as often as they get a value."""
-    todo: list[ast.AST] = list(tree.body)
-    while todo:
-        node = todo.pop()
-        if isinstance(node, _DEFINITIONS):
-            yield node.name
-            continue
+def bound_at_head(nodes: Sequence[ast.stmt]) -> Iterator[str]:
+    """The names that the statements of a file bind in its own scope, as often as they do."""
+    yield from bound(nodes)
+    for node in in_own_scope(nodes):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.Name | ast.ExceptHandler):
-            yield from (name for name, binds in identifiers(node) if binds)
-        todo += ast.iter_child_nodes(node)
 
 
 def _what_parent_does(node: ast.AST) -> Iterator[tuple[ast.AST, How]]:
@@ -254,5 +240,5 @@ def _used_up(node: ast.AST) -> Iterator[ast.Call]:
 def _spoken_in_body(holder: ast.ClassDef) -> Iterator[str]:
     """The attributes that a class has beside its methods, and what it makes them of."""
     for node in holder.body:
-        if not isinstance(node, _DEFINITIONS):
+        if not isinstance(node, Definition):
             yield from (child.id for child in ast.walk(node) if isinstance(child, ast.Name))
